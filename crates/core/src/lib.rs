@@ -1,0 +1,3 @@
+//! Text → spec → plan → exec → events → reporters.
+
+pub mod platform;

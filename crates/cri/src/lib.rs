@@ -1,0 +1,1 @@
+//! CRI v1 over a unix socket, blocking.
