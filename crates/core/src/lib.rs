@@ -1,3 +1,5 @@
 //! Text → spec → plan → exec → events → reporters.
 
+pub mod event;
+pub mod plan;
 pub mod platform;
