@@ -1,5 +1,10 @@
 //! Text → spec → plan → exec → events → reporters.
 
+pub mod diag;
 pub mod event;
+pub mod ident;
+pub mod interp;
 pub mod plan;
 pub mod platform;
+pub mod source;
+pub mod spec;

@@ -19,10 +19,14 @@ pub enum Action {
     RewriteFrom(RewriteFrom),
     /// See to it that this machine executes programs of other architectures.
     EnsureBinfmt(EnsureBinfmt),
+    /// See to it that every base image of a Dockerfile is to be had for a platform.
+    CheckBases(CheckBases),
     /// Read an image's config digest from the engine's store; yields the digest.
     ImageId(ImageId),
     /// Check an exported archive and write it under its final name; yields the file's sha256 digest.
     SealArchive(SealArchive),
+    /// Read a digest of an archive that somebody else made; yields it.
+    ArchiveDigest(ArchiveDigest),
     /// Compare a value that an earlier action yielded with what it should be.
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
@@ -197,19 +201,55 @@ pub enum Register {
     Container(Command),
 }
 
+/// The base images of a Dockerfile, before it is built.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckBases {
+    /// The Dockerfile.
+    pub dockerfile: Text,
+    /// The platform that the bases must be of.
+    pub platform: Platform,
+    /// The engine whose store is asked first.
+    pub engine: Engine,
+    /// Its command that prints an image's configuration as JSON; the image's name is appended.
+    pub inspect: Command,
+}
+
 /// Where to read an image's config digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageId {
     /// Whose store holds the image.
     pub engine: Engine,
-    /// The file into which the build wrote what the engine calls the image's id.
-    pub iidfile: Text,
-    /// The engine's command that prints the stored manifest or the image's id, given the id as last argument.
+    /// What the engine calls the image's id.
+    pub handle: Text,
+    /// The engine's command that prints the image's configuration as JSON; the handle is appended.
     pub inspect: Command,
     /// The platform the image must be of.
     pub platform: Platform,
     /// The output that takes the digest.
     pub output: String,
+}
+
+/// A digest of an archive.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ArchiveDigest {
+    /// The archive.
+    pub path: Text,
+    /// Which digest.
+    pub of: DigestOf,
+    /// The platform the image in it must be of.
+    pub platform: Platform,
+    /// The output that takes the digest.
+    pub output: String,
+}
+
+/// See [`ArchiveDigest`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DigestOf {
+    /// Of the file.
+    File,
+    /// Of the image's configuration: the image id.
+    Config,
 }
 
 /// A tool that builds images.
@@ -344,11 +384,17 @@ impl Action {
                 Register::Container(command) => command.texts(),
                 Register::Never | Register::Host => Vec::new(),
             },
-            Self::ImageId(id) => {
-                let mut texts = id.inspect.texts();
-                texts.push(&id.iidfile);
+            Self::CheckBases(bases) => {
+                let mut texts = bases.inspect.texts();
+                texts.push(&bases.dockerfile);
                 texts
             }
+            Self::ImageId(id) => {
+                let mut texts = id.inspect.texts();
+                texts.push(&id.handle);
+                texts
+            }
+            Self::ArchiveDigest(digest) => vec![&digest.path],
             Self::SealArchive(seal) => vec![&seal.from, &seal.to, &seal.id],
             Self::Check(check) => match &check.expect {
                 Expect::Text(text) | Expect::ManifestConfig(text) => vec![&check.value, text],
@@ -364,7 +410,9 @@ impl Action {
             Self::Command(command) => command.capture.as_ref().map(|capture| capture.output.as_str()),
             Self::ImageId(id) => Some(&id.output),
             Self::SealArchive(seal) => Some(&seal.output),
-            Self::WriteFile(_)
+            Self::ArchiveDigest(digest) => Some(&digest.output),
+            Self::CheckBases(_)
+            | Self::WriteFile(_)
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
             | Self::Check(_)

@@ -13,8 +13,8 @@ pub use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 pub use action::{
-    Action, ArchiveFormat, Capture, Check, Command, CriVerify, Engine, EnsureBinfmt, Expect, FromRules,
-    ImageId, Place, Register, RewriteFrom, SealArchive, WriteFile,
+    Action, ArchiveDigest, ArchiveFormat, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine,
+    EnsureBinfmt, Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, WriteFile,
 };
 pub use instance::{Artifact, Instance, InstanceId, Output, Pool, Presence, Probe, Retry, Value};
 pub use node::{Node, Runtime, Ssh, Storage};
@@ -29,6 +29,8 @@ pub struct Plan {
     pub graph: DiGraph<Instance, Edge>,
     /// The nodes that the instances use, by name.
     pub nodes: BTreeMap<String, Node>,
+    /// What the plan has to say about itself, such as why it chose an engine.
+    pub notes: Vec<String>,
 }
 
 /// Why one instance waits for another.

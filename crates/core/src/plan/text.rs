@@ -41,6 +41,8 @@ pub enum Grammar {
     Hex,
     /// `sha256:` and 64 lower-case hexadecimal digits.
     Digest,
+    /// Decimal digits: seconds since the epoch.
+    Number,
     /// Anything, also of several lines. Only checks may read it; it enters no argument.
     Any,
 }
@@ -52,6 +54,7 @@ impl Grammar {
         match self {
             Self::Hex => matches!(value.len(), 40 | 64) && hex(value),
             Self::Digest => value.strip_prefix("sha256:").is_some_and(|rest| rest.len() == 64 && hex(rest)),
+            Self::Number => (1..=20).contains(&value.len()) && value.bytes().all(|b| b.is_ascii_digit()),
             Self::Any => true,
         }
     }
@@ -61,6 +64,7 @@ impl Grammar {
         match self {
             Self::Hex => "a git object id (40 or 64 hexadecimal digits)",
             Self::Digest => "a digest (`sha256:` and 64 hexadecimal digits)",
+            Self::Number => "a number",
             Self::Any => "any text",
         }
     }

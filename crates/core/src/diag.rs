@@ -1,0 +1,195 @@
+//! Errors and warnings about a recipe: what, where (underlined), what to do. Collected, never thrown one at a time.
+
+use std::fmt;
+
+use miette::{LabeledSpan, Severity, SourceCode};
+
+use crate::source::{SourceFile, Span};
+
+/// One error or warning.
+#[derive(Debug, Clone)]
+pub struct Diagnostic {
+    /// A stable name such as `spec::unknown-key`.
+    pub code: &'static str,
+    /// Stops the run, or does not.
+    pub severity: Severity,
+    /// What is wrong; a fragment in lower case with names in backticks.
+    pub message: String,
+    /// Underlined places; the first is where it is.
+    pub labels: Vec<(Span, String)>,
+    /// What to type instead.
+    pub help: Option<String>,
+    /// The file that the labels are in.
+    pub source: Option<SourceFile>,
+}
+
+impl Diagnostic {
+    /// An error.
+    pub fn error(code: &'static str, message: impl Into<String>) -> Self {
+        Self {
+            code,
+            severity: Severity::Error,
+            message: message.into(),
+            labels: Vec::new(),
+            help: None,
+            source: None,
+        }
+    }
+
+    /// A warning.
+    pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
+        Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    /// Underlines a place and says what it is.
+    #[must_use]
+    pub fn at(mut self, span: &Span, label: impl Into<String>) -> Self {
+        self.labels.push((span.clone(), label.into()));
+        self
+    }
+
+    /// Says what to do.
+    #[must_use]
+    pub fn help(mut self, help: impl Into<String>) -> Self {
+        self.help = Some(help.into());
+        self
+    }
+
+    /// Says what to do, when there is something to say.
+    #[must_use]
+    pub fn maybe_help(mut self, help: Option<String>) -> Self {
+        self.help = help.or(self.help);
+        self
+    }
+
+    /// It stops the run.
+    pub fn is_error(&self) -> bool {
+        self.severity == Severity::Error
+    }
+
+    fn position(&self) -> usize {
+        self.labels.first().map_or(0, |(span, _)| span.start)
+    }
+}
+
+impl fmt::Display for Diagnostic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.message)
+    }
+}
+
+impl std::error::Error for Diagnostic {}
+
+impl miette::Diagnostic for Diagnostic {
+    fn code<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        Some(Box::new(self.code))
+    }
+
+    fn severity(&self) -> Option<Severity> {
+        Some(self.severity)
+    }
+
+    fn help<'a>(&'a self) -> Option<Box<dyn fmt::Display + 'a>> {
+        self.help.as_ref().map(|help| Box::new(help) as Box<dyn fmt::Display>)
+    }
+
+    fn source_code(&self) -> Option<&dyn SourceCode> {
+        self.source.as_ref().map(|source| source.named() as &dyn SourceCode)
+    }
+
+    fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
+        if self.labels.is_empty() {
+            return None;
+        }
+        Some(Box::new(self.labels.iter().enumerate().map(|(index, (span, label))| {
+            let label = Some(label.clone()).filter(|label| !label.is_empty());
+            if index == 0 {
+                LabeledSpan::new_primary_with_span(label, span.clone())
+            } else {
+                LabeledSpan::new_with_span(label, span.clone())
+            }
+        })))
+    }
+}
+
+/// Errors and warnings of one reading, to be shown together.
+#[derive(Debug, Clone, Default)]
+pub struct Diagnostics(Vec<Diagnostic>);
+
+impl Diagnostics {
+    /// Adds one.
+    pub fn push(&mut self, diagnostic: Diagnostic) {
+        // The same cause met on two ways is one report.
+        let same = |other: &Diagnostic| {
+            other.code == diagnostic.code
+                && other.labels == diagnostic.labels
+                && other.message == diagnostic.message
+        };
+        if !self.0.iter().any(same) {
+            self.0.push(diagnostic);
+        }
+    }
+
+    /// Adds all of another collection.
+    pub fn extend(&mut self, other: Diagnostics) {
+        other.0.into_iter().for_each(|diagnostic| self.push(diagnostic));
+    }
+
+    /// One of them is an error.
+    pub fn has_errors(&self) -> bool {
+        self.0.iter().any(Diagnostic::is_error)
+    }
+
+    /// Sorted by place, each with the file it is about.
+    #[must_use]
+    pub fn finish(mut self, source: &SourceFile) -> Self {
+        self.0.sort_by_key(Diagnostic::position);
+        for diagnostic in &mut self.0 {
+            if !diagnostic.labels.is_empty() {
+                diagnostic.source.get_or_insert_with(|| source.clone());
+            }
+        }
+        self
+    }
+
+    /// In order.
+    pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
+        self.0.iter()
+    }
+
+    /// How many.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// None at all.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// The name among `known` that `typed` was probably meant to be, as a question.
+pub fn did_you_mean<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<String> {
+    nearest(typed, known).map(|near| format!("did you mean `{near}`?"))
+}
+
+/// The name among `known` that is nearest to `typed`, if near enough to be a slip.
+pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    let lower = typed.to_lowercase();
+    known
+        .into_iter()
+        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .min_by_key(|(distance, _)| *distance)
+        .filter(|(distance, name)| *distance <= (name.len().max(typed.len()) / 3).max(1))
+        .map(|(_, name)| name)
+}
+
+/// `` `a`, `b` and `c` ``.
+pub fn list_names<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
+    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    match names.as_slice() {
+        [] => String::new(),
+        [one] => one.clone(),
+        [init @ .., last] => format!("{} and {last}", init.join(", ")),
+    }
+}

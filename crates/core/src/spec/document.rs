@@ -1,0 +1,150 @@
+//! The tables of `pipeline.toml`, as they stand in the file.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer};
+
+use super::text::Str;
+use crate::plan::Runtime;
+
+/// `[pipeline]`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Header {
+    /// The recipe's name; the folder's name when absent.
+    pub name: Option<Str>,
+    /// One line for `pipeline list`.
+    pub description: Option<String>,
+    /// What builds images: `docker`, `buildx`, `podman`, `buildah`, or `auto` (the default): the first of these that works.
+    pub engine: Option<Str>,
+}
+
+/// `[targets.NAME]`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct TargetSpec {
+    /// The platform, such as `linux/arm64` or `linux/arm/v7`.
+    pub platform: Str,
+    /// The nodes that get the image, by name; this machine when absent.
+    #[serde(default)]
+    pub nodes: Option<Vec<Str>>,
+    /// Values of variables for this target.
+    #[serde(default)]
+    pub vars: BTreeMap<String, Scalar>,
+    /// One line for `pipeline list`.
+    #[serde(default)]
+    pub description: Option<String>,
+}
+
+/// `[nodes.NAME]`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub struct NodeSpec {
+    /// `host`, `user@host` or an alias of ssh_config; this machine when absent.
+    pub host: Option<Str>,
+    /// An ssh configuration file instead of the user's own.
+    pub ssh_config: Option<Str>,
+    /// TCP port of sshd.
+    pub port: Option<u16>,
+    /// A private key file.
+    pub identity: Option<Str>,
+    /// The one host key that is accepted, as `ssh-ed25519 AAAA…`.
+    pub host_key: Option<Str>,
+    /// Run commands there through `sudo -n`.
+    #[serde(default)]
+    pub sudo: bool,
+    /// The node's own platform; asked of the node when absent.
+    pub platform: Option<Str>,
+    /// Platforms that the node executes by emulation.
+    #[serde(default)]
+    pub emulates: Vec<Str>,
+    /// What runs containers there: `cri-o` (the default), `containerd`, `docker` or `podman`.
+    pub runtime: Option<Runtime>,
+    /// The CRI endpoint, such as `unix:///run/crio/crio.sock`; crictl's own configuration when absent.
+    pub cri: Option<Str>,
+    /// The node's containers-storage, when it is not where its storage.conf says.
+    pub storage: Option<StorageSpec>,
+    /// The folder for files that arrive there; `/var/tmp/pipeline` when absent.
+    pub dir: Option<Str>,
+}
+
+/// `storage = { driver = "overlay", root = "/…", runroot = "/…" }`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct StorageSpec {
+    /// `overlay` or `vfs`.
+    pub driver: Option<Str>,
+    /// Absolute path of images and layers.
+    pub root: Str,
+    /// Absolute path of the volatile state.
+    pub runroot: Option<Str>,
+}
+
+/// `[env]`
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct EnvSpec {
+    /// Names of environment variables that steps get, and that `${env.NAME}` may use.
+    pub pass: Vec<Str>,
+}
+
+/// The value of a variable: a string, number or boolean; used as text.
+#[derive(Debug, Clone)]
+pub struct Scalar(pub Str);
+
+impl JsonSchema for Scalar {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "Scalar".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({ "type": ["string", "number", "boolean"] })
+    }
+}
+
+impl<'de> Deserialize<'de> for Scalar {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::<toml::Value>::deserialize(deserializer)?;
+        let span = spanned.span();
+        let value = match spanned.into_inner() {
+            toml::Value::String(text) => text,
+            toml::Value::Integer(number) => number.to_string(),
+            toml::Value::Boolean(flag) => flag.to_string(),
+            toml::Value::Float(number) => number.to_string(),
+            other => {
+                return Err(serde::de::Error::custom(format!(
+                    "a variable must be a string, a number or a boolean, not {}",
+                    other.type_str()
+                )));
+            }
+        };
+        Ok(Self(Str { value, span }))
+    }
+}
+
+impl NodeSpec {
+    /// Every string in it.
+    pub fn strings(&self) -> Vec<&Str> {
+        let storage = self
+            .storage
+            .iter()
+            .flat_map(|storage| storage.driver.iter().chain([&storage.root]).chain(&storage.runroot));
+        self.host
+            .iter()
+            .chain(&self.ssh_config)
+            .chain(&self.identity)
+            .chain(&self.host_key)
+            .chain(&self.platform)
+            .chain(&self.emulates)
+            .chain(&self.cri)
+            .chain(&self.dir)
+            .chain(storage)
+            .collect()
+    }
+}

@@ -1,0 +1,69 @@
+//! The keys that every step has, whatever its kind.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::text::Str;
+
+/// For which members of the recipe a step runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Scope {
+    /// Once.
+    Once,
+    /// For each target.
+    Target,
+    /// For each node of each target.
+    Node,
+}
+
+impl Scope {
+    /// The name in recipes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Once => "once",
+            Self::Target => "target",
+            Self::Node => "node",
+        }
+    }
+}
+
+/// Keys common to all steps.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Common {
+    /// The step's id; its kind when absent. Unique in the recipe.
+    pub id: Option<Str>,
+    /// Steps that must have run first, besides those whose outputs it uses.
+    pub needs: Vec<Str>,
+    /// `once`, `target` (each target) or `node` (each node of each target); each kind has its own default.
+    pub scope: Option<Scope>,
+    /// Only for these targets.
+    pub targets: Option<Vec<Str>>,
+    /// The longest one attempt may take, such as `"90s"`, `"15m"` or `"1h 30m"`.
+    pub timeout: Option<Str>,
+    /// Try again after a failure.
+    pub retry: Option<RetrySpec>,
+    /// Environment variables for the step's tools.
+    pub env: BTreeMap<String, Str>,
+    /// No two steps of one mutex run at the same time.
+    pub mutex: Option<Str>,
+    /// Run also when nothing changed. (Today every step runs each time.)
+    pub always: Option<bool>,
+    /// A failure of this step is reported and does not fail the run.
+    pub allow_failure: Option<bool>,
+    /// `false`: do not wait for the checks of the image before it goes to a node or a registry.
+    pub gate: Option<bool>,
+}
+
+/// `retry = { attempts = 3, delay = "10s" }`
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case", deny_unknown_fields)]
+pub struct RetrySpec {
+    /// Attempts in all, from 1 to 100.
+    pub attempts: u32,
+    /// Pause between two attempts, such as `"10s"`; none when absent.
+    pub delay: Option<Str>,
+}

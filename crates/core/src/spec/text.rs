@@ -1,0 +1,63 @@
+//! A string of the recipe that knows where it stands.
+
+use std::borrow::Cow;
+use std::fmt;
+use std::ops::Range;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator};
+use serde::{Deserialize, Deserializer};
+use toml::Spanned;
+
+use crate::source::Span;
+
+/// A string and the place of its literal in the recipe, quotes included.
+#[derive(Debug, Clone)]
+pub struct Str {
+    /// The string.
+    pub value: String,
+    /// Where it stands.
+    pub span: Span,
+}
+
+impl Str {
+    /// The place of some bytes of the string in the recipe's text.
+    ///
+    /// Exact for strings without escapes; the whole literal where an escape moves things.
+    pub fn place(&self, source: &str, at: &Range<usize>) -> Span {
+        let literal = source.get(self.span.clone()).unwrap_or_default();
+        match literal.find(&self.value) {
+            Some(offset) if !self.value.is_empty() => {
+                let start = self.span.start + offset;
+                start + at.start..start + at.end
+            }
+            _ => self.span.clone(),
+        }
+    }
+}
+
+impl fmt::Display for Str {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.value)
+    }
+}
+
+impl<'de> Deserialize<'de> for Str {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = Spanned::<String>::deserialize(deserializer)?;
+        Ok(Self { span: spanned.span(), value: spanned.into_inner() })
+    }
+}
+
+impl JsonSchema for Str {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> Cow<'static, str> {
+        "String".into()
+    }
+
+    fn json_schema(generator: &mut SchemaGenerator) -> Schema {
+        String::json_schema(generator)
+    }
+}

@@ -1,0 +1,43 @@
+//! buildah, in a store of the recipe's own: no daemon, and nothing of the user's is touched.
+
+use super::{Build, Smoke, SmokeCommands, common};
+use crate::plan::{Command, Grammar, Text};
+
+pub(super) const ROOT: &str = ".pipeline/store/root";
+pub(super) const RUNROOT: &str = ".pipeline/store/run";
+
+/// `buildah` on the private store.
+pub(super) fn command(args: &[&str]) -> Command {
+    Command::new(["buildah", "--root"])
+        .arg(Text::here(ROOT))
+        .arg("--runroot")
+        .arg(Text::here(RUNROOT))
+        .args(args.iter().copied())
+}
+
+pub(super) fn build(build: &Build<'_>) -> Command {
+    // The docker format keeps the configuration byte for byte in a docker-archive.
+    let command = common(command(&["build", "--format", "docker", "--layers"]), build)
+        .arg("--timestamp")
+        .arg(build.epoch.clone());
+    // chroot works without a container runtime, as root and in containers.
+    command
+        .args(["--isolation", build.isolation.unwrap_or("chroot")])
+        .arg("--")
+        .arg(build.context.clone())
+}
+
+pub(super) fn smoke(smoke: &Smoke<'_>) -> SmokeCommands {
+    let remove = || Command { ok: vec![0, 1, 125], ..command(&["rm", smoke.name]) };
+    let from = command(&["from", "--pull-never", "--name", smoke.name, "--platform"])
+        .arg(smoke.platform.to_string())
+        .arg("--")
+        .arg(smoke.handle.clone());
+    let run = command(&["run", "--isolation", smoke.isolation.unwrap_or("chroot")]);
+    let run = match smoke.network {
+        Some(network) => run.args(["--network", network]),
+        None => run,
+    };
+    let run = run.args(["--", smoke.name]).args(smoke.argv.iter().cloned()).capture("stdout", Grammar::Any);
+    SmokeCommands { before: vec![remove().into(), from.into()], run, after: vec![remove().into()] }
+}

@@ -1,0 +1,138 @@
+//! What each build engine is asked, as commands. One file an engine.
+
+mod buildah;
+mod docker;
+mod podman;
+
+use std::collections::BTreeMap;
+
+use crate::plan::{Action, Command, Engine, Text};
+use crate::platform::Platform;
+
+/// A build, engine apart.
+#[derive(Debug)]
+pub(super) struct Build<'b> {
+    pub(super) platform: &'b Platform,
+    pub(super) context: &'b Text,
+    pub(super) dockerfile: &'b Text,
+    /// The private name in the engine's store.
+    pub(super) tag: &'b str,
+    /// The engine writes its id of the image here.
+    pub(super) iidfile: &'b Text,
+    pub(super) args: BTreeMap<String, Text>,
+    pub(super) labels: BTreeMap<String, Text>,
+    pub(super) stage: Option<&'b str>,
+    pub(super) network: Option<&'b str>,
+    pub(super) isolation: Option<&'b str>,
+    pub(super) no_cache: bool,
+    /// Seconds since the epoch that the image's timestamps are set to.
+    pub(super) epoch: Text,
+    /// BuildKit (`true`), the classic builder (`false`), or as the docker client decides.
+    pub(super) buildkit: Option<bool>,
+}
+
+/// A command to run in a built image.
+#[derive(Debug)]
+pub(super) struct Smoke<'b> {
+    pub(super) handle: &'b Text,
+    pub(super) platform: &'b Platform,
+    /// The container's name.
+    pub(super) name: &'b str,
+    pub(super) argv: Vec<Text>,
+    pub(super) network: Option<&'b str>,
+    pub(super) isolation: Option<&'b str>,
+}
+
+/// The commands around a container: before, the one that counts, and after in any case.
+#[derive(Debug)]
+pub(super) struct SmokeCommands {
+    pub(super) before: Vec<Action>,
+    pub(super) run: Command,
+    pub(super) after: Vec<Action>,
+}
+
+/// `engine build`
+pub(super) fn build(engine: Engine, build: &Build<'_>) -> Command {
+    match engine {
+        Engine::Docker => docker::build(build),
+        Engine::Buildx => docker::buildx(build),
+        Engine::Podman => podman::build(build),
+        Engine::Buildah => buildah::build(build),
+    }
+}
+
+/// Prints an image's configuration as JSON; the image is appended.
+pub(super) fn inspect(engine: Engine) -> Command {
+    match engine {
+        Engine::Docker | Engine::Buildx => Command::new(["docker", "image", "inspect", "--"]),
+        Engine::Podman => Command::new(["podman", "image", "inspect", "--"]),
+        Engine::Buildah => buildah::command(&["inspect", "--type", "image", "--"]),
+    }
+}
+
+/// Writes an image as a docker-archive.
+pub(super) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
+    match engine {
+        Engine::Docker | Engine::Buildx => {
+            Command::new(["docker", "save", "--output", to, "--"]).arg(handle.clone())
+        }
+        Engine::Podman => {
+            Command::new(["podman", "save", "--quiet", "--format", "docker-archive", "--output", to, "--"])
+                .arg(handle.clone())
+        }
+        Engine::Buildah => buildah::command(&["push", "--quiet", "--"])
+            .arg(handle.clone())
+            .arg(Text::from("docker-archive:").lit(to)),
+    }
+}
+
+/// Runs a command in an image.
+pub(super) fn smoke(engine: Engine, smoke: &Smoke<'_>) -> SmokeCommands {
+    match engine {
+        Engine::Docker | Engine::Buildx => docker::smoke("docker", smoke),
+        Engine::Podman => docker::smoke("podman", smoke),
+        Engine::Buildah => buildah::smoke(smoke),
+    }
+}
+
+/// The image as skopeo names it, where skopeo can read the engine's store without being told where the daemon is.
+pub(super) fn skopeo_source(engine: Engine, handle_hex: &Text) -> Option<Text> {
+    match engine {
+        Engine::Docker | Engine::Buildx => None,
+        Engine::Podman => Some(Text::from("containers-storage:").then(handle_hex)),
+        Engine::Buildah => Some(
+            Text::from("containers-storage:[")
+                .then(&Text::here(buildah::ROOT))
+                .lit("+")
+                .then(&Text::here(buildah::RUNROOT))
+                .lit("]")
+                .then(handle_hex),
+        ),
+    }
+}
+
+/// `--flag name=value` for each.
+fn pairs<'m>(flag: &'m str, map: &'m BTreeMap<String, Text>) -> impl Iterator<Item = Text> + 'm {
+    map.iter().flat_map(move |(name, value)| [Text::from(flag), Text::from(format!("{name}=")).then(value)])
+}
+
+/// Flags that docker, podman and buildah share.
+fn common(mut command: Command, build: &Build<'_>) -> Command {
+    command = command
+        .args(["--platform".to_owned(), build.platform.to_string()])
+        .args(["--tag", build.tag, "--iidfile"])
+        .arg(build.iidfile.clone())
+        .arg("--file")
+        .arg(build.dockerfile.clone());
+    command = command.args(pairs("--build-arg", &build.args)).args(pairs("--label", &build.labels));
+    if let Some(stage) = build.stage {
+        command = command.args(["--target", stage]);
+    }
+    if let Some(network) = build.network {
+        command = command.args(["--network", network]);
+    }
+    if build.no_cache {
+        command = command.arg("--no-cache");
+    }
+    command
+}

@@ -1,0 +1,283 @@
+//! What a kind may ask for while it lowers one instance, and what it gives back.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use crate::diag::{Diagnostic, Diagnostics};
+use crate::image::ImageRef;
+use crate::plan::{Action, Artifact, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
+use crate::platform::Platform;
+use crate::source::Span;
+use crate::spec::{Str, Values, View};
+
+/// The step cannot be lowered; the reason has been reported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Refused;
+
+/// One instance, about to be lowered.
+pub struct Lower<'p> {
+    /// The instance's id.
+    pub id: InstanceId,
+    /// The place of the step.
+    pub span: Span,
+    /// The recipe's name.
+    pub recipe: &'p str,
+    /// The recipe's values.
+    pub values: Values<'p>,
+    /// The view of this instance.
+    pub view: View<'p>,
+    /// The node, for steps that run for each.
+    pub node: Option<&'p Node>,
+    /// Every node of the plan by name.
+    pub nodes: &'p BTreeMap<String, Node>,
+    /// The platforms of all selected targets.
+    pub platforms: &'p [Platform],
+    /// The recipe's engine.
+    pub engine: Engine,
+    /// What was found for each input, by its key.
+    pub inputs: &'p BTreeMap<&'static str, Resolved>,
+    /// Reports go here.
+    pub diagnostics: &'p mut Diagnostics,
+}
+
+/// An input whose producer is known.
+#[derive(Debug, Clone)]
+pub struct Resolved {
+    /// The type of artifact that is consumed.
+    pub artifact: Artifact,
+    /// The producing step's id.
+    pub step: String,
+    /// The outputs of the producing instance, by name.
+    pub outputs: BTreeMap<String, Text>,
+}
+
+/// What an instance does and leaves behind.
+#[derive(Debug, Default)]
+pub struct Lowered {
+    /// In order; the first failure ends the instance.
+    pub actions: Vec<Action>,
+    /// Afterwards, in any case.
+    pub cleanup: Vec<Action>,
+    /// By name.
+    pub outputs: Vec<(&'static str, Value)>,
+    /// Outputs whose names the recipe chose.
+    pub named_outputs: Vec<(String, Value)>,
+    /// How to find out whether they are there.
+    pub probe: Option<Probe>,
+    /// What nobody else in the plan may write.
+    pub claims: Vec<Claim>,
+}
+
+/// Something that only one instance may write.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Claim {
+    /// A path here.
+    Path(String),
+    /// A file on a node.
+    NodeFile {
+        /// The node's name.
+        node: String,
+        /// The path.
+        path: String,
+    },
+    /// A reference in a node's store.
+    NodeImage {
+        /// The node's name.
+        node: String,
+        /// The full reference.
+        reference: String,
+    },
+    /// A reference in a registry.
+    Pushed(String),
+}
+
+impl std::fmt::Display for Claim {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Path(path) => write!(f, "the path `{path}`"),
+            Self::NodeFile { node, path } => write!(f, "the file `{path}` on node `{node}`"),
+            Self::NodeImage { node, reference } => write!(f, "the image `{reference}` on node `{node}`"),
+            Self::Pushed(reference) => write!(f, "the image `{reference}` in its registry"),
+        }
+    }
+}
+
+impl Lowered {
+    /// Adds an action.
+    pub fn push(&mut self, action: impl Into<Action>) {
+        self.actions.push(action.into());
+    }
+
+    /// Adds an output that is known now, perhaps made of other late values.
+    pub fn known(&mut self, name: &'static str, value: impl Into<Text>) {
+        self.outputs.push((name, Value::Known(value.into())));
+    }
+
+    /// Adds an output that one of the actions yields.
+    pub fn late(&mut self, name: &'static str, grammar: Grammar) {
+        self.outputs.push((name, Value::Late(grammar)));
+    }
+}
+
+impl<'p> Lower<'p> {
+    /// Reports an error.
+    pub fn refuse(&mut self, diagnostic: Diagnostic) -> Refused {
+        self.diagnostics.push(diagnostic);
+        Refused
+    }
+
+    /// The string with all names replaced; late values stay open.
+    pub fn text(&mut self, string: &Str) -> Result<Text, Refused> {
+        match self.values.text(string, self.view) {
+            Ok(text) if text.as_literal().is_some_and(|text| text.contains('\0')) => {
+                Err(self.refuse(Diagnostic::error("spec::bad-value", "a NUL byte").at(&string.span, "in here")))
+            }
+            // A late value enters an argument only in a shape that no tool can misread.
+            Ok(text) => match text.lates().find(|late| late.grammar == Grammar::Any).cloned() {
+                Some(late) => Err(self.refuse(
+                    Diagnostic::error("spec::late-value", format!("`{late}` has no fixed shape"))
+                        .at(&string.span, "cannot be used in an argument"),
+                )),
+                None => Ok(text),
+            },
+            Err(diagnostic) => Err(self.refuse(diagnostic)),
+        }
+    }
+
+    /// The string with all names replaced, known now.
+    pub fn word(&mut self, string: &Str) -> Result<String, Refused> {
+        match self.values.word(string, self.view) {
+            Ok(word) if word.contains('\0') => {
+                Err(self.refuse(Diagnostic::error("spec::bad-value", "a NUL byte").at(&string.span, "in here")))
+            }
+            Ok(word) => Ok(word),
+            Err(diagnostic) => Err(self.refuse(diagnostic)),
+        }
+    }
+
+    /// The same for an optional key.
+    pub fn maybe_word(&mut self, string: Option<&Str>) -> Result<Option<String>, Refused> {
+        string.map(|string| self.word(string)).transpose()
+    }
+
+    /// A path below the recipe's folder: relative, without `..`, not an option.
+    pub fn local_path(&mut self, string: &Str) -> Result<String, Refused> {
+        let path = self.word(string)?;
+        let problem = if path.is_empty() {
+            "it is empty"
+        } else if path.starts_with('/') || path.starts_with('~') {
+            "it does not start at the recipe's folder"
+        } else if path.split('/').any(|part| part == "..") {
+            "it leaves the recipe's folder"
+        } else if path.starts_with('-') {
+            "it would be read as an option"
+        } else if path.chars().any(char::is_control) {
+            "it holds a control character"
+        } else {
+            return Ok(path.trim_start_matches("./").trim_end_matches('/').to_owned());
+        };
+        Err(self.refuse(
+            Diagnostic::error("spec::bad-path", format!("bad path `{}`: {problem}", path.escape_debug()))
+                .at(&string.span, "this path")
+                .help("write a path relative to the recipe's folder, such as `out/image.tar`"),
+        ))
+    }
+
+    /// A full image reference; `registry:2` becomes `docker.io/library/registry:2`.
+    pub fn reference(&mut self, string: &Str) -> Result<ImageRef, Refused> {
+        let word = self.word(string)?;
+        ImageRef::parse(&word).map_err(|error| {
+            self.refuse(
+                Diagnostic::error("spec::bad-reference", error.to_string())
+                    .at(&string.span, "this reference")
+                    .help("write `[registry/]name[:tag]` in lower case, such as `docker.io/library/registry:2`"),
+            )
+        })
+    }
+
+    /// A value that a tool reads as an argument of its own must not look like an option.
+    pub fn argument(&mut self, string: &Str, what: &str) -> Result<String, Refused> {
+        let word = self.word(string)?;
+        let problem = if word.is_empty() {
+            "it is empty"
+        } else if word.starts_with('-') {
+            "it would be read as an option"
+        } else if word.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            "it holds spaces or control characters"
+        } else {
+            return Ok(word);
+        };
+        Err(self.refuse(
+            Diagnostic::error("spec::bad-value", format!("bad {what} `{}`: {problem}", word.escape_debug()))
+                .at(&string.span, "this value"),
+        ))
+    }
+
+    /// The platform of the instance's target.
+    pub fn platform(&mut self) -> Result<Platform, Refused> {
+        match self.view.target {
+            Some((_, platform)) => Ok(platform.clone()),
+            None => Err(self.refuse(
+                Diagnostic::error("plan::no-target", "this step builds for a platform and so must run for each target")
+                    .at(&self.span.clone(), "runs once here")
+                    .help("leave out `scope = \"once\"`"),
+            )),
+        }
+    }
+
+    /// The node of the instance.
+    pub fn node(&mut self) -> Result<&'p Node, Refused> {
+        match self.node {
+            Some(node) => Ok(node),
+            None => Err(self.refuse(
+                Diagnostic::error("plan::no-node", "this step changes a node and so must run for each node")
+                    .at(&self.span.clone(), "does not here")
+                    .help("leave out `scope`"),
+            )),
+        }
+    }
+
+    /// The instance's own folder, relative to the recipe's; nobody else writes there.
+    pub fn work(&self, path: &str) -> String {
+        format!(".pipeline/work/{}/{path}", self.id)
+    }
+
+    /// An output of the input's producer, where there is such an input.
+    pub fn input(&self, key: &str, output: &str) -> Option<&'p Text> {
+        let inputs: &'p BTreeMap<&'static str, Resolved> = self.inputs;
+        inputs.get(key)?.outputs.get(output)
+    }
+
+    /// An output that the producer of a required input must have.
+    pub fn need(&mut self, key: &str, output: &str) -> Result<Text, Refused> {
+        match self.input(key, output) {
+            Some(text) => Ok(text.clone()),
+            None => {
+                let step = self.inputs.get(key).map_or_else(String::new, |input| format!(" by step `{}`", input.step));
+                Err(self.refuse(
+                    Diagnostic::error("plan::no-output", format!("the input `{key}`{step} has no `{output}`"))
+                        .at(&self.span.clone(), "needs it"),
+                ))
+            }
+        }
+    }
+
+    /// A duration such as `"90s"` or `"1h 30m"`, at most 30 days.
+    pub fn duration(&mut self, string: &Str) -> Result<Duration, Refused> {
+        let word = self.word(string)?;
+        parse_duration(&word).ok_or_else(|| {
+            self.refuse(
+                Diagnostic::error("spec::bad-value", format!("`{}` is not a duration", word.escape_debug()))
+                    .at(&string.span, "this value")
+                    .help("write it like `90s`, `15m` or `1h 30m`; at most 30 days"),
+            )
+        })
+    }
+}
+
+/// `90s`, `15m`, `1h 30m`: positive, at most 30 days.
+pub fn parse_duration(text: &str) -> Option<Duration> {
+    let parsed: jiff::SignedDuration = text.parse().ok()?;
+    let duration = Duration::try_from(parsed).ok()?;
+    (duration <= Duration::from_hours(24 * 30)).then_some(duration)
+}
