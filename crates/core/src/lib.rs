@@ -1,3 +1,4 @@
 //! Text → spec → plan → exec → events → reporters.
 
+pub mod binfmt;
 pub mod platform;
