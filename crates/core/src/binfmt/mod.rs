@@ -31,3 +31,6 @@ pub struct Binfmt {
     /// A directory that may hold programs (not mounted `noexec`), for the proof.
     pub scratch: PathBuf,
 }
+
+#[cfg(test)]
+mod private_tests;

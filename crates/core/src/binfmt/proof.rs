@@ -111,21 +111,21 @@ pub fn prove(
     let said = dir.path().join("stderr");
     let stderr = File::create(&said).map_err(unwritten)?;
 
-    let deadline = Instant::now() + timeout;
     let mut command = Command::new(&path);
     // Not the caller's environment: variables such as QEMU_CPU do not reach the containers either.
     command.arg0(ARGV0).arg("x").env_clear().stdin(Stdio::piped()).stdout(Stdio::null()).stderr(stderr);
-    let mut child = run::spawn(&mut command, deadline).map_err(|error| match error.raw_os_error() {
-        Some(code) if code == rustix::io::Errno::NOEXEC.raw_os_error() => ProofError::NotExecutable,
-        Some(code) if code == rustix::io::Errno::ACCESS.raw_os_error() => {
-            ProofError::NoExec { path: path.clone() }
-        }
-        _ => ProofError::Start(error),
-    })?;
+    let mut child =
+        run::spawn(&mut command, Instant::now() + timeout).map_err(|error| match error.raw_os_error() {
+            Some(code) if code == rustix::io::Errno::NOEXEC.raw_os_error() => ProofError::NotExecutable,
+            Some(code) if code == rustix::io::Errno::ACCESS.raw_os_error() => {
+                ProofError::NoExec { path: path.clone() }
+            }
+            _ => ProofError::Start(error),
+        })?;
     // The program waits for the end of its input, so its process can be looked at.
     let emulator = emulator(child.id(), &path, host, scratch);
     drop(child.stdin.take());
-    let status = run::wait(&mut child, deadline).map_err(ProofError::Start)?;
+    let status = run::wait(&mut child, Instant::now() + timeout).map_err(ProofError::Start)?;
     match status.map(|status| (status, status.code())) {
         None => Err(ProofError::Timeout { after: timeout }),
         Some((_, Some(PROVEN))) => Ok(Proof { argv0_kept: true, emulator }),

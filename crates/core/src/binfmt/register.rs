@@ -284,3 +284,28 @@ fn proven(
         argv0_kept: proof.argv0_kept,
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use rustix::io::Errno;
+
+    use super::*;
+
+    #[test]
+    fn every_error_of_register_has_an_advice() {
+        for (errno, advice) in [
+            (Errno::EXIST, "run it again"),
+            (Errno::ACCESS, "run it as root"),
+            (Errno::PERM, "run it as root"),
+            (Errno::INVAL, "Linux 4.8"),
+            (Errno::NOENT, "mount -t binfmt_misc"),
+            (Errno::ROFS, "on the host"),
+            (Errno::NOMEM, "dmesg"),
+        ] {
+            let platform = Platform::parse("arm64").unwrap();
+            let error =
+                BinfmtError::Refused { platform, register: "/m/register".into(), source: errno.into() };
+            assert!(error.to_string().contains(advice), "{error}");
+        }
+    }
+}

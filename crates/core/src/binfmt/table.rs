@@ -10,7 +10,8 @@ use crate::platform::Platform;
 ///
 /// `F` pins the interpreter when it is registered, so that containers, which do not have the file, can use it.
 /// `P` hands over the caller's `argv[0]`: without it busybox run under another name and login shells break.
-/// `O` hands over the opened program: images have programs that may be executed but not read (mode 4111).
+/// `O` hands over the opened program: images have programs that may be executed but not read (mode 4111), and
+/// without it QEMU, running as their user, cannot open them.
 /// Not `C`: it would let the set-user-id bit of a file in an image raise privileges through the interpreter,
 /// and a build does not need that. Debian leaves it out as well.
 pub const FLAGS: &str = "OPF";
