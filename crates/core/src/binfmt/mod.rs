@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 mod check;
 mod code;
+mod error;
 mod interpreter;
 mod problem;
 mod program;
@@ -15,9 +16,10 @@ mod state;
 mod table;
 
 pub use check::{Assessment, assess, find_interpreter};
+pub use error::BinfmtError;
 pub use problem::Problem;
 pub use proof::{Emulator, Proof, ProofError, prove};
-pub use register::{BinfmtError, Ensured, Status, ensure};
+pub use register::{Ensured, Status, ensure};
 pub use state::{Entry, Rule, State};
 pub use table::{FLAGS, FLAGS_OLD_KERNEL, Registration};
 
