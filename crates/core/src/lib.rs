@@ -1,4 +1,6 @@
 //! Text → spec → plan → exec → events → reporters.
 
 pub mod binfmt;
+pub mod event;
+pub mod plan;
 pub mod platform;

@@ -162,9 +162,8 @@ impl Platform {
         let variant = match variant {
             None if arch == "armv7" || arch == "armhf" || arch == "armv7l" => Some("v7"),
             None => None,
-            Some(asked) => match row.variants.iter().find(|known| **known == asked) {
-                Some(known) => Some(*known),
-                None => {
+            Some(asked) => {
+                let Some(known) = row.variants.iter().find(|known| **known == asked) else {
                     let known = row.variants.join(", ");
                     let reason = if known.is_empty() {
                         format!("`{arch}` has no variants")
@@ -172,8 +171,9 @@ impl Platform {
                         format!("`{arch}` has no variant `{asked}` (known: {known})")
                     };
                     return Err(fail(reason, Some(Self(row, None).to_string())));
-                }
-            },
+                };
+                Some(*known)
+            }
         };
         // Defaults are spelled one way, so that equal platforms compare equal.
         let variant = match (row.arch, variant) {

@@ -1,0 +1,380 @@
+//! The closed set of things an instance can do. Kinds lower to these; only `exec` carries them out.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::text::{Grammar, Text};
+use crate::platform::Platform;
+
+/// One thing to do. An action yields at most one value.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Action {
+    /// Run a tool, here or on a node.
+    Command(Command),
+    /// Write a small file, atomically.
+    WriteFile(WriteFile),
+    /// Change the base image in a Dockerfile, in place and byte for byte elsewhere.
+    RewriteFrom(RewriteFrom),
+    /// See to it that this machine executes programs of other architectures.
+    EnsureBinfmt(EnsureBinfmt),
+    /// Read an image's config digest from the engine's store; yields the digest.
+    ImageId(ImageId),
+    /// Check an exported archive and write it under its final name; yields the file's sha256 digest.
+    SealArchive(SealArchive),
+    /// Compare a value that an earlier action yielded with what it should be.
+    Check(Check),
+    /// Ask a node's CRI runtime for an image and compare it with what was built.
+    CriVerify(CriVerify),
+}
+
+/// A tool and its arguments. No shell reads them, here or on a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Command {
+    /// The tool, found on PATH, and its arguments. At least the tool.
+    pub argv: Vec<Text>,
+    /// Where it runs.
+    #[serde(default, skip_serializing_if = "Place::is_here")]
+    pub place: Place,
+    /// Working directory; the recipe's folder when absent. Not for commands on a node.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dir: Option<Text>,
+    /// Environment variables besides those that every step gets.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub env: BTreeMap<String, Text>,
+    /// Exit codes that mean success.
+    #[serde(default = "zero", skip_serializing_if = "is_zero")]
+    pub ok: Vec<i32>,
+    /// Keep what it prints on stdout, less trailing newlines, as an output of the instance.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<Capture>,
+}
+
+/// The name and shape of a value that an action yields.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Capture {
+    /// The output's name.
+    pub output: String,
+    /// What it must look like.
+    pub grammar: Grammar,
+}
+
+/// Where a command runs.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Place {
+    /// On this machine.
+    #[default]
+    Here,
+    /// On the node of that name in the plan: over ssh, or here when the node has no host.
+    Node(String),
+}
+
+impl Place {
+    #[allow(clippy::trivially_copy_pass_by_ref)]
+    fn is_here(&self) -> bool {
+        *self == Self::Here
+    }
+}
+
+fn zero() -> Vec<i32> {
+    vec![0]
+}
+
+fn is_zero(codes: &[i32]) -> bool {
+    codes == [0]
+}
+
+impl Command {
+    /// `argv` on this machine, in the recipe's folder; only exit code 0 is success.
+    pub fn new<T: Into<Text>>(argv: impl IntoIterator<Item = T>) -> Self {
+        Self {
+            argv: argv.into_iter().map(Into::into).collect(),
+            place: Place::Here,
+            dir: None,
+            env: BTreeMap::new(),
+            ok: zero(),
+            capture: None,
+        }
+    }
+
+    /// Appends one argument.
+    #[must_use]
+    pub fn arg(mut self, arg: impl Into<Text>) -> Self {
+        self.argv.push(arg.into());
+        self
+    }
+
+    /// Appends arguments.
+    #[must_use]
+    pub fn args<T: Into<Text>>(mut self, args: impl IntoIterator<Item = T>) -> Self {
+        self.argv.extend(args.into_iter().map(Into::into));
+        self
+    }
+
+    /// Sets an environment variable.
+    #[must_use]
+    pub fn env(mut self, name: &str, value: impl Into<Text>) -> Self {
+        self.env.insert(name.into(), value.into());
+        self
+    }
+
+    /// Runs on the node of that name.
+    #[must_use]
+    pub fn on_node(mut self, node: &str) -> Self {
+        self.place = Place::Node(node.into());
+        self
+    }
+
+    /// Keeps stdout as the instance's output of that name.
+    #[must_use]
+    pub fn capture(mut self, output: &str, grammar: Grammar) -> Self {
+        self.capture = Some(Capture { output: output.into(), grammar });
+        self
+    }
+}
+
+impl From<Command> for Action {
+    fn from(command: Command) -> Self {
+        Self::Command(command)
+    }
+}
+
+/// A file and what it holds.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct WriteFile {
+    /// Where; its folder exists.
+    pub path: Text,
+    /// The whole content.
+    pub contents: Text,
+}
+
+/// Which `FROM` of a Dockerfile becomes what.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RewriteFrom {
+    /// The Dockerfile. A symbolic link is refused.
+    pub dockerfile: Text,
+    /// What to change.
+    pub rules: FromRules,
+}
+
+/// See [`RewriteFrom`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FromRules {
+    /// The one external base image becomes this.
+    From(Text),
+    /// The base of one stage, by its name, becomes this.
+    Stage {
+        /// The stage's name (`FROM … AS name`).
+        stage: String,
+        /// The new base.
+        from: Text,
+    },
+    /// Images by the text that stands in the Dockerfile.
+    Replace(BTreeMap<String, Text>),
+}
+
+/// Desired state of binfmt_misc on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct EnsureBinfmt {
+    /// What must execute. The machine's own platform needs nothing.
+    pub platforms: Vec<Platform>,
+    /// What to do where one does not.
+    pub register: Register,
+}
+
+/// How missing emulators are registered.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Register {
+    /// Not at all: a missing one is an error.
+    Never,
+    /// From the installed `qemu-user-static`.
+    Host,
+    /// By a privileged container, run only when one is missing.
+    Container(Command),
+}
+
+/// Where to read an image's config digest.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageId {
+    /// Whose store holds the image.
+    pub engine: Engine,
+    /// The file into which the build wrote what the engine calls the image's id.
+    pub iidfile: Text,
+    /// The engine's command that prints the stored manifest or the image's id, given the id as last argument.
+    pub inspect: Command,
+    /// The platform the image must be of.
+    pub platform: Platform,
+    /// The output that takes the digest.
+    pub output: String,
+}
+
+/// A tool that builds images.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Engine {
+    /// `docker build` against dockerd, by BuildKit or the classic builder, as the client decides.
+    Docker,
+    /// `docker buildx build`.
+    Buildx,
+    /// `podman build`.
+    Podman,
+    /// `buildah build` in the recipe's own store; needs no daemon.
+    Buildah,
+}
+
+impl Engine {
+    /// In the order in which `auto` tries them.
+    pub const ALL: [Self; 4] = [Self::Docker, Self::Buildx, Self::Podman, Self::Buildah];
+
+    /// The name in recipes.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Docker => "docker",
+            Self::Buildx => "buildx",
+            Self::Podman => "podman",
+            Self::Buildah => "buildah",
+        }
+    }
+}
+
+/// An exported docker-archive, to be checked and landed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct SealArchive {
+    /// What the engine exported.
+    pub from: Text,
+    /// The final name.
+    pub to: Text,
+    /// The format under the final name.
+    pub format: ArchiveFormat,
+    /// The full image reference that the archive carries.
+    pub reference: String,
+    /// The config digest that was built.
+    pub id: Text,
+    /// The platform the config must name.
+    pub platform: Platform,
+    /// The output that takes the file's sha256 digest.
+    pub output: String,
+}
+
+/// The format of an image archive.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveFormat {
+    /// What `docker save` writes and every tool reads.
+    #[default]
+    DockerArchive,
+    /// A tar of an OCI image layout.
+    OciArchive,
+    /// An OCI image layout: a folder.
+    Oci,
+}
+
+impl ArchiveFormat {
+    /// skopeo's name of the transport.
+    pub fn transport(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "docker-archive",
+            Self::OciArchive => "oci-archive",
+            Self::Oci => "oci",
+        }
+    }
+}
+
+/// A value and what it must be.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Check {
+    /// What is checked, for messages, such as: the output of `uname -m`.
+    pub what: String,
+    /// The value.
+    pub value: Text,
+    /// What it must be.
+    pub expect: Expect,
+}
+
+/// See [`Check`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Expect {
+    /// Exactly this text.
+    Text(Text),
+    /// A match of this regular expression somewhere in it.
+    Regex(String),
+    /// An image manifest (JSON) whose config digest is this.
+    ManifestConfig(Text),
+}
+
+/// What a node's CRI runtime must report of an image.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CriVerify {
+    /// The node, by its name in the plan.
+    pub node: String,
+    /// The CRI endpoint on the node; `crictl`'s own configuration when absent.
+    pub endpoint: Option<String>,
+    /// The exact reference, fully qualified.
+    pub reference: String,
+    /// The config digest that was built.
+    pub id: Text,
+    /// The image's platform.
+    pub platform: Platform,
+    /// Platforms that the node executes although it is of another.
+    pub emulates: Vec<Platform>,
+    /// The node's own platform where the recipe names it; otherwise it is asked.
+    pub node_platform: Option<Platform>,
+}
+
+impl Action {
+    /// Every text in it.
+    pub fn texts(&self) -> Vec<&Text> {
+        match self {
+            Self::Command(command) => command.texts(),
+            Self::WriteFile(file) => vec![&file.path, &file.contents],
+            Self::RewriteFrom(rewrite) => {
+                let mut texts = vec![&rewrite.dockerfile];
+                match &rewrite.rules {
+                    FromRules::From(from) | FromRules::Stage { from, .. } => texts.push(from),
+                    FromRules::Replace(map) => texts.extend(map.values()),
+                }
+                texts
+            }
+            Self::EnsureBinfmt(ensure) => match &ensure.register {
+                Register::Container(command) => command.texts(),
+                Register::Never | Register::Host => Vec::new(),
+            },
+            Self::ImageId(id) => {
+                let mut texts = id.inspect.texts();
+                texts.push(&id.iidfile);
+                texts
+            }
+            Self::SealArchive(seal) => vec![&seal.from, &seal.to, &seal.id],
+            Self::Check(check) => match &check.expect {
+                Expect::Text(text) | Expect::ManifestConfig(text) => vec![&check.value, text],
+                Expect::Regex(_) => vec![&check.value],
+            },
+            Self::CriVerify(verify) => vec![&verify.id],
+        }
+    }
+
+    /// The output that it yields.
+    pub fn yields(&self) -> Option<&str> {
+        match self {
+            Self::Command(command) => command.capture.as_ref().map(|capture| capture.output.as_str()),
+            Self::ImageId(id) => Some(&id.output),
+            Self::SealArchive(seal) => Some(&seal.output),
+            Self::WriteFile(_)
+            | Self::RewriteFrom(_)
+            | Self::EnsureBinfmt(_)
+            | Self::Check(_)
+            | Self::CriVerify(_) => None,
+        }
+    }
+}
+
+impl Command {
+    fn texts(&self) -> Vec<&Text> {
+        self.argv.iter().chain(&self.dir).chain(self.env.values()).collect()
+    }
+}

@@ -1,0 +1,174 @@
+//! One step for one member of its scope: a node of the plan's graph.
+
+use std::fmt;
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use super::action::Action;
+use super::text::{Grammar, Text};
+use crate::platform::Platform;
+
+/// `step`, `step@target` or `step@target@node`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct InstanceId(String);
+
+impl InstanceId {
+    /// The id of `step` for a target and a node.
+    pub fn new(step: &str, target: Option<&str>, node: Option<&str>) -> Self {
+        let mut id = step.to_owned();
+        for part in [target, node].into_iter().flatten() {
+            id.push('@');
+            id.push_str(part);
+        }
+        Self(id)
+    }
+
+    /// The id as text; safe as a file name.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Display for InstanceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// What steps hand to each other.
+#[derive(
+    Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Artifact {
+    /// This machine executes the platform's programs.
+    Emulation,
+    /// A checked-out source tree.
+    Source,
+    /// A folder to build from.
+    BuildContext,
+    /// An image in a build engine's store.
+    Image,
+    /// An image in a file or layout here.
+    Archive,
+    /// An image in a file on a node.
+    NodeFile,
+    /// An image in a node's store.
+    NodeImage,
+    /// An image in a registry.
+    PushedImage,
+    /// A multi-platform index.
+    Index,
+}
+
+impl fmt::Display for Artifact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// One value that an instance leaves behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Output {
+    /// Its name in `${steps.<id>.<name>}`.
+    pub name: String,
+    /// What it is.
+    pub value: Value,
+}
+
+/// The value of an [`Output`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Value {
+    /// Known when the plan is made: a path, a reference.
+    Known(Text),
+    /// Known when the instance has run.
+    Late(Grammar),
+}
+
+/// How to find out, without changing anything, whether an output is there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Probe {
+    /// A file or folder on this machine.
+    Path(Text),
+    /// A command that exits with 0 when it is there and with another code when it is not.
+    Command(super::action::Command),
+    /// This machine executes these platforms.
+    Emulation(Vec<Platform>),
+    /// Nobody can tell without running the step.
+    Unknown,
+}
+
+/// The answer to a [`Probe`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Presence {
+    /// It is there.
+    Present,
+    /// It is not.
+    Absent,
+    /// It could not be found out.
+    Unknown,
+}
+
+/// Which bound on parallelism an instance counts against.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pool {
+    /// This machine: `--jobs`.
+    Local,
+    /// The nodes: a bound of their own, as their work costs nothing here.
+    Node,
+}
+
+/// How often and after what pause a failed instance is tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Retry {
+    /// Attempts in all, at least 1.
+    pub attempts: u32,
+    /// Pause between two attempts.
+    pub delay: Duration,
+}
+
+/// A step for one target and node, lowered to what must be done.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Instance {
+    /// Unique in the plan.
+    pub id: InstanceId,
+    /// The step's id.
+    pub step: String,
+    /// The step's kind.
+    pub kind: String,
+    /// The target, unless the step runs once.
+    pub target: Option<String>,
+    /// The target's platform.
+    pub platform: Option<Platform>,
+    /// The node, when the step runs for each.
+    pub node: Option<String>,
+    /// What to do, in order; the first failure ends the instance.
+    pub actions: Vec<Action>,
+    /// What to do afterwards in any case; failures are reported and change nothing.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cleanup: Vec<Action>,
+    /// What it leaves behind.
+    pub outputs: Vec<Output>,
+    /// How to find out whether that is there.
+    pub probe: Probe,
+    /// Which bound it counts against.
+    pub pool: Pool,
+    /// No two instances of one mutex run at once.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mutex: Option<String>,
+    /// The longest it may take, for each attempt.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub timeout: Option<Duration>,
+    /// Attempts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub retry: Option<Retry>,
+    /// Its failure fails neither the run nor what needs it only by `needs`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub allow_failure: bool,
+}

@@ -1,0 +1,193 @@
+//! A machine that receives images, and how commands reach it.
+
+use serde::{Deserialize, Serialize};
+
+use super::text::Text;
+use crate::platform::Platform;
+
+/// A node as the plan needs it. Defaults are filled in.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Node {
+    /// Its name in the recipe.
+    pub name: String,
+    /// How to reach it; absent for this machine.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ssh: Option<Ssh>,
+    /// Prefix commands on it with `sudo -n`.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub sudo: bool,
+    /// Its own platform, where the recipe names it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// Platforms that it executes although it is of another.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub emulates: Vec<Platform>,
+    /// What runs its containers.
+    pub runtime: Runtime,
+    /// The CRI endpoint, such as `unix:///run/crio/crio.sock`; crictl's own configuration when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cri: Option<String>,
+    /// Its containers-storage, when it is not where storage.conf says.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub storage: Option<Storage>,
+    /// The folder for files that `scp` brings.
+    pub dir: String,
+}
+
+/// What runs containers on a node.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Runtime {
+    /// CRI-O, with its images in containers-storage.
+    CriO,
+    /// containerd, namespace `k8s.io`.
+    Containerd,
+    /// dockerd.
+    Docker,
+    /// podman, with its images in containers-storage.
+    Podman,
+}
+
+/// A place of containers-storage.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Storage {
+    /// `overlay` or `vfs`.
+    pub driver: Option<String>,
+    /// Absolute path of the images and layers.
+    pub root: String,
+    /// Absolute path of the volatile state.
+    pub runroot: Option<String>,
+}
+
+impl Storage {
+    /// The prefix `[driver@root+runroot]` of a containers-storage reference (containers-transports(5)).
+    pub fn specifier(&self) -> String {
+        let driver = self.driver.as_deref().map(|driver| format!("{driver}@")).unwrap_or_default();
+        let runroot = self.runroot.as_deref().map(|run| format!("+{run}")).unwrap_or_default();
+        format!("[{driver}{}{runroot}]", self.root)
+    }
+}
+
+/// How ssh reaches a node.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Ssh {
+    /// `host`, `user@host` or an alias of ssh_config.
+    pub destination: String,
+    /// A configuration file instead of the user's own.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub config: Option<String>,
+    /// TCP port.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    /// Private key file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub identity: Option<String>,
+    /// A known_hosts file with the one key the node must have; made by the plan from the pinned key.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub known_hosts: Option<Text>,
+}
+
+/// The remote side of a command: it dies with the connection although there is no terminal.
+///
+/// ssh hands no signal to a command without a terminal, and its end does not end the command (it would go on for as long
+/// as it likes). So the command runs in a session of its own beside a reader of the connection's stdin, which the engine
+/// holds open: its end is the signal to die.
+const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
+     (while read -r _ <&3; do :; done; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
+     wait $c; r=$?; kill $w 2>/dev/null; exit $r";
+
+impl Ssh {
+    /// Options that both `ssh` and `scp` take. Never a prompt, no forwarding, a dead peer is noticed within 15 s.
+    fn options(&self) -> Vec<Text> {
+        let mut options: Vec<Text> = Vec::new();
+        if let Some(config) = &self.config {
+            options.extend(["-F".into(), config.as_str().into()]);
+        }
+        for option in [
+            "BatchMode=yes",
+            "ClearAllForwardings=yes",
+            "PermitLocalCommand=no",
+            "ConnectTimeout=10",
+            "ServerAliveInterval=5",
+            "ServerAliveCountMax=3",
+        ] {
+            options.extend(["-o".into(), option.into()]);
+        }
+        if let Some(identity) = &self.identity {
+            options.extend(["-o".into(), Text::from("IdentitiesOnly=yes")]);
+            options.extend(["-i".into(), identity.as_str().into()]);
+        }
+        if let Some(file) = &self.known_hosts {
+            options.extend(["-o".into(), Text::from("StrictHostKeyChecking=yes")]);
+            options.extend(["-o".into(), Text::from("UserKnownHostsFile=").then(file)]);
+        }
+        options
+    }
+
+    fn port(&self, flag: &str) -> Vec<Text> {
+        self.port.map(|port| vec![flag.into(), port.to_string().into()]).unwrap_or_default()
+    }
+
+    /// `ssh` with options and destination, before the remote command. `extra` goes before the destination.
+    pub fn ssh(&self, extra: &[&str]) -> Vec<Text> {
+        let mut argv: Vec<Text> = vec!["ssh".into()];
+        argv.extend(self.options());
+        argv.extend(self.port("-p"));
+        argv.extend(["-a", "-x"].map(Text::from));
+        argv.extend(extra.iter().map(|arg| Text::from(*arg)));
+        argv.extend(["--".into(), Text::from(self.destination.as_str())]);
+        argv
+    }
+
+    /// `scp` of a file here to a path there, by SFTP, so that no remote shell reads the path.
+    pub fn scp(&self, from: &Text, to: &str) -> Vec<Text> {
+        let mut argv: Vec<Text> = vec!["scp".into(), "-s".into(), "-q".into()];
+        argv.extend(self.options());
+        argv.extend(self.port("-P"));
+        argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.destination).into()]);
+        argv
+    }
+}
+
+impl Node {
+    /// The command line on this machine that runs `argv` on the node.
+    ///
+    /// For a remote node it is `ssh` with one argument that the login shell there reads back as exactly `argv`; stdin must
+    /// be held open for as long as the command may run.
+    pub fn wrap(&self, argv: &[Text]) -> Vec<Text> {
+        let sudo = ["sudo", "-n", "--"].map(Text::from);
+        let argv: Vec<Text> =
+            if self.sudo { sudo.into_iter().chain(argv.to_vec()).collect() } else { argv.to_vec() };
+        let Some(ssh) = &self.ssh else { return argv };
+        let mut line = ssh.ssh(&[]);
+        let watched = ["sh", "-c", WATCHDOG, "sh"].map(Text::from).into_iter().chain(argv);
+        let mut remote = Text::new();
+        for (index, arg) in watched.enumerate() {
+            if index > 0 {
+                remote = remote.lit(" ");
+            }
+            remote = remote.then(&quote(&arg));
+        }
+        line.push(remote);
+        line
+    }
+}
+
+/// Quotes for a POSIX shell. Late values stand unquoted: those that enter an argument are hexadecimal.
+fn quote(text: &Text) -> Text {
+    match text.as_literal() {
+        Some(literal) => {
+            shlex::try_quote(literal).map(std::borrow::Cow::into_owned).unwrap_or_default().into()
+        }
+        None => text.parts().iter().fold(Text::new(), |quoted, part| match part {
+            super::text::Part::Literal(literal) => {
+                quoted.lit(&shlex::try_quote(literal).map(std::borrow::Cow::into_owned).unwrap_or_default())
+            }
+            super::text::Part::Late(late) => {
+                quoted.then(&Text::late(&late.instance, &late.output, late.grammar))
+            }
+            // The recipe's folder means nothing on a node; kinds do not send it there.
+            super::text::Part::Here => quoted.lit("$PWD"),
+        }),
+    }
+}
