@@ -1,5 +1,6 @@
 //! Text → spec → plan → exec → events → reporters.
 
+pub mod binfmt;
 pub mod diag;
 pub mod event;
 pub mod ident;
