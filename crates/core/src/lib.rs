@@ -1,3 +1,4 @@
 //! Text → spec → plan → exec → events → reporters.
 
+pub mod image;
 pub mod platform;
