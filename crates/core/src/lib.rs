@@ -4,6 +4,7 @@ pub mod binfmt;
 pub mod diag;
 pub mod event;
 pub mod ident;
+pub mod image;
 pub mod interp;
 pub mod plan;
 pub mod platform;
