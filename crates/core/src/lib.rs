@@ -7,6 +7,8 @@ pub mod ident;
 pub mod image;
 pub mod interp;
 pub mod plan;
+pub mod planner;
 pub mod platform;
 pub mod source;
 pub mod spec;
+pub mod steps;

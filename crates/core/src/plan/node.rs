@@ -82,6 +82,9 @@ pub struct Ssh {
     /// Private key file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// The one host key that is accepted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_key: Option<String>,
     /// A known_hosts file with the one key the node must have; made by the plan from the pinned key.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<Text>,
@@ -119,7 +122,9 @@ impl Ssh {
         }
         if let Some(file) = &self.known_hosts {
             options.extend(["-o".into(), Text::from("StrictHostKeyChecking=yes")]);
-            options.extend(["-o".into(), Text::from("UserKnownHostsFile=").then(file)]);
+            options.extend(["-o".into(), Text::from("GlobalKnownHostsFile=/dev/null")]);
+            // Quoted, as ssh splits the value at spaces.
+            options.extend(["-o".into(), Text::from("UserKnownHostsFile=\"").then(file).lit("\"")]);
         }
         options
     }

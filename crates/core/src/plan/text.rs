@@ -99,7 +99,12 @@ impl Text {
 
     /// One late value.
     pub fn late(instance: &str, output: &str, grammar: Grammar) -> Self {
-        Self(vec![Part::Late(Late { instance: instance.into(), output: output.into(), grammar })])
+        Self::from_late(Late { instance: instance.into(), output: output.into(), grammar })
+    }
+
+    /// The same of a reference made before.
+    pub fn from_late(late: Late) -> Self {
+        Self(vec![Part::Late(late)])
     }
 
     /// Appends literal text.

@@ -48,7 +48,11 @@ pub struct Values<'r> {
 impl View<'static> {
     /// Outside of all steps and targets.
     pub fn outside() -> Self {
-        Self { target: None, node: None, output: &|id, _| Err(format!("the outputs of `{id}` are not known here")) }
+        Self {
+            target: None,
+            node: None,
+            output: &|id, _| Err(format!("the outputs of `{id}` are not known here")),
+        }
     }
 }
 
@@ -63,9 +67,12 @@ impl Values<'_> {
         let text = self.text(string, view)?;
         match text.as_literal() {
             Some(word) => Ok(word.to_owned()),
-            None => Err(Diagnostic::error("spec::late-value", format!("`{text}` is known only when the step has run"))
-                .at(&string.span, "must be known before")
-                .help("names, paths of outputs, `scope`, `targets` and `needs` cannot depend on the run")),
+            None => Err(Diagnostic::error(
+                "spec::late-value",
+                format!("`{text}` is known only when the step has run"),
+            )
+            .at(&string.span, "must be known before")
+            .help("names, paths of outputs, `scope`, `targets` and `needs` cannot depend on the run")),
         }
     }
 
@@ -93,7 +100,8 @@ impl Values<'_> {
         within: &mut Vec<String>,
     ) -> Result<Text, Diagnostic> {
         let place = string.place(self.recipe.source.text(), at);
-        let refuse = |message: String, label: &str| Diagnostic::error("spec::no-value", message).at(&place, label);
+        let refuse =
+            |message: String, label: &str| Diagnostic::error("spec::no-value", message).at(&place, label);
         match name {
             Name::Var(var) => self.variable(var, &place, view, within),
             Name::Target(field) => {
@@ -116,10 +124,12 @@ impl Values<'_> {
             Name::RecipeCommit => self.given.recipe_commit.as_deref().map(Text::from).ok_or_else(|| {
                 refuse("`recipe.commit` has no value".into(), "the recipe is in no git repository")
             }),
-            Name::Env(var) => self.given.env.get(var).map(|value| Text::from(value.as_str())).ok_or_else(|| {
-                refuse(format!("the environment variable `{var}` is not set"), "needed here")
-                    .help(format!("set it: `{var}=… pipeline …`"))
-            }),
+            Name::Env(var) => {
+                self.given.env.get(var).map(|value| Text::from(value.as_str())).ok_or_else(|| {
+                    refuse(format!("the environment variable `{var}` is not set"), "needed here")
+                        .help(format!("set it: `{var}=… pipeline …`"))
+                })
+            }
             Name::Step { id, output } => {
                 (view.output)(id, output).map_err(|why| refuse(why, "no such value"))
             }
@@ -155,7 +165,9 @@ impl Values<'_> {
                 if let Some((target, spec)) = overridden {
                     return Err(Diagnostic::error(
                         "spec::target-variable",
-                        format!("`vars.{var}` differs from target to target, and this does not belong to one"),
+                        format!(
+                            "`vars.{var}` differs from target to target, and this does not belong to one"
+                        ),
                     )
                     .at(place, "which target's?")
                     .at(&spec.vars[var].0.span, format!("set by target `{target}`"))
@@ -166,8 +178,11 @@ impl Values<'_> {
         };
         let default = || self.recipe.vars.iter().find(|(name, _)| name.value == var).map(|(_, value)| value);
         let Some(value) = value.or_else(default) else {
-            return Err(Diagnostic::error("spec::unknown-variable", format!("no variable `{var}` is declared"))
-                .at(place, "no such variable"));
+            return Err(Diagnostic::error(
+                "spec::unknown-variable",
+                format!("no variable `{var}` is declared"),
+            )
+            .at(place, "no such variable"));
         };
         within.push(var.to_owned());
         let text = self.evaluate(&value.0, view, within);

@@ -130,16 +130,20 @@ impl<'p> Lower<'p> {
     pub fn text(&mut self, string: &Str) -> Result<Text, Refused> {
         match self.values.text(string, self.view) {
             Ok(text) if text.as_literal().is_some_and(|text| text.contains('\0')) => {
-                Err(self.refuse(Diagnostic::error("spec::bad-value", "a NUL byte").at(&string.span, "in here")))
+                Err(self
+                    .refuse(Diagnostic::error("spec::bad-value", "a NUL byte").at(&string.span, "in here")))
             }
             // A late value enters an argument only in a shape that no tool can misread.
-            Ok(text) => match text.lates().find(|late| late.grammar == Grammar::Any).cloned() {
-                Some(late) => Err(self.refuse(
-                    Diagnostic::error("spec::late-value", format!("`{late}` has no fixed shape"))
-                        .at(&string.span, "cannot be used in an argument"),
-                )),
-                None => Ok(text),
-            },
+            Ok(text) => {
+                let shapeless = text.lates().find(|late| late.grammar == Grammar::Any).cloned();
+                match shapeless {
+                    Some(late) => Err(self.refuse(
+                        Diagnostic::error("spec::late-value", format!("`{late}` has no fixed shape"))
+                            .at(&string.span, "cannot be used in an argument"),
+                    )),
+                    None => Ok(text),
+                }
+            }
             Err(diagnostic) => Err(self.refuse(diagnostic)),
         }
     }
@@ -148,7 +152,8 @@ impl<'p> Lower<'p> {
     pub fn word(&mut self, string: &Str) -> Result<String, Refused> {
         match self.values.word(string, self.view) {
             Ok(word) if word.contains('\0') => {
-                Err(self.refuse(Diagnostic::error("spec::bad-value", "a NUL byte").at(&string.span, "in here")))
+                Err(self
+                    .refuse(Diagnostic::error("spec::bad-value", "a NUL byte").at(&string.span, "in here")))
             }
             Ok(word) => Ok(word),
             Err(diagnostic) => Err(self.refuse(diagnostic)),
@@ -190,7 +195,9 @@ impl<'p> Lower<'p> {
             self.refuse(
                 Diagnostic::error("spec::bad-reference", error.to_string())
                     .at(&string.span, "this reference")
-                    .help("write `[registry/]name[:tag]` in lower case, such as `docker.io/library/registry:2`"),
+                    .help(
+                        "write `[registry/]name[:tag]` in lower case, such as `docker.io/library/registry:2`",
+                    ),
             )
         })
     }
@@ -218,9 +225,12 @@ impl<'p> Lower<'p> {
         match self.view.target {
             Some((_, platform)) => Ok(platform.clone()),
             None => Err(self.refuse(
-                Diagnostic::error("plan::no-target", "this step builds for a platform and so must run for each target")
-                    .at(&self.span.clone(), "runs once here")
-                    .help("leave out `scope = \"once\"`"),
+                Diagnostic::error(
+                    "plan::no-target",
+                    "this step builds for a platform and so must run for each target",
+                )
+                .at(&self.span.clone(), "runs once here")
+                .help("leave out `scope = \"once\"`"),
             )),
         }
     }
@@ -253,10 +263,16 @@ impl<'p> Lower<'p> {
         match self.input(key, output) {
             Some(text) => Ok(text.clone()),
             None => {
-                let step = self.inputs.get(key).map_or_else(String::new, |input| format!(" by step `{}`", input.step));
+                let step = self
+                    .inputs
+                    .get(key)
+                    .map_or_else(String::new, |input| format!(" by step `{}`", input.step));
                 Err(self.refuse(
-                    Diagnostic::error("plan::no-output", format!("the input `{key}`{step} has no `{output}`"))
-                        .at(&self.span.clone(), "needs it"),
+                    Diagnostic::error(
+                        "plan::no-output",
+                        format!("the input `{key}`{step} has no `{output}`"),
+                    )
+                    .at(&self.span.clone(), "needs it"),
                 ))
             }
         }

@@ -21,10 +21,7 @@ pub(super) fn build(build: &Build<'_>) -> Command {
         .arg("--timestamp")
         .arg(build.epoch.clone());
     // chroot works without a container runtime, as root and in containers.
-    command
-        .args(["--isolation", build.isolation.unwrap_or("chroot")])
-        .arg("--")
-        .arg(build.context.clone())
+    command.args(["--isolation", build.isolation.unwrap_or("chroot")]).arg("--").arg(build.context.clone())
 }
 
 pub(super) fn smoke(smoke: &Smoke<'_>) -> SmokeCommands {

@@ -30,11 +30,6 @@ pub(super) fn smoke(tool: &str, smoke: &Smoke<'_>) -> SmokeCommands {
         .arg(smoke.platform.to_string())
         .args(["--network", smoke.network.unwrap_or("none")])
         .arg(Text::from("--entrypoint=").then(&entrypoint));
-    if tool == "podman"
-        && let Some(isolation) = smoke.isolation
-    {
-        run = run.args(["--runtime", isolation]);
-    }
     run = run.arg("--").arg(smoke.handle.clone()).args(argv).capture("stdout", Grammar::Any);
     // docker exits with 1 when there is nothing to remove, podman with 0.
     let before = Command { ok: vec![0, 1], ..remove() };

@@ -1,0 +1,219 @@
+//! Steps × targets × nodes: which instances there are.
+
+use globset::{Glob, GlobMatcher};
+
+use super::{Machine, Selection};
+use crate::diag::{Diagnostic, Diagnostics, list_names};
+use crate::plan::InstanceId;
+use crate::platform::Platform;
+use crate::spec::{Scope, Str, Values, View};
+use crate::steps::Configured;
+
+/// The name of the node that is this machine, for targets without nodes.
+pub(super) const HERE: &str = "here";
+
+/// A selected target with its selected nodes.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) platform: Platform,
+    pub(super) nodes: Vec<String>,
+}
+
+/// All instances to be, in the order of the recipe.
+#[derive(Debug)]
+pub(super) struct Members {
+    pub(super) targets: Vec<Target>,
+    pub(super) list: Vec<Member>,
+    /// The scope of each step.
+    pub(super) scopes: Vec<Scope>,
+    /// The targets of each step, by index; all of them for a step that runs once.
+    pub(super) applies: Vec<Vec<usize>>,
+}
+
+/// One instance to be.
+#[derive(Debug, Clone)]
+pub(super) struct Member {
+    pub(super) step: usize,
+    /// The target, unless the step runs once.
+    pub(super) target: Option<usize>,
+    pub(super) node: Option<String>,
+    pub(super) id: InstanceId,
+}
+
+fn globs(patterns: &[String], what: &str, diagnostics: &mut Diagnostics) -> Vec<GlobMatcher> {
+    let mut matchers = Vec::new();
+    for pattern in patterns {
+        match Glob::new(pattern) {
+            Ok(glob) => matchers.push(glob.compile_matcher()),
+            Err(error) => diagnostics.push(Diagnostic::error(
+                "select::bad-pattern",
+                format!("`{pattern}` is no pattern for {what}: {}", error.kind()),
+            )),
+        }
+    }
+    matchers
+}
+
+/// Keeps what the patterns select; a pattern that selects nothing is an error that lists what there is.
+fn select<T>(
+    items: Vec<T>,
+    name: impl Fn(&T) -> &str,
+    patterns: &[String],
+    what: &str,
+    diagnostics: &mut Diagnostics,
+) -> Vec<T> {
+    if patterns.is_empty() {
+        return items;
+    }
+    let matchers = globs(patterns, what, diagnostics);
+    for matcher in &matchers {
+        if !items.iter().any(|item| matcher.is_match(name(item))) {
+            diagnostics.push(
+                Diagnostic::error("select::nothing", format!("no {what} matches `{}`", matcher.glob()))
+                    .help(format!("the recipe has {}", list_names(items.iter().map(&name)))),
+            );
+        }
+    }
+    items.into_iter().filter(|item| matchers.iter().any(|matcher| matcher.is_match(name(item)))).collect()
+}
+
+/// The selected targets; one for this machine where the recipe has none.
+pub(super) fn targets(
+    values: &Values<'_>,
+    selection: &Selection,
+    machine: &Machine<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Target>> {
+    let mut targets = Vec::new();
+    let mut failed = false;
+    for (name, spec) in &values.recipe.targets {
+        match platform(values, &spec.platform) {
+            Ok(platform) => targets.push(Target {
+                name: name.value.clone(),
+                platform,
+                nodes: match &spec.nodes {
+                    Some(nodes) => nodes.iter().map(|node| node.value.clone()).collect(),
+                    None => vec![HERE.into()],
+                },
+            }),
+            Err(diagnostic) => {
+                diagnostics.push(diagnostic);
+                failed = true;
+            }
+        }
+    }
+    if values.recipe.targets.is_empty() {
+        targets.push(Target {
+            name: "host".into(),
+            platform: machine.platform.clone(),
+            nodes: vec![HERE.into()],
+        });
+    }
+    let before = diagnostics.len();
+    let mut targets = select(targets, |target| &target.name, &selection.targets, "target", diagnostics);
+    if !selection.nodes.is_empty() {
+        let mut all: Vec<String> = targets.iter().flat_map(|target| target.nodes.clone()).collect();
+        all.sort();
+        all.dedup();
+        let kept = select(all, String::as_str, &selection.nodes, "node", diagnostics);
+        for target in &mut targets {
+            target.nodes.retain(|node| kept.contains(node));
+        }
+        targets.retain(|target| !target.nodes.is_empty());
+    }
+    (!failed && diagnostics.len() == before).then_some(targets)
+}
+
+pub(super) fn platform(values: &Values<'_>, text: &Str) -> Result<Platform, Diagnostic> {
+    let word = values.word(text, View::outside())?;
+    Platform::parse(&word).map_err(|error| {
+        Diagnostic::error("spec::unknown-platform", error.to_string())
+            .at(&text.span, "nobody has this platform")
+            .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?")))
+    })
+}
+
+/// Every instance of every step.
+pub(super) fn instances(
+    configured: &[Configured<'_>],
+    targets: &[Target],
+    selection: &Selection,
+    diagnostics: &mut Diagnostics,
+) -> Option<Members> {
+    let before = diagnostics.len();
+    let skip = globs(&selection.skip, "a step", diagnostics);
+    for (matcher, pattern) in skip.iter().zip(&selection.skip) {
+        if !configured.iter().any(|step| matcher.is_match(&step.step.id.value)) {
+            diagnostics.push(
+                Diagnostic::error("select::nothing", format!("`--skip {pattern}`: no step has this id"))
+                    .help(format!(
+                        "the steps are {}",
+                        list_names(configured.iter().map(|step| &step.step.id))
+                    )),
+            );
+        }
+    }
+    let mut members =
+        Members { targets: Vec::new(), list: Vec::new(), scopes: Vec::new(), applies: Vec::new() };
+    for (step, configured) in configured.iter().enumerate() {
+        let common = &configured.step.common;
+        let scope = common.scope.unwrap_or_else(|| configured.body.scope());
+        let id = configured.step.id.value.as_str();
+        let applies: Vec<usize> = targets
+            .iter()
+            .enumerate()
+            .filter(|(_, target)| {
+                common.targets.as_ref().is_none_or(|only| only.iter().any(|name| name.value == target.name))
+            })
+            .map(|(index, _)| index)
+            .collect();
+        members.scopes.push(scope);
+        if skip.iter().any(|matcher| matcher.is_match(id)) || applies.is_empty() {
+            members.applies.push(Vec::new());
+            continue;
+        }
+        match scope {
+            Scope::Once => members.list.push(Member {
+                step,
+                target: None,
+                node: None,
+                id: InstanceId::new(id, None, None),
+            }),
+            Scope::Target => members.list.extend(applies.iter().map(|&target| Member {
+                step,
+                target: Some(target),
+                node: None,
+                id: InstanceId::new(id, Some(&targets[target].name), None),
+            })),
+            Scope::Node => members.list.extend(applies.iter().flat_map(|&target| {
+                targets[target].nodes.iter().map(move |node| Member {
+                    step,
+                    target: Some(target),
+                    node: Some(node.clone()),
+                    id: InstanceId::new(id, Some(&targets[target].name), Some(node)),
+                })
+            })),
+        }
+        members.applies.push(applies);
+    }
+    members.targets = targets
+        .iter()
+        .map(|target| Target {
+            name: target.name.clone(),
+            platform: target.platform.clone(),
+            nodes: target.nodes.clone(),
+        })
+        .collect();
+    (diagnostics.len() == before).then_some(members)
+}
+
+impl Members {
+    /// The step has instances for this target, or is one for all.
+    pub(super) fn visible(&self, step: usize, target: Option<usize>) -> bool {
+        match (self.scopes[step], target) {
+            (_, None) | (Scope::Once, _) => !self.applies[step].is_empty(),
+            (_, Some(target)) => self.applies[step].contains(&target),
+        }
+    }
+}

@@ -1,0 +1,316 @@
+//! Lowers every instance, dependencies first, and finds two that would write the same thing.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::visit::EdgeRef;
+
+use super::expand::{Member, Members};
+use super::link::Graph;
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::plan::{
+    Action, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Retry, Text, Value,
+    WriteFile,
+};
+use crate::platform::Platform;
+use crate::spec::{Scope, Values, View};
+use crate::steps::{Claim, Configured, Lower, Lowered, Resolved};
+
+/// What lowering needs to know.
+pub(super) struct Context<'c> {
+    pub(super) values: Values<'c>,
+    pub(super) name: &'c str,
+    pub(super) configured: &'c [Configured<'c>],
+    pub(super) members: &'c Members,
+    pub(super) nodes: &'c BTreeMap<String, Node>,
+    pub(super) engine: Engine,
+}
+
+type Outputs = BTreeMap<String, Text>;
+
+/// The finished graph and the nodes that it uses.
+pub(super) fn lower(
+    context: &Context<'_>,
+    graph: &Graph,
+    diagnostics: &mut Diagnostics,
+) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
+    let members = &context.members.list;
+    let order = petgraph::algo::toposort(graph, None).ok()?;
+    let platforms: Vec<Platform> = {
+        let mut seen = Vec::new();
+        for target in &context.members.targets {
+            if !seen.contains(&target.platform) {
+                seen.push(target.platform.clone());
+            }
+        }
+        seen
+    };
+    let mut instances: Vec<Option<Instance>> = members.iter().map(|_| None).collect();
+    let mut outputs: Vec<Outputs> = vec![Outputs::new(); members.len()];
+    let mut claims: BTreeMap<Claim, usize> = BTreeMap::new();
+    let mut failed = false;
+    for at in order {
+        let index = graph[at];
+        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, &platforms, diagnostics)
+        else {
+            failed = true;
+            continue;
+        };
+        for claim in claimed {
+            if let Some(first) = claims.insert(claim.clone(), index) {
+                diagnostics.push(two_writers(context, &claim, first, index));
+                failed = true;
+            }
+        }
+        outputs[index] = out;
+        instances[index] = Some(instance);
+    }
+    if failed || diagnostics.has_errors() {
+        return None;
+    }
+    let mut used = BTreeMap::new();
+    let mut plan = DiGraph::with_capacity(graph.node_count(), graph.edge_count());
+    for instance in instances.into_iter().flatten() {
+        for name in nodes_of(&instance) {
+            if let Some(node) = context.nodes.get(&name) {
+                used.insert(name, node.clone());
+            }
+        }
+        plan.add_node(instance);
+    }
+    for edge in graph.edge_references() {
+        plan.add_edge(edge.source(), edge.target(), edge.weight().clone());
+    }
+    Some((plan, used))
+}
+
+fn nodes_of(instance: &Instance) -> impl Iterator<Item = String> + '_ {
+    let places = instance.actions.iter().chain(&instance.cleanup).filter_map(|action| match action {
+        Action::Command(command) => match &command.place {
+            Place::Node(name) => Some(name.clone()),
+            Place::Here => None,
+        },
+        Action::CriVerify(verify) => Some(verify.node.clone()),
+        _ => None,
+    });
+    places.chain(instance.node.clone())
+}
+
+fn one(
+    context: &Context<'_>,
+    graph: &Graph,
+    at: NodeIndex,
+    outputs: &[Outputs],
+    platforms: &[Platform],
+    diagnostics: &mut Diagnostics,
+) -> Option<(Instance, Outputs, Vec<Claim>)> {
+    let members = &context.members.list;
+    let member = &members[graph[at]];
+    let configured = &context.configured[member.step];
+    let target = member.target.map(|target| &context.members.targets[target]);
+    let before = |id: &str| {
+        graph
+            .neighbors_directed(at, petgraph::Direction::Incoming)
+            .map(|node| graph[node])
+            .find(|&other| context.configured[members[other].step].step.id.value == id)
+    };
+    let output = |id: &str, name: &str| -> Result<Text, String> {
+        let producer = before(id).ok_or_else(|| format!("step `{id}` has no outputs here"))?;
+        outputs[producer].get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = outputs[producer].keys().map(String::as_str).collect();
+            match did_you_mean(name, known.iter().copied()) {
+                Some(near) => format!("step `{id}` has no output `{name}`; {near}"),
+                None if known.is_empty() => format!("step `{id}` has no outputs"),
+                None => format!("step `{id}` has no output `{name}`; it has {}", list_names(&known)),
+            }
+        })
+    };
+    let view = View {
+        target: target.map(|target| (target.name.as_str(), &target.platform)),
+        node: member.node.as_deref(),
+        output: &output,
+    };
+    let inputs = inputs(context, graph, at, outputs);
+    // A node whose values are wrong has been reported.
+    let node = match &member.node {
+        Some(name) => Some(context.nodes.get(name)?),
+        None => None,
+    };
+    let reported = diagnostics.len();
+    let mut cx = Lower {
+        id: member.id.clone(),
+        span: configured.step.span.clone(),
+        recipe: context.name,
+        values: context.values,
+        view,
+        node,
+        nodes: context.nodes,
+        platforms,
+        engine: context.engine,
+        inputs: &inputs,
+        diagnostics,
+    };
+    let lowered = configured.body.lower(&mut cx);
+    let common = &configured.step.common;
+    let timeout = common.timeout.as_ref().map(|timeout| cx.duration(timeout)).transpose();
+    let retry = common
+        .retry
+        .as_ref()
+        .map(|retry| {
+            let delay = retry.delay.as_ref().map(|delay| cx.duration(delay)).transpose()?;
+            Ok::<_, crate::steps::Refused>(Retry {
+                attempts: retry.attempts,
+                delay: delay.unwrap_or(Duration::ZERO),
+            })
+        })
+        .transpose();
+    let mut env = BTreeMap::new();
+    for (name, value) in &common.env {
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            cx.refuse(
+                Diagnostic::error(
+                    "spec::bad-name",
+                    format!("`{}` is no name of an environment variable", name.escape_debug()),
+                )
+                .at(&value.span, "its value"),
+            );
+        }
+        if let Ok(text) = cx.text(value) {
+            env.insert(name.clone(), text);
+        }
+    }
+    if diagnostics.len() > reported {
+        return None;
+    }
+    let (Ok(mut lowered), Ok(timeout), Ok(retry)) = (lowered, timeout, retry) else { return None };
+    put_env(&mut lowered, &env);
+    pin_hosts(&mut lowered, context.nodes);
+    let (listed, map) = finish_outputs(member, &mut lowered);
+    let pool = if configured.step.common.scope.unwrap_or_else(|| configured.body.scope()) == Scope::Node
+        && node.is_some_and(|node| node.ssh.is_some())
+    {
+        Pool::Node
+    } else {
+        Pool::Local
+    };
+    let instance = Instance {
+        id: member.id.clone(),
+        step: configured.step.id.value.clone(),
+        kind: configured.kind.to_owned(),
+        target: target.map(|target| target.name.clone()),
+        platform: target.map(|target| target.platform.clone()),
+        node: member.node.clone(),
+        actions: lowered.actions,
+        cleanup: lowered.cleanup,
+        outputs: listed,
+        probe: lowered.probe.unwrap_or(Probe::Unknown),
+        pool,
+        mutex: common.mutex.as_ref().map(|mutex| mutex.value.clone()),
+        timeout,
+        retry,
+        allow_failure: common.allow_failure.unwrap_or(false),
+    };
+    Some((instance, map, lowered.claims))
+}
+
+fn inputs(
+    context: &Context<'_>,
+    graph: &Graph,
+    at: NodeIndex,
+    outputs: &[Outputs],
+) -> BTreeMap<&'static str, Resolved> {
+    let member = &context.members.list[graph[at]];
+    let mut inputs = BTreeMap::new();
+    for input in context.configured[member.step].body.inputs() {
+        for edge in graph.edges_directed(at, petgraph::Direction::Incoming) {
+            let Edge::Artifact(artifact) = edge.weight() else { continue };
+            let producer = graph[edge.source()];
+            let step = &context.configured[context.members.list[producer].step].step.id.value;
+            let named = input.named.is_none_or(|named| named.value == *step);
+            if named && input.accepts.contains(artifact) {
+                inputs.insert(
+                    input.key,
+                    Resolved { artifact: *artifact, step: step.clone(), outputs: outputs[producer].clone() },
+                );
+            }
+        }
+    }
+    inputs
+}
+
+/// The step's `env` reaches every command of it that runs here.
+fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
+    let commands = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
+        Action::Command(command) => Some(command),
+        Action::EnsureBinfmt(ensure) => match &mut ensure.register {
+            Register::Container(command) => Some(command),
+            Register::Host | Register::Never => None,
+        },
+        _ => None,
+    });
+    for command in commands {
+        for (name, value) in env {
+            command.env.insert(name.clone(), value.clone());
+        }
+    }
+}
+
+/// A pinned host key stands in a file of its own before the first connection is made.
+fn pin_hosts(lowered: &mut Lowered, nodes: &BTreeMap<String, Node>) {
+    let mut pins = Vec::new();
+    for action in &lowered.actions {
+        let name = match action {
+            Action::Command(crate::plan::Command { place: Place::Node(name), .. }) => name,
+            Action::CriVerify(verify) => &verify.node,
+            _ => continue,
+        };
+        let Some(ssh) = nodes.get(name).and_then(|node| node.ssh.as_ref()) else { continue };
+        if let (Some(file), Some(key)) = (&ssh.known_hosts, &ssh.host_key)
+            && !pins.iter().any(|(path, _)| path == file)
+        {
+            pins.push((file.clone(), format!("* {key}\n")));
+        }
+    }
+    for (path, contents) in pins.into_iter().rev() {
+        lowered.actions.insert(0, Action::WriteFile(WriteFile { path, contents: contents.into() }));
+    }
+}
+
+/// Outputs as the plan lists them, and as other steps use them.
+fn finish_outputs(member: &Member, lowered: &mut Lowered) -> (Vec<Output>, Outputs) {
+    let mut listed = Vec::new();
+    let mut map = Outputs::new();
+    let fixed =
+        std::mem::take(&mut lowered.outputs).into_iter().map(|(name, value)| (name.to_owned(), value));
+    for (name, value) in fixed.chain(std::mem::take(&mut lowered.named_outputs)) {
+        let text = match &value {
+            Value::Known(text) => text.clone(),
+            Value::Late(grammar) => Text::from_late(Late {
+                instance: member.id.to_string(),
+                output: name.clone(),
+                grammar: *grammar,
+            }),
+        };
+        map.insert(name.clone(), text);
+        listed.push(Output { name, value });
+    }
+    (listed, map)
+}
+
+fn two_writers(context: &Context<'_>, claim: &Claim, first: usize, second: usize) -> Diagnostic {
+    let (first, second) = (&context.members.list[first], &context.members.list[second]);
+    let step = |member: &Member| context.configured[member.step].step;
+    let diagnostic = Diagnostic::error(
+        "plan::two-writers",
+        format!("`{}` and `{}` would both write {claim}", first.id, second.id),
+    )
+    .at(&step(second).span, format!("`{}` writes it", second.id));
+    if first.step == second.step {
+        diagnostic.help("put `${target.name}` into the name, so that each target has its own")
+    } else {
+        diagnostic
+            .at(&step(first).span, format!("`{}` writes it too", first.id))
+            .help("give one of them another name")
+    }
+}

@@ -1,0 +1,204 @@
+//! `build`: an image for a target's platform.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::engine::{self, Build};
+use super::patch_from::dockerfile;
+use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
+use crate::diag::Diagnostic;
+use crate::plan::{
+    Action, Artifact, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, Probe, Register,
+    RewriteFrom, Text,
+};
+use crate::spec::{Scope, Str};
+
+pub(super) struct BuildImage;
+
+impl StepKind for BuildImage {
+    const NAME: &'static str = "build";
+    const SUMMARY: &'static str = "Build an image with docker, buildx, podman or buildah";
+    const FLOW: &'static str = "BuildContext or Source, Emulation → Image (id, ref, reference)";
+    const TOOLS: &'static [&'static str] = &["docker", "podman", "buildah"];
+    type Spec = Spec;
+}
+
+/// The image gets a private name in the engine's store, so that parallel targets never meet; the name that was asked for
+/// is written into the archive. What goes on to other steps is the image id: the digest of its configuration.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Spec {
+    /// The image's name, such as `registry:2`; read as docker does (`docker.io/library/registry:2`).
+    tag: Str,
+    /// The step whose folder is built; found by itself where there is one.
+    source: Option<Str>,
+    /// The Dockerfile, relative to that folder; `Dockerfile` when absent.
+    dockerfile: Option<Str>,
+    /// `docker`, `buildx`, `podman` or `buildah`; the recipe's engine when absent.
+    engine: Option<Str>,
+    /// `true` builds with BuildKit and `false` with docker's classic builder; the docker client decides when absent.
+    buildkit: Option<bool>,
+    /// Values for `ARG`.
+    #[serde(default)]
+    args: BTreeMap<String, Str>,
+    /// Labels.
+    #[serde(default)]
+    labels: BTreeMap<String, Str>,
+    /// The stage to build; the last one when absent.
+    stage: Option<Str>,
+    /// The network of `RUN`, such as `none` or `host`; the engine's default when absent.
+    network: Option<Str>,
+    /// How podman and buildah isolate `RUN`: `chroot`, `oci` or `rootless`; `chroot` for buildah when absent.
+    isolation: Option<Str>,
+    /// Build every layer anew.
+    #[serde(default)]
+    no_cache: bool,
+    /// Seconds since the epoch for the image's timestamps; the commit's time when absent, or 0 where there is no commit.
+    /// docker's classic builder cannot set them.
+    timestamp: Option<Str>,
+    /// Base images that other steps build: `{ "name in FROM" = "step id" }`.
+    #[serde(default)]
+    bases: BTreeMap<String, Str>,
+}
+
+/// The engine that a step names, or the recipe's.
+pub(super) fn engine_of(cx: &mut Lower<'_>, key: Option<&Str>) -> Result<Engine, Refused> {
+    let Some(key) = key else { return Ok(cx.engine) };
+    let word = cx.word(key)?;
+    Engine::ALL.into_iter().find(|engine| engine.name() == word).ok_or_else(|| {
+        cx.refuse(
+            Diagnostic::error("spec::bad-value", format!("no engine is called `{}`", word.escape_debug()))
+                .at(&key.span, "this engine")
+                .help("`docker`, `buildx`, `podman` or `buildah`"),
+        )
+    })
+}
+
+fn texts(cx: &mut Lower<'_>, map: &BTreeMap<String, Str>, what: &str) -> Result<BTreeMap<String, Text>, Refused> {
+    let mut texts = BTreeMap::new();
+    for (name, value) in map {
+        if name.is_empty() || name.contains('=') || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-name", format!("bad name of {what}: `{}`", name.escape_debug()))
+                    .at(&value.span, "its value")
+                    .help("names hold no `=`, spaces or control characters"),
+            ));
+        }
+        texts.insert(name.clone(), cx.text(value)?);
+    }
+    Ok(texts)
+}
+
+impl StepBody for Spec {
+    fn scope(&self) -> Scope {
+        Scope::Target
+    }
+
+    fn inputs(&self) -> Vec<Input<'_>> {
+        let mut inputs = vec![
+            Input {
+                key: "source",
+                named: self.source.as_ref(),
+                accepts: &[Artifact::BuildContext, Artifact::Source],
+                required: true,
+            },
+            Input { key: "emulation", named: None, accepts: &[Artifact::Emulation], required: false },
+        ];
+        inputs.extend(self.bases.values().map(|step| Input {
+            key: "bases",
+            named: Some(step),
+            accepts: &[Artifact::Image],
+            required: true,
+        }));
+        inputs
+    }
+
+    fn produces(&self) -> Vec<Artifact> {
+        vec![Artifact::Image]
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        let platform = cx.platform()?;
+        let engine = engine_of(cx, self.engine.as_ref())?;
+        let reference = cx.reference(&self.tag)?;
+        let mut context = cx.need("source", "dir")?;
+        let path = dockerfile(cx, self.dockerfile.as_ref(), "source")?;
+        let private = format!("localhost/pipeline/{}/{}:latest", cx.recipe, cx.id.as_str().replace('@', "/")).to_lowercase();
+        let iidfile = cx.work("iid");
+        let epoch = match &self.timestamp {
+            Some(timestamp) => cx.text(timestamp)?,
+            None => cx.input("source", "epoch").cloned().unwrap_or_else(|| "0".into()),
+        };
+        let (args, labels) = (texts(cx, &self.args, "a build argument")?, texts(cx, &self.labels, "a label")?);
+        let stage = self.stage.as_ref().map(|stage| cx.argument(stage, "stage")).transpose()?;
+        let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose()?;
+        let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose()?;
+
+        let mut lowered = Lowered::default();
+        lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform.clone()], register: Register::Never }));
+        lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
+        lowered.push(Command::new(["rm", "-f", "--", &iidfile]));
+        if !self.bases.is_empty() {
+            let copy = cx.work("context");
+            let mut replace = BTreeMap::new();
+            for (image, step) in &self.bases {
+                let base = (cx.view.output)(&step.value, "ref").map_err(|why| {
+                    cx.refuse(Diagnostic::error("plan::no-output", why).at(&step.span, "no image to build on"))
+                })?;
+                replace.insert(image.clone(), base);
+            }
+            lowered.push(Command::new(["rm", "-rf", "--", &copy]));
+            lowered.push(Command::new(["cp", "-a", "--"]).arg(context).arg(copy.as_str()));
+            lowered.push(Action::RewriteFrom(RewriteFrom {
+                dockerfile: format!("{copy}/{path}").into(),
+                rules: FromRules::Replace(replace),
+            }));
+            context = copy.into();
+        }
+        let dockerfile = context.clone().lit("/").lit(&path);
+        lowered.push(Action::CheckBases(CheckBases {
+            dockerfile: dockerfile.clone(),
+            platform: platform.clone(),
+            engine,
+            inspect: engine::inspect(engine),
+        }));
+        lowered.push(engine::build(
+            engine,
+            &Build {
+                platform: &platform,
+                context: &context,
+                dockerfile: &dockerfile,
+                tag: &private,
+                iidfile: &iidfile.as_str().into(),
+                args,
+                labels,
+                stage: stage.as_deref(),
+                network: network.as_deref(),
+                isolation: isolation.as_deref(),
+                no_cache: self.no_cache,
+                epoch,
+                buildkit: self.buildkit,
+            },
+        ));
+        lowered.push(Command::new(["cat", "--", &iidfile]).capture("handle", Grammar::Digest));
+        let handle = Text::late(cx.id.as_str(), "handle", Grammar::Digest);
+        lowered.push(Action::ImageId(ImageId {
+            engine,
+            handle: handle.clone(),
+            inspect: engine::inspect(engine),
+            platform,
+            output: "id".into(),
+        }));
+        lowered.late("id", Grammar::Digest);
+        lowered.late("handle", Grammar::Digest);
+        lowered.known("ref", private);
+        lowered.known("reference", reference.to_string());
+        lowered.known("engine", engine.name());
+        let mut probe = engine::inspect(engine);
+        probe = probe.arg(handle);
+        lowered.probe = Some(Probe::Command(probe));
+        Ok(lowered)
+    }
+}

@@ -1,0 +1,82 @@
+//! `crictl-verify`: the node's CRI runtime has exactly the image that was built.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
+use crate::diag::Diagnostic;
+use crate::plan::{Action, Artifact, CriVerify, Probe};
+use crate::spec::{Scope, Str};
+
+pub(super) struct CrictlVerify;
+
+impl StepKind for CrictlVerify {
+    const NAME: &'static str = "crictl-verify";
+    const SUMMARY: &'static str = "Ask each node's CRI runtime whether it has exactly the image that was built";
+    const FLOW: &'static str = "NodeImage → a check";
+    const TOOLS: &'static [&'static str] = &["ssh"];
+    type Spec = Spec;
+}
+
+/// Compares the exact reference, the image id with the config digest that was built, and the architecture with the
+/// target's; the node must be of it or declare that it emulates it. Through `crictl` on the node, and through the CRI
+/// socket where there is no crictl. A difference ends the run with exit code 6.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Spec {
+    /// The full reference, as pods name it; the delivered one when absent.
+    image: Option<Str>,
+    /// The step that put the image on the node; found by itself where there is one.
+    source: Option<Str>,
+}
+
+impl StepBody for Spec {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
+    fn inputs(&self) -> Vec<Input<'_>> {
+        vec![Input { key: "image", named: self.source.as_ref(), accepts: &[Artifact::NodeImage], required: true }]
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        let node = cx.node()?;
+        let platform = cx.platform()?;
+        let reference = match &self.image {
+            Some(image) => {
+                let full = cx.reference(image)?;
+                let word = cx.word(image)?;
+                if !word.starts_with(&format!("{}/", full.registry())) {
+                    return Err(cx.refuse(
+                        Diagnostic::error("spec::short-name", format!("`{word}` does not name its registry"))
+                            .at(&image.span, "a short name")
+                            .help(format!("write `{full}`")),
+                    ));
+                }
+                full.to_string()
+            }
+            None => cx.need("image", "reference")?.to_string(),
+        };
+        if let Some(cri) = &node.cri
+            && !cri.starts_with("unix:///")
+        {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", format!("`cri` of node `{}` is not a socket: `{cri}`", node.name))
+                    .at(&cx.span.clone(), "asked by this step")
+                    .help("write `unix:///run/crio/crio.sock`"),
+            ));
+        }
+        let mut lowered = Lowered::default();
+        lowered.push(Action::CriVerify(CriVerify {
+            node: node.name.clone(),
+            endpoint: node.cri.clone(),
+            reference,
+            id: cx.need("image", "id")?,
+            platform,
+            emulates: node.emulates.clone(),
+            node_platform: node.platform.clone(),
+        }));
+        lowered.probe = Some(Probe::Unknown);
+        Ok(lowered)
+    }
+}

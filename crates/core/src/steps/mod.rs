@@ -1,0 +1,76 @@
+//! The step kinds, one file each, and the table that registers them.
+//!
+//! A kind reads its keys, says what it consumes and produces, and lowers each instance to actions. Parsing with its
+//! suggestions, the schema, the reference and `doctor` all come from the table.
+
+mod engine;
+mod kind;
+mod lower;
+
+pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
+pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
+
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::spec::{Recipe, Step};
+
+macro_rules! step_kinds {
+    ($($module:ident::$kind:ident,)*) => {
+        $(mod $module;)*
+        /// Every kind, in the order of the reference.
+        pub static KINDS: &[&dyn AnyKind] = &[$(&$module::$kind,)*];
+    };
+}
+
+step_kinds! {
+    binfmt_register::BinfmtRegister,
+    git_checkout::GitCheckout,
+    patch_from::PatchFrom,
+    build::BuildImage,
+    smoke::Smoke,
+    save::Save,
+    scp::Scp,
+    load::Load,
+    skopeo_copy::SkopeoCopy,
+    crictl_verify::CrictlVerify,
+    run::Run,
+}
+
+pub(crate) use scp::remote_path_problem;
+
+/// The kind of that name.
+pub fn find(name: &str) -> Option<&'static dyn AnyKind> {
+    KINDS.iter().copied().find(|kind| kind.name() == name || kind.aliases().contains(&name))
+}
+
+/// A step and its configuration.
+#[derive(Debug)]
+pub struct Configured<'r> {
+    /// The step.
+    pub step: &'r Step<'r>,
+    /// Its kind's name.
+    pub kind: &'static str,
+    /// Its configuration.
+    pub body: Box<dyn StepBody>,
+}
+
+/// Reads every step's own keys; reports all that is wrong.
+pub fn configure<'r>(recipe: &'r Recipe<'r>, diagnostics: &mut Diagnostics) -> Vec<Configured<'r>> {
+    let mut configured = Vec::new();
+    for step in &recipe.steps {
+        let Some(kind) = find(&step.uses.value) else {
+            let names = KINDS.iter().flat_map(|kind| kind.aliases().iter().copied().chain([kind.name()]));
+            diagnostics.push(
+                Diagnostic::error("spec::unknown-kind", format!("no step kind is called `{}`", step.uses))
+                    .at(&step.uses.span, "unknown kind")
+                    .help(did_you_mean(&step.uses.value, names).unwrap_or_else(|| {
+                        format!("the kinds are {}", list_names(KINDS.iter().map(|kind| kind.name())))
+                    })),
+            );
+            continue;
+        };
+        if let Some(body) = kind.configure(step, diagnostics) {
+            configured.push(Configured { step, kind: kind.name(), body });
+        }
+    }
+    configured
+}

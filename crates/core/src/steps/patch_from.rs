@@ -1,0 +1,112 @@
+//! `patch-FROM`: the same sources on another base image.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
+use crate::diag::Diagnostic;
+use crate::plan::{Action, Artifact, Command, FromRules, Probe, RewriteFrom, Text};
+use crate::spec::{Scope, Str};
+
+pub(super) struct PatchFrom;
+
+impl StepKind for PatchFrom {
+    const NAME: &'static str = "patch-FROM";
+    const ALIASES: &'static [&'static str] = &["patch-from"];
+    const SUMMARY: &'static str = "Change the base image in a copy of the sources' Dockerfile";
+    const FLOW: &'static str = "Source or BuildContext → BuildContext (dir, dockerfile)";
+    const TOOLS: &'static [&'static str] = &["cp", "mv", "rm"];
+    type Spec = Spec;
+}
+
+/// Knows Dockerfiles: stages, `ARG` before `FROM`, `--platform`, heredocs, parser directives. Edits a copy, never the
+/// checkout, and changes no byte but the base's name; the difference is shown in the log.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Spec {
+    /// The step whose files are copied; found by itself where there is one.
+    source: Option<Str>,
+    /// The new base of the one external image in the Dockerfile, or of `stage`.
+    from: Option<Str>,
+    /// The stage (`FROM … AS stage`) whose base becomes `from`.
+    stage: Option<Str>,
+    /// New bases by the text in the Dockerfile: `{ "alpine:3.4" = "…" }`.
+    replace: Option<BTreeMap<String, Str>>,
+    /// The Dockerfile, relative to the sources; `Dockerfile` when absent.
+    dockerfile: Option<Str>,
+}
+
+impl Spec {
+    fn rules(&self, cx: &mut Lower<'_>) -> Result<FromRules, Refused> {
+        match (&self.from, &self.stage, &self.replace) {
+            (Some(from), None, None) => Ok(FromRules::From(cx.text(from)?)),
+            (Some(from), Some(stage), None) => {
+                Ok(FromRules::Stage { stage: cx.argument(stage, "stage")?, from: cx.text(from)? })
+            }
+            (None, None, Some(map)) if !map.is_empty() => {
+                let mut replace = BTreeMap::new();
+                for (image, from) in map {
+                    replace.insert(image.clone(), cx.text(from)?);
+                }
+                Ok(FromRules::Replace(replace))
+            }
+            _ => Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", "say what to change in one way")
+                    .at(&cx.span.clone(), "this step")
+                    .help("`from = \"…\"` for the one external base, `stage` with `from` for one stage, or `replace = { \"old\" = \"new\" }`"),
+            )),
+        }
+    }
+}
+
+/// The Dockerfile's path within a build context.
+pub(super) fn dockerfile(cx: &mut Lower<'_>, key: Option<&Str>, input: &str) -> Result<String, Refused> {
+    match key {
+        Some(path) => cx.local_path(path),
+        None => Ok(cx.input(input, "dockerfile").and_then(Text::as_literal).unwrap_or("Dockerfile").to_owned()),
+    }
+}
+
+impl StepBody for Spec {
+    fn scope(&self) -> Scope {
+        Scope::Target
+    }
+
+    fn inputs(&self) -> Vec<Input<'_>> {
+        vec![Input {
+            key: "source",
+            named: self.source.as_ref(),
+            accepts: &[Artifact::Source, Artifact::BuildContext],
+            required: true,
+        }]
+    }
+
+    fn produces(&self) -> Vec<Artifact> {
+        vec![Artifact::BuildContext]
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        let rules = self.rules(cx)?;
+        let source = cx.need("source", "dir")?;
+        let dockerfile = dockerfile(cx, self.dockerfile.as_ref(), "source")?;
+        let (dir, partial) = (cx.work("context"), cx.work("context.partial"));
+        let mut lowered = Lowered::default();
+        lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
+        lowered.push(Command::new(["rm", "-rf", "--", &partial]));
+        lowered.push(Command::new(["cp", "-a", "--"]).arg(source).arg(partial.as_str()));
+        lowered.push(Action::RewriteFrom(RewriteFrom { dockerfile: format!("{partial}/{dockerfile}").into(), rules }));
+        lowered.push(Command::new(["rm", "-rf", "--", &dir]));
+        lowered.push(Command::new(["mv", "-T", "--", &partial, &dir]));
+        lowered.known("dir", dir.as_str());
+        lowered.known("dockerfile", dockerfile);
+        for output in ["commit", "tree", "epoch"] {
+            if let Some(text) = cx.input("source", output) {
+                lowered.known(output, text.clone());
+            }
+        }
+        lowered.probe = Some(Probe::Path(dir.into()));
+        Ok(lowered)
+    }
+}

@@ -1,0 +1,149 @@
+//! `run`: any command, with declared inputs and outputs.
+
+use std::collections::BTreeMap;
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
+use crate::diag::Diagnostic;
+use crate::ident::{NAME_HELP, name_problem};
+use crate::image::ImageRef;
+use crate::plan::{Action, ArchiveDigest, Artifact, Command, DigestOf, Grammar, Probe, Text, Value};
+use crate::spec::{Scope, Str};
+
+pub(super) struct Run;
+
+impl StepKind for Run {
+    const NAME: &'static str = "run";
+    const SUMMARY: &'static str = "Run any command, with declared inputs and outputs";
+    const FLOW: &'static str = "declared → declared (Source, BuildContext, Archive, or plain paths)";
+    const TOOLS: &'static [&'static str] = &[];
+    type Spec = Spec;
+}
+
+/// No shell takes part: write `argv = ["sh", "-c", "…"]` for one. Runs in the recipe's folder.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Spec {
+    /// The program and its arguments. A program with a `/` is found from the folder it runs in.
+    argv: Vec<Str>,
+    /// The folder to run in, relative to the recipe's.
+    dir: Option<Str>,
+    /// Files and folders it reads, relative to the recipe's folder; each must be there.
+    #[serde(default)]
+    inputs: Vec<Str>,
+    /// Paths that it makes, by name, for `${steps.ID.NAME}`. The names `source`, `context` and `archive` make them a
+    /// `Source`, a `BuildContext` or an `Archive` for other steps.
+    #[serde(default)]
+    outputs: BTreeMap<String, Str>,
+    /// The full reference in the archive, where `outputs` has an `archive`.
+    reference: Option<Str>,
+    /// The step that built the image that this command checks.
+    image: Option<Str>,
+    /// It checks an image: nothing delivers the image before it has passed.
+    #[serde(default)]
+    check: bool,
+}
+
+/// Output names with a type.
+const TYPED: [(&str, Artifact); 3] =
+    [("source", Artifact::Source), ("context", Artifact::BuildContext), ("archive", Artifact::Archive)];
+
+impl StepBody for Spec {
+    fn scope(&self) -> Scope {
+        Scope::Target
+    }
+
+    fn inputs(&self) -> Vec<Input<'_>> {
+        if self.check || self.image.is_some() {
+            vec![Input { key: "image", named: self.image.as_ref(), accepts: &[Artifact::Image], required: true }]
+        } else {
+            Vec::new()
+        }
+    }
+
+    fn produces(&self) -> Vec<Artifact> {
+        TYPED.iter().filter(|(name, _)| self.outputs.contains_key(*name)).map(|(_, artifact)| *artifact).collect()
+    }
+
+    fn role(&self) -> Role {
+        if self.check { Role::Check } else { Role::Work }
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        let mut lowered = Lowered::default();
+        let mut argv = Vec::new();
+        for arg in &self.argv {
+            argv.push(cx.text(arg)?);
+        }
+        if argv.first().is_none_or(|program| program.as_literal().is_none_or(str::is_empty)) {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", "`argv` names no program")
+                    .at(&cx.span.clone(), "this step")
+                    .help("write `argv = [\"program\", \"argument\"]`"),
+            ));
+        }
+        for input in &self.inputs {
+            let path = cx.local_path(input)?;
+            lowered.push(Command::new(["test", "-e", &path]));
+        }
+        let mut command = Command::new(argv);
+        if let Some(dir) = &self.dir {
+            command.dir = Some(cx.local_path(dir)?.into());
+        }
+        lowered.push(command);
+        for (name, path) in &self.outputs {
+            if let Some(problem) = name_problem(name).or_else(|| name.contains('.').then(|| "an output's name holds no `.`".into())) {
+                return Err(cx.refuse(
+                    Diagnostic::error("spec::bad-name", format!("bad name of an output: {problem}"))
+                        .at(&path.span, "its path")
+                        .help(NAME_HELP),
+                ));
+            }
+            let text = cx.local_path(path)?;
+            // Exit code 0 proves nothing.
+            lowered.push(Command::new(["test", "-e", &text]));
+            lowered.claims.push(Claim::Path(text.clone()));
+            lowered.named_outputs.push((name.clone(), Value::Known(text.clone().into())));
+            match name.as_str() {
+                "source" | "context" => lowered.known("dir", text.as_str()),
+                "archive" => self.archive(cx, &text, &mut lowered)?,
+                _ => {}
+            }
+        }
+        let first = lowered.named_outputs.first().and_then(|(_, value)| match value {
+            Value::Known(path) => Some(path.clone()),
+            Value::Late(_) => None,
+        });
+        lowered.probe = Some(first.map_or(Probe::Unknown, Probe::Path));
+        Ok(lowered)
+    }
+}
+
+impl Spec {
+    fn archive(&self, cx: &mut Lower<'_>, path: &str, lowered: &mut Lowered) -> Result<(), Refused> {
+        let platform = cx.platform()?;
+        let Some(reference) = &self.reference else {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::missing-key", "an archive needs the key `reference`")
+                    .at(&cx.span.clone(), "no `reference` here")
+                    .help("write the name in the archive, such as `reference = \"docker.io/library/registry:2\"`"),
+            ));
+        };
+        let reference: ImageRef = cx.reference(reference)?;
+        for (of, output) in [(DigestOf::Config, "id"), (DigestOf::File, "sha256")] {
+            lowered.push(Action::ArchiveDigest(ArchiveDigest {
+                path: Text::from(path),
+                of,
+                platform: platform.clone(),
+                output: output.into(),
+            }));
+            lowered.late(output, Grammar::Digest);
+        }
+        lowered.known("path", path);
+        lowered.known("format", "docker-archive");
+        lowered.known("reference", reference.to_string());
+        Ok(())
+    }
+}

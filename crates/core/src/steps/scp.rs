@@ -1,0 +1,128 @@
+//! `scp`: the archive on a node.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
+use crate::diag::Diagnostic;
+use crate::plan::{Artifact, Command, Probe, Text};
+use crate::spec::{Scope, Str};
+
+pub(super) struct Scp;
+
+impl StepKind for Scp {
+    const NAME: &'static str = "scp";
+    const SUMMARY: &'static str = "Copy the archive to each node";
+    const FLOW: &'static str = "Archive → NodeFile (path, sha256, format, id, reference)";
+    const TOOLS: &'static [&'static str] = &["scp", "ssh"];
+    type Spec = Spec;
+}
+
+/// Copies under a temporary name, compares the sha256 digest there, and renames: the file appears whole or not at all.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Spec {
+    /// The step that wrote the archive; found by itself where there is one.
+    archive: Option<Str>,
+    /// The absolute path on the node; the archive's own name in the node's `dir` when absent.
+    dest: Option<Str>,
+}
+
+/// Compares the digest of a file with `$1`, makes it durable and gives it its final name.
+const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
+     { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"";
+
+impl StepBody for Spec {
+    fn scope(&self) -> Scope {
+        Scope::Node
+    }
+
+    fn inputs(&self) -> Vec<Input<'_>> {
+        vec![Input { key: "archive", named: self.archive.as_ref(), accepts: &[Artifact::Archive], required: true }]
+    }
+
+    fn produces(&self) -> Vec<Artifact> {
+        vec![Artifact::NodeFile]
+    }
+
+    fn role(&self) -> Role {
+        Role::Delivery
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        let node = cx.node()?;
+        let archive = cx.need("archive", "path")?;
+        let sha256 = cx.need("archive", "sha256")?;
+        let format = cx.need("archive", "format")?;
+        if format.as_literal() == Some("oci") {
+            return Err(cx.refuse(
+                Diagnostic::error("plan::type-mismatch", "the archive is a folder, and `scp` copies a file")
+                    .at(&cx.span.clone(), "this step")
+                    .help("save it with `format = \"oci-archive\"`"),
+            ));
+        }
+        let dest = match &self.dest {
+            Some(dest) => {
+                let path = cx.word(dest)?;
+                if let Some(problem) = remote_path_problem(&path) {
+                    return Err(cx.refuse(
+                        Diagnostic::error("spec::bad-path", format!("bad path `{}`: {problem}", path.escape_debug()))
+                            .at(&dest.span, "this path")
+                            .help("write an absolute path on the node"),
+                    ));
+                }
+                path
+            }
+            None => {
+                let shown = archive.to_string();
+                let name = shown.rsplit('/').next().unwrap_or_default();
+                // Archives without a path of their own all have one name.
+                let name = if shown.starts_with(".pipeline/") {
+                    format!("{}-{name}", cx.view.target.map_or("image", |(target, _)| target))
+                } else {
+                    name.to_owned()
+                };
+                format!("{}/{name}", node.dir)
+            }
+        };
+        let partial = format!("{dest}.partial-{}", cx.id);
+        let folder = dest.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
+        let mut lowered = Lowered::default();
+        lowered.push(Command::new(["mkdir", "-p", "--", folder]).on_node(&node.name));
+        match &node.ssh {
+            Some(ssh) => lowered.push(Command::new(ssh.scp(&archive, &partial))),
+            None => lowered.push(Command::new(["cp", "--"]).arg(archive).arg(partial.as_str())),
+        }
+        lowered.push(
+            Command::new(["sh", "-c", LAND, "sh"])
+                .arg(sha256.clone())
+                .args([partial.as_str(), dest.as_str()])
+                .on_node(&node.name),
+        );
+        lowered.cleanup.push(Command::new(["rm", "-f", "--", &partial]).on_node(&node.name).into());
+        lowered.known("path", dest.as_str());
+        lowered.known("sha256", sha256);
+        lowered.known("format", format);
+        for output in ["id", "reference"] {
+            lowered.known(output, cx.need("archive", output)?);
+        }
+        lowered.claims.push(Claim::NodeFile { node: node.name.clone(), path: dest.clone() });
+        lowered.probe = Some(Probe::Command(
+            Command::new(["test", "-e"]).arg(Text::from(dest)).on_node(&node.name),
+        ));
+        Ok(lowered)
+    }
+}
+
+/// Why a path on a node is refused.
+pub(crate) fn remote_path_problem(path: &str) -> Option<&'static str> {
+    if !path.starts_with('/') {
+        Some("it is not absolute")
+    } else if path.split('/').any(|part| part == "..") {
+        Some("it holds `..`")
+    } else if path.chars().any(char::is_control) {
+        Some("it holds a control character")
+    } else {
+        None
+    }
+}

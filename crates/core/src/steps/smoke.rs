@@ -1,0 +1,139 @@
+//! `smoke`: a command runs in the image that was built.
+
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+use super::engine;
+use super::{Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
+use crate::diag::Diagnostic;
+use crate::plan::{Action, Artifact, Check, Engine, EnsureBinfmt, Expect, Grammar, Probe, Register, Text};
+use crate::spec::{Scope, Str};
+
+pub(super) struct Smoke;
+
+impl StepKind for Smoke {
+    const NAME: &'static str = "smoke";
+    const SUMMARY: &'static str = "Run a command in the built image and check what it says";
+    const FLOW: &'static str = "Image → a check: nothing delivers the image before it has passed";
+    const TOOLS: &'static [&'static str] = &["docker", "podman", "buildah"];
+    type Spec = Spec;
+}
+
+/// Runs under emulation where the platform is foreign, without a network unless told. The image's entrypoint does not
+/// take part.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) struct Spec {
+    /// The program in the image and its arguments.
+    argv: Vec<Str>,
+    /// The step that built the image; found by itself where there is one.
+    image: Option<Str>,
+    /// The exit code it must have; 0 when absent.
+    #[serde(default)]
+    exit: i32,
+    /// What it must print on stdout: the exact text less trailing newlines, or `{ regex = "…" }` for a match anywhere.
+    stdout: Option<Stdout>,
+    /// The network; `none` when absent (for buildah: the engine's default).
+    network: Option<Str>,
+    /// How buildah isolates it; `chroot` when absent.
+    isolation: Option<Str>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(untagged, expecting = "`stdout` must be a string or `{ regex = \"…\" }`")]
+enum Stdout {
+    Literal(String),
+    Regex(Regex),
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+struct Regex {
+    /// A regular expression.
+    regex: String,
+}
+
+impl StepBody for Spec {
+    fn scope(&self) -> Scope {
+        Scope::Target
+    }
+
+    fn inputs(&self) -> Vec<Input<'_>> {
+        vec![Input { key: "image", named: self.image.as_ref(), accepts: &[Artifact::Image], required: true }]
+    }
+
+    fn role(&self) -> Role {
+        Role::Check
+    }
+
+    fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        let platform = cx.platform()?;
+        let engine = engine_of_image(cx);
+        let handle = cx.need("image", "handle")?;
+        let mut argv = Vec::new();
+        for arg in &self.argv {
+            argv.push(cx.text(arg)?);
+        }
+        if argv.first().is_none_or(|program| program.as_literal() == Some("")) {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", "`argv` names no program")
+                    .at(&cx.span.clone(), "this step")
+                    .help("write `argv = [\"uname\", \"-m\"]`"),
+            ));
+        }
+        let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose()?;
+        let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose()?;
+        let name = format!("pipeline-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"));
+        let commands = engine::smoke(
+            engine,
+            &engine::Smoke {
+                handle: &handle,
+                platform: &platform,
+                name: &name,
+                argv,
+                network: network.as_deref(),
+                isolation: isolation.as_deref(),
+            },
+        );
+        let mut run = commands.run;
+        run.ok = vec![self.exit];
+        let mut lowered = Lowered::default();
+        lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform], register: Register::Never }));
+        lowered.actions.extend(commands.before);
+        lowered.push(run);
+        lowered.cleanup = commands.after;
+        let expect = match &self.stdout {
+            None => None,
+            Some(Stdout::Literal(text)) => {
+                let span = cx.span.clone();
+                Some(Expect::Text(cx.text(&Str { value: text.clone(), span })?))
+            }
+            Some(Stdout::Regex(regex)) => {
+                if let Err(error) = regex::Regex::new(&regex.regex) {
+                    return Err(cx.refuse(
+                        Diagnostic::error("spec::bad-value", format!("not a regular expression: {error}"))
+                            .at(&cx.span.clone(), "in this step"),
+                    ));
+                }
+                Some(Expect::Regex(regex.regex.clone()))
+            }
+        };
+        if let Some(expect) = expect {
+            let shown = self.argv.iter().map(|arg| arg.value.as_str()).collect::<Vec<_>>().join(" ");
+            lowered.push(Action::Check(Check {
+                what: format!("the output of `{shown}` in the image"),
+                value: Text::late(cx.id.as_str(), "stdout", Grammar::Any),
+                expect,
+            }));
+        }
+        lowered.late("stdout", Grammar::Any);
+        lowered.probe = Some(Probe::Unknown);
+        Ok(lowered)
+    }
+}
+
+/// The engine whose store holds the input image.
+pub(super) fn engine_of_image(cx: &Lower<'_>) -> Engine {
+    let name = cx.input("image", "engine").and_then(Text::as_literal);
+    Engine::ALL.into_iter().find(|engine| Some(engine.name()) == name).unwrap_or(cx.engine)
+}
