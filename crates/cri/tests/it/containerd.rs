@@ -38,6 +38,7 @@ impl Containerd {
         let config = format!(
             "version = 2\nroot = \"{at}/root\"\nstate = \"{at}/state\"\ndisabled_plugins = [{disabled_plugins}]\n\
              [grpc]\naddress = \"{at}/c.sock\"\n[ttrpc]\naddress = \"{at}/c.sock.ttrpc\"\n\
+             [plugins.\"io.containerd.internal.v1.opt\"]\npath = \"{at}/opt\"\n\
              [plugins.\"io.containerd.grpc.v1.cri\"]\nrestrict_oom_score_adj = true\n\
              disable_apparmor = true\nstream_server_address = \"127.0.0.1\"\nstream_server_port = \"0\"\n\
              [plugins.\"io.containerd.grpc.v1.cri\".cni]\nconf_dir = \"{at}/cni\"\n\
