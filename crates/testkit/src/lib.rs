@@ -1,1 +1,34 @@
-//! Test tools.
+//! Test tools of the workspace. They panic where a test would: on a broken set-up.
+//!
+//! ```no_run
+//! use pipeline_testkit::{Rule, TestSpace};
+//!
+//! let space = TestSpace::new();
+//! space.write("pipeline.toml", "…");
+//! space.install_fakes(&["docker", "git"]);
+//! space.script(&[
+//!     Rule::of("docker").args(&["build"]).write_after("--iidfile", "sha256:00").times(1),
+//!     Rule::of("docker").stderr("no space left on device\n").exit(1),
+//! ]);
+//! let output = space.command("/path/of/pipeline").arg("run").output().unwrap();
+//! assert!(output.status.success());
+//! assert_eq!(space.calls()[0].line(), "docker build --iidfile id .");
+//! ```
+#![allow(
+    clippy::print_stdout,
+    clippy::missing_panics_doc,
+    clippy::unwrap_used,
+    reason = "a library of tests behaves like a test"
+)]
+
+pub mod faketool;
+mod locate;
+mod normalise;
+mod require;
+mod rule;
+mod space;
+
+pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
+pub use require::{SKIPS_VARIABLE, find, require, skip};
+pub use rule::{Call, Rule, WriteFile};
+pub use space::TestSpace;
