@@ -3,6 +3,7 @@
 pub mod binfmt;
 pub mod diag;
 pub mod event;
+pub mod exec;
 pub mod ident;
 pub mod image;
 pub mod interp;

@@ -1,0 +1,135 @@
+//! The wish to stop, as workers see it: two latches that `poll` can wait for beside a child's output.
+
+use std::collections::BTreeSet;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
+use std::sync::atomic::{AtomicI32, Ordering};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use rustix::event::{PollFd, PollFlags};
+use rustix::process::{Pid, Signal, kill_process_group};
+
+use super::process::poll;
+
+/// Shared by the coordinator, the workers and the thread that receives signals.
+#[derive(Debug)]
+pub(super) struct Cancel {
+    /// The first signal's number; 0 before.
+    signal: AtomicI32,
+    stop: Latch,
+    kill: Latch,
+    /// Process groups of running children. A group leaves before its leader is reaped, so a number here is never reused.
+    groups: Mutex<BTreeSet<i32>>,
+}
+
+impl Cancel {
+    pub(super) fn new() -> io::Result<Self> {
+        Ok(Self {
+            signal: AtomicI32::new(0),
+            stop: Latch::new()?,
+            kill: Latch::new()?,
+            groups: Mutex::default(),
+        })
+    }
+
+    /// A signal came. The first one asks: nothing starts any more, and each worker ends its child gently. Any other one
+    /// ends all children at once, from the calling thread, so that a worker that is busy cannot delay it.
+    pub(super) fn request(&self, signal: i32) {
+        if self.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
+            self.stop.set();
+        } else {
+            self.kill();
+        }
+    }
+
+    /// Ends all children at once.
+    pub(super) fn kill(&self) {
+        let _ = self.signal.compare_exchange(0, Signal::KILL.as_raw(), Ordering::SeqCst, Ordering::SeqCst);
+        self.stop.set();
+        self.kill.set();
+        for group in self.groups.lock().unwrap_or_else(PoisonError::into_inner).iter() {
+            if let Some(group) = Pid::from_raw(*group) {
+                let _ = kill_process_group(group, Signal::KILL);
+            }
+        }
+    }
+
+    /// The first signal, once there was one.
+    pub(super) fn signal(&self) -> Option<i32> {
+        Some(self.signal.load(Ordering::SeqCst)).filter(|signal| *signal != 0)
+    }
+
+    pub(super) fn requested(&self) -> bool {
+        self.signal().is_some()
+    }
+
+    pub(super) fn kill_requested(&self) -> bool {
+        self.kill.is_set()
+    }
+
+    /// Readable for `poll` when the run should stop.
+    pub(super) fn stop_fd(&self) -> BorrowedFd<'_> {
+        self.stop.reader.as_fd()
+    }
+
+    /// Readable for `poll` when children should end at once.
+    pub(super) fn kill_fd(&self) -> BorrowedFd<'_> {
+        self.kill.reader.as_fd()
+    }
+
+    /// Waits for `pause`, or less when the run should stop; tells whether it should.
+    pub(super) fn wait(&self, pause: Duration) -> bool {
+        let _ = poll(&mut [PollFd::from_borrowed_fd(self.stop_fd(), PollFlags::IN)], Some(pause));
+        self.requested()
+    }
+
+    pub(super) fn enter(&self, group: Pid) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group.as_raw_pid());
+    }
+
+    pub(super) fn leave(&self, group: Pid) {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(&group.as_raw_pid());
+    }
+}
+
+/// A pipe whose write end is closed, once and for all: every `poll` on its read end sees that, whenever it begins.
+#[derive(Debug)]
+struct Latch {
+    reader: os_pipe::PipeReader,
+    writer: Mutex<Option<os_pipe::PipeWriter>>,
+}
+
+impl Latch {
+    fn new() -> io::Result<Self> {
+        let (reader, writer) = os_pipe::pipe()?;
+        Ok(Self { reader, writer: Mutex::new(Some(writer)) })
+    }
+
+    fn set(&self) {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).take();
+    }
+
+    fn is_set(&self) -> bool {
+        self.writer.lock().unwrap_or_else(PoisonError::into_inner).is_none()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::time::Instant;
+
+    #[test]
+    fn the_first_signal_asks_and_the_second_kills() {
+        let cancel = Cancel::new().unwrap();
+        assert!(!cancel.wait(Duration::from_millis(1)));
+        cancel.request(2);
+        cancel.request(15);
+        assert_eq!(cancel.signal(), Some(2));
+        assert!(cancel.kill_requested());
+        let begun = Instant::now();
+        assert!(cancel.wait(Duration::from_secs(10)));
+        assert!(begun.elapsed() < Duration::from_secs(5));
+    }
+}

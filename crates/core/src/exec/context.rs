@@ -1,0 +1,234 @@
+//! What an action may use while it is carried out: values, the nodes, child processes under supervision.
+
+use std::collections::BTreeMap;
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use super::cancel::Cancel;
+use super::failure::{self, Shown};
+use super::process::{self, Limits, Request, Why};
+use super::{Host, Message, Port, Values};
+use crate::event::{EventKind, Failure, FailureKind, Stream};
+use crate::plan::{Command, InstanceId, Node, Place, Plan, Text};
+
+/// What all workers of a run share.
+pub(super) struct Shared<'a> {
+    pub(super) plan: &'a Plan,
+    pub(super) host: &'a Host<'a>,
+    pub(super) cancel: &'a Cancel,
+    pub(super) grace: Duration,
+    pub(super) port: Port,
+    values: Mutex<Values>,
+}
+
+impl<'a> Shared<'a> {
+    pub(super) fn new(
+        plan: &'a Plan,
+        host: &'a Host<'a>,
+        cancel: &'a Cancel,
+        grace: Duration,
+        port: Port,
+        values: Values,
+    ) -> Self {
+        Self { plan, host, cancel, grace, port, values: Mutex::new(values) }
+    }
+
+    pub(super) fn values(&self) -> MutexGuard<'_, Values> {
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What a child printed, and the code it exited with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Captured {
+    /// All of stdout.
+    pub stdout: Vec<u8>,
+    /// The exit code.
+    pub code: i32,
+}
+
+/// What an action may use. One for each attempt of an instance.
+pub struct ActionCx<'a> {
+    pub(super) shared: &'a Shared<'a>,
+    pub(super) instance: &'a InstanceId,
+    pub(super) deadline: Option<Instant>,
+    /// Clean-up goes on after the first signal.
+    pub(super) heed_stop: bool,
+}
+
+impl ActionCx<'_> {
+    /// The text with the values of this run put in.
+    pub fn resolve(&self, text: &Text) -> Result<OsString, Failure> {
+        let values = self.shared.values();
+        let value = |late: &crate::plan::Late| {
+            values.get(&(late.instance.clone(), late.output.clone())).map(String::as_str)
+        };
+        text.resolve(self.here(), &value).map_err(|error| {
+            let kind = match error {
+                crate::plan::LateError::Unknown(_) => FailureKind::Internal,
+                crate::plan::LateError::Malformed { .. } => FailureKind::Input,
+            };
+            Failure::new(kind, error.to_string())
+        })
+    }
+
+    /// The same as a path; a relative one starts at the recipe's folder.
+    pub fn resolve_path(&self, text: &Text) -> Result<PathBuf, Failure> {
+        Ok(self.here().join(self.resolve(text)?))
+    }
+
+    /// The recipe's folder, absolute.
+    pub fn here(&self) -> &Path {
+        &self.shared.host.here
+    }
+
+    /// The nodes of the plan, by name.
+    pub fn nodes(&self) -> &BTreeMap<String, Node> {
+        &self.shared.plan.nodes
+    }
+
+    /// The environment that every child gets.
+    pub fn env(&self) -> &BTreeMap<OsString, OsString> {
+        &self.shared.host.env
+    }
+
+    /// The run is being stopped: begin nothing that takes long.
+    pub fn cancelled(&self) -> bool {
+        if self.heed_stop { self.shared.cancel.requested() } else { self.shared.cancel.kill_requested() }
+    }
+
+    /// Says something about this instance: a line in its log.
+    pub fn say(&self, line: impl Into<String>) {
+        self.line(Stream::Engine, line.into());
+    }
+
+    /// The absolute path of a tool on the children's PATH, or the failure that says how to install it.
+    pub fn tool(&self, name: &str) -> Result<PathBuf, Failure> {
+        process::find(OsStr::new(name), self.here(), self.env()).ok_or_else(|| failure::missing_tool(name))
+    }
+
+    /// Runs a command and keeps its stdout. Exit codes other than those in `ok` are failures.
+    pub fn run(&self, command: &Command) -> Result<Captured, Failure> {
+        self.execute(command, Keep::Stdout, Codes::Ok)
+    }
+
+    /// Runs a command and keeps its stdout, whatever the exit code. A tool that does not start, an end by a signal and an
+    /// unreachable node are failures all the same.
+    pub fn run_any(&self, command: &Command) -> Result<Captured, Failure> {
+        self.execute(command, Keep::Stdout, Codes::Any)
+    }
+
+    pub(super) fn execute(&self, command: &Command, keep: Keep, codes: Codes) -> Result<Captured, Failure> {
+        let (node, remote) = match &command.place {
+            Place::Here => (None, false),
+            Place::Node(name) => match self.nodes().get(name) {
+                Some(node) => (Some(name.as_str()), node.ssh.is_some()),
+                // What is meant for a node must never run here.
+                None => {
+                    return Err(Failure::new(
+                        FailureKind::Internal,
+                        format!("the plan has no node `{name}`"),
+                    ));
+                }
+            },
+        };
+        let (argv, hold_stdin) = self.shared.plan.command_line(command);
+        let argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
+        let inner: Vec<OsString> =
+            command.argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
+        let shown = Shown { argv: &inner, node, remote };
+        let mut env = self.env().clone();
+        for (name, value) in &command.env {
+            env.insert(name.into(), self.resolve(value)?);
+        }
+        let dir = match &command.dir {
+            Some(dir) => self.resolve_path(dir)?,
+            None => self.here().to_owned(),
+        };
+        let Some(tool) = argv.first() else {
+            return Err(Failure::new(FailureKind::Internal, "the plan has a command without a tool"));
+        };
+        if self.cancelled() {
+            return Err(failure::stopped(&shown));
+        }
+        if !dir.is_dir() {
+            return Err(Failure::new(
+                FailureKind::Io,
+                format!("{shown} cannot run in {}: there is no such folder", dir.display()),
+            ));
+        }
+        let program =
+            process::find(tool, &dir, &env).ok_or_else(|| failure::missing_tool(&tool.to_string_lossy()))?;
+        self.event(EventKind::Command {
+            instance: self.instance.clone(),
+            argv: argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
+        });
+        let request = Request {
+            argv: &argv,
+            program: &program,
+            dir: &dir,
+            env: &env,
+            hold_stdin,
+            keep_stdout: keep == Keep::Stdout,
+        };
+        let limits = Limits {
+            cancel: self.shared.cancel,
+            heed_stop: self.heed_stop,
+            deadline: self.deadline,
+            grace: self.shared.grace,
+        };
+        let begun = Instant::now();
+        let mut last = String::new();
+        let ended = process::run(&request, &limits, &mut |stream, text| {
+            if !text.trim().is_empty() {
+                last.clone_from(&text);
+            }
+            self.line(stream, text);
+        })
+        .map_err(|error| failure::not_started(&shown, &error))?;
+        if ended.leaked {
+            self.say(format!(
+                "{shown} leaked its output pipe: a process that it left behind holds it open; it ends with the run"
+            ));
+        }
+        match ended.why {
+            Some(Why::Cancelled) => return Err(failure::stopped(&shown)),
+            Some(Why::Timeout) => return Err(failure::timed_out(&shown, begun.elapsed())),
+            Some(Why::TooMuch) => return Err(failure::too_much(&shown)),
+            None => {}
+        }
+        let code = failure::exit_code(&shown, ended.status)?;
+        if !command.ok.contains(&code) {
+            failure::judge(&shown, code, &last, codes == Codes::Any)?;
+        }
+        Ok(Captured { stdout: ended.stdout, code })
+    }
+
+    pub(super) fn event(&self, kind: EventKind) {
+        self.shared.port.send(Message::Event(kind));
+    }
+
+    fn line(&self, stream: Stream, text: String) {
+        self.event(EventKind::Line { instance: self.instance.clone(), stream, text });
+    }
+}
+
+/// Which outputs a command's stdout goes to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Keep {
+    /// Lines, with stderr.
+    Nothing,
+    /// The value.
+    Stdout,
+}
+
+/// Which exit codes are no failure.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Codes {
+    /// Those that the command names.
+    Ok,
+    /// All that the tool itself can have meant.
+    Any,
+}

@@ -1,0 +1,149 @@
+//! What went wrong with a child, in words: what, where, what to do.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::io;
+use std::os::unix::process::ExitStatusExt;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use super::tools;
+use crate::event::{Failure, FailureKind};
+
+/// A longer command is shortened in messages; its event has it in full.
+const SHOWN: usize = 200;
+
+/// ssh and scp exit with this when they could not connect, or lost the connection.
+const SSH_FAILED: i32 = 255;
+
+/// A shell exits with this when it cannot find a tool, and so do `setsid` and `sudo`'s like.
+const NOT_FOUND: i32 = 127;
+
+/// A command as messages show it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Shown<'a> {
+    /// As in the recipe: without ssh around it.
+    pub(super) argv: &'a [OsString],
+    pub(super) node: Option<&'a str>,
+    pub(super) remote: bool,
+}
+
+impl Shown<'_> {
+    fn tool(&self) -> String {
+        self.argv.first().map(|tool| tool.to_string_lossy().into_owned()).unwrap_or_default()
+    }
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let words = self.argv.iter().map(|arg| arg.to_string_lossy().into_owned());
+        let line: Vec<String> = words
+            .map(|word| shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or(word.clone()))
+            .collect();
+        let line = line.join(" ");
+        if line.chars().count() > SHOWN {
+            write!(f, "`{}…`", line.chars().take(SHOWN).collect::<String>())?;
+        } else {
+            write!(f, "`{line}`")?;
+        }
+        self.node.map_or(Ok(()), |node| write!(f, " on node `{node}`"))
+    }
+}
+
+pub(super) fn missing_tool(name: &str) -> Failure {
+    let message = if name.contains('/') {
+        format!("`{name}` is not there, or not executable")
+    } else {
+        format!("`{name}` is not installed (not found on PATH)")
+    };
+    let failure = Failure::new(FailureKind::Tool, message);
+    if name.contains('/') { failure } else { failure.help(tools::install_help(name, None)) }
+}
+
+pub(super) fn not_started(shown: &Shown<'_>, error: &io::Error) -> Failure {
+    let kind =
+        if error.kind() == io::ErrorKind::InvalidInput { FailureKind::Input } else { FailureKind::Tool };
+    Failure::new(kind, format!("{shown} could not be run: {error}"))
+}
+
+pub(super) fn stopped(shown: &Shown<'_>) -> Failure {
+    Failure::new(
+        FailureKind::Signal { signal: rustix::process::Signal::TERM.as_raw() },
+        format!("{shown} was stopped"),
+    )
+}
+
+pub(super) fn timed_out(shown: &Shown<'_>, after: Duration) -> Failure {
+    Failure::new(
+        FailureKind::Timeout,
+        format!("{shown} was ended after {:.1} s: the step's time is up", after.as_secs_f64()),
+    )
+    .help("give the step a longer `timeout`")
+}
+
+pub(super) fn too_much(shown: &Shown<'_>) -> Failure {
+    Failure::new(
+        FailureKind::Input,
+        format!("{shown} printed more than {} MiB where a value was asked for", super::process::KEPT >> 20),
+    )
+}
+
+/// The exit code; an end by a signal is a failure.
+pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Failure> {
+    status.code().ok_or_else(|| {
+        let signal = status.signal().unwrap_or_default();
+        let failure =
+            Failure::new(FailureKind::Signal { signal }, format!("{shown} was ended by signal {signal}"));
+        if signal == rustix::process::Signal::KILL.as_raw() {
+            failure.help("somebody killed it, or the kernel did for want of memory: see `dmesg`")
+        } else {
+            failure
+        }
+    })
+}
+
+/// What an exit code that does not mean success means. `any`: the caller wants to judge the tool's own codes itself.
+pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
+    let tool = shown.tool();
+    if code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
+        let place = shown.node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
+        let failure =
+            Failure::new(FailureKind::Unreachable, format!("{place} could not be reached by {shown}"));
+        let said = if last.is_empty() { String::new() } else { format!("ssh says: {last}\n") };
+        return Err(
+            failure.help(format!("{said}check its address, key and network: `ssh` to it by hand must work"))
+        );
+    }
+    if any {
+        return Ok(());
+    }
+    if code == NOT_FOUND
+        && let (true, Some(node)) = (shown.remote, shown.node)
+    {
+        return Err(Failure::new(
+            FailureKind::Tool,
+            format!("`{tool}` is not installed on node `{node}` (exit code 127)"),
+        )
+        .help(tools::install_help(&tool, Some(node))));
+    }
+    Err(Failure::new(FailureKind::Exit { code }, format!("{shown} exited with code {code}")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn exit_255_of_ssh_is_the_network_and_of_others_their_own() {
+        let argv = ["skopeo", "copy", "a b"].map(OsString::from);
+        let remote = Shown { argv: &argv, node: Some("n1"), remote: true };
+        let failure = judge(&remote, 255, "Connection refused", false).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert!(failure.help.unwrap().contains("Connection refused"));
+        assert_eq!(judge(&remote, 127, "", false).unwrap_err().kind, FailureKind::Tool);
+        judge(&remote, 1, "", true).unwrap();
+        let failure = judge(&Shown { remote: false, node: None, ..remote }, 255, "", false).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Exit { code: 255 });
+        assert_eq!(failure.message, "`skopeo copy 'a b'` exited with code 255");
+    }
+}

@@ -1,0 +1,85 @@
+//! `.pipeline/lock`: one run at a time in a recipe's folder.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, Write};
+use std::path::{Path, PathBuf};
+
+/// Held until it is dropped. The kernel lets go of it however the process ends, and the file is never removed: another
+/// process may just be opening it.
+#[derive(Debug)]
+pub struct Lock {
+    _file: File,
+}
+
+/// The folder could not be locked.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another run is under way there.
+    #[error("another run is under way in {}: {holder}", folder.display())]
+    Held {
+        /// The recipe's folder.
+        folder: PathBuf,
+        /// Its process and start, for people.
+        holder: String,
+    },
+    /// The file could not be made or locked.
+    #[error("cannot lock {}: {error}", path.display())]
+    Io {
+        /// The lock's file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+}
+
+impl Lock {
+    /// Locks the recipe's folder, or says who has.
+    pub fn acquire(here: &Path) -> Result<Self, LockError> {
+        let path = here.join(".pipeline/lock");
+        let failed = |error| LockError::Io { path: path.clone(), error };
+        fs::create_dir_all(here.join(".pipeline")).map_err(failed)?;
+        let mut file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .create(true)
+            .truncate(false)
+            .open(&path)
+            .map_err(failed)?;
+        match file.try_lock() {
+            Ok(()) => {}
+            Err(TryLockError::WouldBlock) => {
+                // Only for the message: the lock is the kernel's, whatever stands in the file.
+                let mut holder = String::new();
+                let _ = file.take(200).read_to_string(&mut holder);
+                let holder = holder
+                    .lines()
+                    .next()
+                    .filter(|line| !line.is_empty())
+                    .unwrap_or("a process without a name");
+                return Err(LockError::Held { folder: here.to_owned(), holder: holder.to_owned() });
+            }
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+        let holder = format!("process {}, since {:.0}\n", std::process::id(), jiff::Timestamp::now());
+        file.set_len(0)
+            .and_then(|()| file.rewind())
+            .and_then(|()| file.write_all(holder.as_bytes()))
+            .map_err(failed)?;
+        Ok(Self { _file: file })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_second_is_told_who_holds_it() {
+        let folder = tempfile::tempdir().unwrap();
+        let first = Lock::acquire(folder.path()).unwrap();
+        let error = Lock::acquire(folder.path()).unwrap_err().to_string();
+        assert!(error.contains(&format!("process {}, since 2", std::process::id())), "{error}");
+        drop(first);
+        Lock::acquire(folder.path()).unwrap();
+    }
+}

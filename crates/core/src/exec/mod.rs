@@ -1,0 +1,163 @@
+//! Carrying out a plan.
+//!
+//! [`run`] is the door: one coordinator on the calling thread (`scheduler`) takes instances from a pure ready queue
+//! (`queue`, with `state`), hands each to a worker (`worker`) and turns what workers tell into [`Event`]s. Children are
+//! started in one place (`process`), stopped through one latch (`cancel`, fed by [`Signals`]), and none outlives the run
+//! (`reaper`). [`RunDir`] and [`Lock`] are what a run leaves on disk and how two runs stay apart.
+//!
+//! Kept by tests: an instance starts only when everything it waits for is done; each has exactly one `Finished` event, and
+//! its lines come before it; no child outlives [`run`]. What a failure stops is said in `queue`: what is downstream, and
+//! without `keep_going` the rest of the same target and node. It never ends what runs, nor another target.
+
+mod actions;
+mod cancel;
+mod context;
+mod failure;
+mod lock;
+mod probe;
+mod process;
+mod queue;
+mod reaper;
+mod record;
+mod scheduler;
+mod signal;
+mod state;
+pub mod tools;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use context::{ActionCx, Captured};
+pub use lock::{Lock, LockError};
+pub use probe::presence;
+pub use record::RunDir;
+pub use signal::{Relay, Signals};
+
+use crate::event::{Counts, Event, Failure, FailureKind, Status};
+use crate::plan::{Action, Instance, InstanceId, Node, Plan, Pool, Presence, Probe};
+use crate::platform::Platform;
+use scheduler::{Message, Port};
+
+/// How a run is to be done.
+#[derive(Debug, Clone)]
+pub struct Options {
+    /// Local instances at once.
+    pub jobs: usize,
+    /// Instances at once whose work is a node's.
+    pub node_jobs: usize,
+    /// After a failure, run everything that is not downstream of it.
+    pub keep_going: bool,
+    /// From SIGTERM to SIGKILL for a child that is stopped.
+    pub grace: Duration,
+    /// The run's id.
+    pub run: String,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { jobs: 1, node_jobs: 8, keep_going: false, grace: Duration::from_secs(10), run: String::new() }
+    }
+}
+
+/// The machine that a plan runs on.
+pub struct Host<'a> {
+    /// The recipe's folder, absolute.
+    pub here: PathBuf,
+    /// The environment of every child, complete. Tools are found on its PATH.
+    pub env: BTreeMap<OsString, OsString>,
+    /// The actions that are not commands.
+    pub actions: &'a dyn Actions,
+}
+
+/// Carries out the actions that are not commands. It must not call rayon.
+pub trait Actions: Sync {
+    /// Does it; yields the value that the action yields, if any.
+    fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure>;
+
+    /// Whether this machine executes the platforms' programs, found out without changing anything.
+    fn emulates(&self, platforms: &[Platform]) -> Presence {
+        let _ = platforms;
+        Presence::Unknown
+    }
+}
+
+/// Outputs by instance and name: `("image@arm64", "id")`.
+pub type Values = BTreeMap<(String, String), String>;
+
+/// What came of a run.
+#[derive(Debug, Clone)]
+pub struct Summary {
+    /// How many instances ended how.
+    pub counts: Counts,
+    /// How each ended, and how long it took.
+    pub results: BTreeMap<InstanceId, (Status, Duration)>,
+    /// The late values that became known.
+    pub values: Values,
+    /// The signal that stopped the run.
+    pub interrupted: Option<i32>,
+}
+
+/// Carries out a plan. `sink` gets every event, on this thread. `signals` stop it while it runs.
+///
+/// Blocks until the last instance has ended and no process of the run is left. One run at a time in a process: a second
+/// one waits, as orphaned descendants do not tell whose they are.
+pub fn run(
+    plan: &Plan,
+    host: &Host<'_>,
+    options: &Options,
+    signals: Option<&Signals>,
+    sink: &mut dyn FnMut(&Event),
+) -> Summary {
+    scheduler::run(plan, host, options, signals, Values::new(), sink)
+}
+
+/// Carries out one action outside a recipe's run, on the same path: for scripts that a plan was written to.
+///
+/// `values` are the outputs of other instances that the action's texts use.
+pub fn perform_one(
+    action: &Action,
+    nodes: &BTreeMap<String, Node>,
+    host: &Host<'_>,
+    values: &Values,
+    signals: Option<&Signals>,
+    sink: &mut dyn FnMut(&Event),
+) -> Result<Option<String>, Failure> {
+    let id = InstanceId::new("action", None, None);
+    let mut plan =
+        Plan { recipe: String::new(), graph: petgraph::graph::DiGraph::new(), nodes: nodes.clone() };
+    plan.graph.add_node(Instance {
+        id: id.clone(),
+        step: "action".into(),
+        kind: "action".into(),
+        target: None,
+        platform: None,
+        node: None,
+        actions: vec![action.clone()],
+        cleanup: Vec::new(),
+        outputs: Vec::new(),
+        probe: Probe::Unknown,
+        pool: Pool::Local,
+        mutex: None,
+        timeout: None,
+        retry: None,
+        allow_failure: false,
+    });
+    let options = Options { run: "action".into(), ..Options::default() };
+    let mut summary = scheduler::run(&plan, host, &options, signals, values.clone(), sink);
+    match summary.results.remove(&id) {
+        Some((Status::Done, _)) => Ok(action
+            .yields()
+            .and_then(|output| summary.values.remove(&(id.as_str().to_owned(), output.to_owned())))),
+        Some((Status::Failed(failure) | Status::Allowed(failure), _)) => Err(failure),
+        Some((Status::Cancelled | Status::Skipped { .. }, _)) | None => {
+            let signal = summary.interrupted.unwrap_or_default();
+            Err(Failure::new(FailureKind::Signal { signal }, "the action was stopped"))
+        }
+    }
+}

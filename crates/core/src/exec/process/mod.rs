@@ -1,0 +1,102 @@
+//! One child process, from start to end: the only place that starts any.
+//!
+//! Every child has a process group of its own, a complete environment, and one pipe for stdout and stderr (two when
+//! stdout is kept), which the calling thread reads itself: it waits with one `poll` for output, for the child's end, for
+//! the wish to stop and for deadlines. No thread is started, nothing is polled in intervals (but where the kernel has no
+//! pidfd). Unaware of plans, instances and events.
+
+mod find;
+mod lines;
+mod spawn;
+mod watch;
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::io;
+use std::path::Path;
+use std::process::ExitStatus;
+use std::time::{Duration, Instant};
+
+use rustix::event::{PollFd, Timespec};
+use rustix::io::Errno;
+
+pub(crate) use find::find;
+
+use super::cancel::Cancel;
+use crate::event::Stream;
+
+/// More on a kept stdout is an error: values are digests and names, at most a manifest.
+pub(super) const KEPT: usize = 16 * 1024 * 1024;
+
+/// What to run.
+#[derive(Debug)]
+pub(super) struct Request<'a> {
+    /// The tool as written, and its arguments.
+    pub(super) argv: &'a [OsString],
+    /// Where the tool was found: absolute.
+    pub(super) program: &'a Path,
+    /// The working directory: absolute.
+    pub(super) dir: &'a Path,
+    /// The complete environment.
+    pub(super) env: &'a BTreeMap<OsString, OsString>,
+    /// stdin is a pipe whose other end stays open while the child runs; otherwise `/dev/null`.
+    pub(super) hold_stdin: bool,
+    /// Keep stdout; only stderr comes as lines.
+    pub(super) keep_stdout: bool,
+}
+
+/// What ends it early.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Limits<'a> {
+    pub(super) cancel: &'a Cancel,
+    /// The first wish to stop is heard. Clean-up hears only the second.
+    pub(super) heed_stop: bool,
+    pub(super) deadline: Option<Instant>,
+    /// From SIGTERM to SIGKILL.
+    pub(super) grace: Duration,
+}
+
+/// Why a child was ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Why {
+    Cancelled,
+    Timeout,
+    /// It printed more than [`KEPT`] on a kept stdout.
+    TooMuch,
+}
+
+/// How a child ended.
+#[derive(Debug)]
+pub(super) struct Ended {
+    pub(super) status: ExitStatus,
+    /// It was ended by us.
+    pub(super) why: Option<Why>,
+    pub(super) stdout: Vec<u8>,
+    /// A descendant that left the group keeps the output pipe open.
+    pub(super) leaked: bool,
+}
+
+/// Runs a child to its end, and its process group with it.
+pub(super) fn run(
+    request: &Request<'_>,
+    limits: &Limits<'_>,
+    line: &mut dyn FnMut(Stream, String),
+) -> io::Result<Ended> {
+    let child = spawn::spawn(request, limits.cancel)?;
+    watch::Watch::new(child, limits).follow(line)
+}
+
+/// `poll(2)` that is not ended by signals of the process, with a relative timeout.
+pub(super) fn poll(fds: &mut [PollFd<'_>], timeout: Option<Duration>) -> io::Result<()> {
+    let deadline = timeout.map(|timeout| Instant::now() + timeout);
+    loop {
+        let left = deadline.map(|deadline| deadline.saturating_duration_since(Instant::now()));
+        // An absurdly long wait is as good as none.
+        let left = left.and_then(|left| Timespec::try_from(left).ok());
+        match rustix::event::poll(fds, left.as_ref()) {
+            Ok(_) => return Ok(()),
+            Err(Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+    }
+}

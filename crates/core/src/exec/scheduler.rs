@@ -1,0 +1,278 @@
+//! The coordinator: one owner of all state, on the thread that called.
+//!
+//! It takes instances from the queue, hands them to a rayon pool, and turns what workers send into events; the sink is
+//! called here and nowhere else. Workers only send, over one bounded channel: when the sink is slow, tools wait. Three traps
+//! of rayon shape this: the body of `in_place_scope` runs on the caller, so that it may block (`scope` would block a
+//! worker); no more is spawned than may run at once, so that the order is the queue's and not rayon's; and nothing inside
+//! a step may call rayon, as its wait would run another step inside this one.
+
+use std::collections::BTreeMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::time::{Duration, Instant};
+
+use super::cancel::Cancel;
+use super::context::Shared;
+use super::queue::{Queue, Skipped};
+use super::reaper::Bracket;
+use super::{Host, Options, Signals, Summary, Values, worker};
+use crate::event::{Counts, Event, EventKind, Failure, FailureKind, Status, VERSION};
+use crate::plan::{Instance, InstanceId, NodeIndex, Plan, Pool};
+
+/// Messages on their way to the coordinator.
+const CAPACITY: usize = 1024;
+
+/// What the coordinator is told.
+pub(super) enum Message {
+    /// By a worker: something to pass on.
+    Event(EventKind),
+    /// By a worker, last and always: its instance has ended.
+    Finished(NodeIndex, Status, Duration),
+    /// By the thread that receives signals: look at the wish to stop.
+    Signal,
+}
+
+/// Where workers send.
+pub(super) struct Port(pub(super) SyncSender<Message>);
+
+impl Port {
+    /// Waits while the coordinator is behind. When it is gone, so is the message: then the run is being torn down.
+    pub(super) fn send(&self, message: Message) {
+        let _ = self.0.send(message);
+    }
+}
+
+/// The state of a run that only this thread touches.
+struct Coordinator<'a> {
+    plan: &'a Plan,
+    sink: &'a mut dyn FnMut(&Event),
+    begun: Instant,
+    seq: u64,
+    counts: Counts,
+    results: BTreeMap<InstanceId, (Status, Duration)>,
+    interrupted: Option<i32>,
+}
+
+pub(super) fn run(
+    plan: &Plan,
+    host: &Host<'_>,
+    options: &Options,
+    signals: Option<&Signals>,
+    values: Values,
+    sink: &mut dyn FnMut(&Event),
+) -> Summary {
+    let mut coordinator = Coordinator {
+        plan,
+        sink,
+        begun: Instant::now(),
+        seq: 0,
+        counts: Counts::default(),
+        results: BTreeMap::new(),
+        interrupted: None,
+    };
+    let jobs = options.jobs.max(1);
+    coordinator.emit(EventKind::RunStarted {
+        version: VERSION,
+        run: options.run.clone(),
+        recipe: plan.recipe.clone(),
+        instances: plan.graph.node_count(),
+        jobs,
+    });
+    let values = match engine(plan, options) {
+        Ok((cancel, pool)) => {
+            let bracket = Bracket::begin();
+            let values = coordinator.drive(host, options, signals, values, &cancel, &pool);
+            let left = bracket.end();
+            if !left.is_empty() {
+                let left: Vec<String> = left.iter().map(ToString::to_string).collect();
+                coordinator.emit(EventKind::Warning {
+                    message: format!(
+                        "processes that the run started could not be ended: {}. They belong to another user, or hang in \
+                         the kernel; end them by hand",
+                        left.join(", ")
+                    ),
+                });
+            }
+            values
+        }
+        Err(failure) => {
+            coordinator.give_up(&failure);
+            values
+        }
+    };
+    coordinator.emit(EventKind::RunFinished { counts: coordinator.counts });
+    Summary {
+        counts: coordinator.counts,
+        results: coordinator.results,
+        values,
+        interrupted: coordinator.interrupted,
+    }
+}
+
+/// What a run needs of the system before it starts anything.
+fn engine(plan: &Plan, options: &Options) -> Result<(Arc<Cancel>, rayon::ThreadPool), Failure> {
+    let failed = |what: &str, error: &dyn std::fmt::Display| {
+        Failure::new(FailureKind::Internal, format!("the engine cannot start: {what}: {error}"))
+    };
+    let cancel = Cancel::new().map_err(|error| failed("no pipe", &error))?;
+    let of = |pool: Pool| plan.graph.node_weights().filter(|instance| instance.pool == pool).count();
+    let threads = of(Pool::Local).min(options.jobs.max(1)) + of(Pool::Node).min(options.node_jobs.max(1));
+    let pool = rayon::ThreadPoolBuilder::new()
+        .num_threads(threads.max(1))
+        .thread_name(|index| format!("worker-{index}"))
+        .build()
+        .map_err(|error| failed("no threads", &error))?;
+    Ok((Arc::new(cancel), pool))
+}
+
+impl Coordinator<'_> {
+    fn drive(
+        &mut self,
+        host: &Host<'_>,
+        options: &Options,
+        signals: Option<&Signals>,
+        values: Values,
+        cancel: &Arc<Cancel>,
+        pool: &rayon::ThreadPool,
+    ) -> Values {
+        let (sender, receiver) = sync_channel(CAPACITY);
+        if let Some(signals) = signals {
+            let (cancel, sender) = (Arc::clone(cancel), sender.clone());
+            signals.attach(move |signal| {
+                cancel.request(signal);
+                // When the channel is full the coordinator looks anyway, after the next message.
+                let _ = sender.try_send(Message::Signal);
+            });
+        }
+        let plan = self.plan;
+        let shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
+        // A weight of one each; recorded durations come with the records.
+        let bounds = (options.jobs, options.node_jobs);
+        let mut queue = Queue::new(&plan.graph, &|_| 1, bounds, options.keep_going);
+        let guard = StopOnPanic(cancel);
+        pool.in_place_scope(|scope| {
+            // Owned by this closure: should the sink panic, workers find nobody to send to, and do not wait for ever.
+            let receiver: Receiver<Message> = receiver;
+            let _guard = guard;
+            let mut running = 0;
+            loop {
+                self.hear(cancel);
+                while !cancel.requested()
+                    && let Some(node) = queue.pop()
+                {
+                    running += 1;
+                    let shared = &shared;
+                    scope.spawn(move |_| job(shared, node));
+                }
+                if running == 0 {
+                    break;
+                }
+                match receiver.recv() {
+                    Ok(Message::Event(kind)) => self.emit(kind),
+                    Ok(Message::Finished(node, status, took)) => {
+                        running -= 1;
+                        self.finished(&mut queue, node, status, took);
+                    }
+                    Ok(Message::Signal) => {}
+                    Err(_) => break,
+                }
+            }
+            for node in queue.drain() {
+                self.ended(node, Status::Skipped { because: None }, Duration::ZERO);
+            }
+        });
+        if let Some(signals) = signals {
+            signals.detach();
+        }
+        std::mem::take(&mut *shared.values())
+    }
+
+    /// Tells of the wish to stop, once.
+    fn hear(&mut self, cancel: &Cancel) {
+        if self.interrupted.is_none()
+            && let Some(signal) = cancel.signal()
+        {
+            self.interrupted = Some(signal);
+            self.emit(EventKind::Interrupted { signal });
+        }
+    }
+
+    fn finished(&mut self, queue: &mut Queue<'_>, node: NodeIndex, status: Status, took: Duration) {
+        let skipped: Vec<Skipped> = match status {
+            Status::Done => {
+                queue.finish(node);
+                Vec::new()
+            }
+            Status::Failed(_) | Status::Allowed(_) => queue.fail(node),
+            Status::Cancelled | Status::Skipped { .. } => {
+                queue.cancel(node);
+                Vec::new()
+            }
+        };
+        self.ended(node, status, took);
+        for (node, because) in skipped {
+            let because = because.map(|failed| self.plan.graph[failed].id.clone());
+            self.ended(node, Status::Skipped { because }, Duration::ZERO);
+        }
+    }
+
+    /// The one terminal event of an instance.
+    fn ended(&mut self, node: NodeIndex, status: Status, took: Duration) {
+        let count = match status {
+            Status::Done => &mut self.counts.done,
+            Status::Failed(_) => &mut self.counts.failed,
+            Status::Allowed(_) => &mut self.counts.allowed,
+            Status::Cancelled => &mut self.counts.cancelled,
+            Status::Skipped { .. } => &mut self.counts.skipped,
+        };
+        *count += 1;
+        let instance = self.plan.graph[node].id.clone();
+        self.results.insert(instance.clone(), (status.clone(), took));
+        self.emit(EventKind::Finished { instance, status, took });
+    }
+
+    /// Nothing can run: the first instance says why.
+    fn give_up(&mut self, failure: &Failure) {
+        for (index, node) in self.plan.order().into_iter().enumerate() {
+            let status =
+                if index == 0 { Status::Failed(failure.clone()) } else { Status::Skipped { because: None } };
+            self.ended(node, status, Duration::ZERO);
+        }
+    }
+
+    fn emit(&mut self, kind: EventKind) {
+        let event = Event { seq: self.seq, at: jiff::Timestamp::now(), elapsed: self.begun.elapsed(), kind };
+        self.seq += 1;
+        (self.sink)(&event);
+    }
+}
+
+/// One instance on a worker. Whatever happens in it, the coordinator hears of its end.
+fn job(shared: &Shared<'_>, node: NodeIndex) {
+    let begun = Instant::now();
+    let instance: &Instance = &shared.plan.graph[node];
+    let status = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance))).unwrap_or_else(|panic| {
+        let said = panic
+            .downcast_ref::<&str>()
+            .map(|text| (*text).to_owned())
+            .or_else(|| panic.downcast_ref::<String>().cloned())
+            .unwrap_or_else(|| "no message".into());
+        Status::Failed(
+            Failure::new(FailureKind::Internal, format!("a defect of the engine: {said}"))
+                .help("please report it, with the recipe and the run's log"),
+        )
+    });
+    shared.port.send(Message::Finished(node, status, begun.elapsed()));
+}
+
+/// When the coordinator itself panics (a sink did), children must not be waited for.
+struct StopOnPanic<'a>(&'a Cancel);
+
+impl Drop for StopOnPanic<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.kill();
+        }
+    }
+}

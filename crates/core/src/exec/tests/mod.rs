@@ -1,0 +1,6 @@
+//! Runs of real processes.
+
+mod kit;
+mod order;
+mod process;
+mod values;

@@ -1,0 +1,170 @@
+//! One instance from its first attempt to its last: actions in order, late values, deadlines, retries, clean-up.
+//! Unaware of the graph and of other instances.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use super::actions::{check, write_file};
+use super::context::{ActionCx, Codes, Keep, Shared};
+use crate::event::{EventKind, Failure, FailureKind, Status};
+use crate::plan::{Action, Capture, Command, Grammar, Instance, Retry, Text};
+
+/// The longest that clean-up may take, all of it. After a signal it is the grace period.
+const CLEANUP: Duration = Duration::from_secs(30);
+
+/// More of a value does not go into events: only checks read such long ones.
+const EVENT_VALUE: usize = 64 * 1024;
+
+/// Carries out an instance. Everything it has to tell goes out as events before it returns.
+pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> Status {
+    // Between the coordinator's decision and now, the wish to stop may have come.
+    if shared.cancel.requested() {
+        return Status::Cancelled;
+    }
+    let retry = instance.retry.unwrap_or(Retry { attempts: 1, delay: Duration::ZERO });
+    let mut attempt = 1;
+    let status = loop {
+        let cx = ActionCx {
+            shared,
+            instance: &instance.id,
+            deadline: instance.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            heed_stop: true,
+        };
+        cx.event(EventKind::Started { instance: instance.id.clone(), attempt });
+        let failure = match instance.actions.iter().try_for_each(|action| step(&cx, instance, action)) {
+            Ok(()) => break Status::Done,
+            // Whatever an action says after the wish to stop, it is the stop that ended it.
+            Err(_) if shared.cancel.requested() => break Status::Cancelled,
+            Err(failure) => failure,
+        };
+        if attempt >= retry.attempts || !may_pass(failure.kind) {
+            break if instance.allow_failure { Status::Allowed(failure) } else { Status::Failed(failure) };
+        }
+        cx.say(format!(
+            "attempt {attempt} of {} failed: {}; again in {:.0?}",
+            retry.attempts, failure.message, retry.delay
+        ));
+        if shared.cancel.wait(retry.delay) {
+            break Status::Cancelled;
+        }
+        attempt += 1;
+    };
+    clean_up(shared, instance);
+    status
+}
+
+/// Another attempt can end otherwise. A missing tool, a refused input and a defect stay what they are.
+fn may_pass(kind: FailureKind) -> bool {
+    !matches!(kind, FailureKind::Tool | FailureKind::Input | FailureKind::Internal)
+}
+
+/// Clean-up is done in any case but after a second signal, and its failures change nothing.
+fn clean_up(shared: &Shared<'_>, instance: &Instance) {
+    let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
+    let deadline = Some(Instant::now() + longest);
+    let cx = ActionCx { shared, instance: &instance.id, deadline, heed_stop: false };
+    for action in &instance.cleanup {
+        if shared.cancel.kill_requested() {
+            return;
+        }
+        if let Err(failure) = step(&cx, instance, action) {
+            cx.say(format!("clean-up failed: {}", failure.message));
+        }
+    }
+}
+
+/// One action and the value it yields.
+fn step(cx: &ActionCx<'_>, instance: &Instance, action: &Action) -> Result<(), Failure> {
+    let Some(value) = carry_out(cx, action)? else { return Ok(()) };
+    let name = action.yields().ok_or_else(|| {
+        Failure::new(FailureKind::Internal, "an action yielded a value that the plan has no name for")
+    })?;
+    record(cx, instance, name, value);
+    Ok(())
+}
+
+/// The only place where a late value comes into being.
+fn record(cx: &ActionCx<'_>, instance: &Instance, name: &str, value: String) {
+    let mut shown = value.clone();
+    if shown.len() > EVENT_VALUE {
+        shown.truncate(shown.floor_char_boundary(EVENT_VALUE));
+        shown.push('…');
+    }
+    cx.shared.values().insert((instance.id.as_str().to_owned(), name.to_owned()), value);
+    cx.event(EventKind::Output { instance: instance.id.clone(), name: name.to_owned(), value: shown });
+}
+
+fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failure> {
+    if cx.cancelled() {
+        return Err(Failure::new(FailureKind::Signal { signal: 15 }, "the run was stopped"));
+    }
+    if cx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+        return Err(Failure::new(FailureKind::Timeout, "the step's time is up")
+            .help("give the step a longer `timeout`"));
+    }
+    match action {
+        Action::Command(command) => match &command.capture {
+            None => cx.execute(command, Keep::Nothing, Codes::Ok).map(|_| None),
+            Some(capture) => kept(cx, command, capture).map(Some),
+        },
+        Action::WriteFile(file) => {
+            let contents = cx.resolve(&file.contents)?;
+            write_file::write_file(Path::new(&cx.resolve_path(&file.path)?), &contents).map(|()| None)
+        }
+        Action::Check(check) => {
+            let resolve = |text: &Text| cx.resolve(text).map(|text| text.to_string_lossy().into_owned());
+            check::check(check, &resolve).map(|()| None)
+        }
+        Action::RewriteFrom(_)
+        | Action::EnsureBinfmt(_)
+        | Action::ImageId(_)
+        | Action::SealArchive(_)
+        | Action::CriVerify(_) => {
+            let value = cx.shared.host.actions.perform(action, cx)?;
+            match (action.yields(), &value) {
+                (Some(output), Some(value)) => digest(output, value)?,
+                (Some(output), None) => {
+                    return Err(Failure::new(
+                        FailureKind::Internal,
+                        format!("an action yielded no `{output}`"),
+                    ));
+                }
+                (None, _) => {}
+            }
+            Ok(value)
+        }
+    }
+}
+
+/// What our own actions yield are digests.
+fn digest(output: &str, value: &str) -> Result<(), Failure> {
+    if Grammar::Digest.accepts(value) {
+        return Ok(());
+    }
+    let what = Grammar::Digest.describe();
+    Err(Failure::new(FailureKind::Mismatch, format!("`{output}` is not {what}: `{}`", brief(value))))
+}
+
+/// Runs a command whose stdout is a value.
+fn kept(cx: &ActionCx<'_>, command: &Command, capture: &Capture) -> Result<String, Failure> {
+    let captured = cx.execute(command, Keep::Stdout, Codes::Ok)?;
+    let text = String::from_utf8_lossy(&captured.stdout);
+    let value = text.trim_end_matches(['\n', '\r']);
+    if capture.grammar.accepts(value) {
+        return Ok(value.to_owned());
+    }
+    Err(Failure::new(
+        FailureKind::Input,
+        format!(
+            "{} printed no `{}`: that is {}, and this came: `{}`",
+            command.argv.first().map(|tool| format!("`{tool}`")).unwrap_or_default(),
+            capture.output,
+            capture.grammar.describe(),
+            brief(value)
+        ),
+    ))
+}
+
+fn brief(value: &str) -> String {
+    value.chars().take(80).collect()
+}
