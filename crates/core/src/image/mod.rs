@@ -1,5 +1,6 @@
-//! Images as data: digests and references.
+//! Images as data: digests, references and archives.
 
+pub mod archive;
 pub mod digest;
 pub mod reference;
 

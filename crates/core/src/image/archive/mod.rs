@@ -1,0 +1,81 @@
+//! Archives of one image: docker's, OCI's, and OCI layouts in a folder.
+//!
+//! Nothing is ever unpacked: an archive's table of contents is read, then its documents, then its layers in pieces.
+//! An image is what its configuration says it is, so its id is the digest of the configuration's bytes, and every
+//! layer must have the digest that the configuration names for it.
+
+mod documents;
+mod error;
+mod open;
+mod parts;
+mod place;
+mod seal;
+mod source;
+mod tar_index;
+#[cfg(test)]
+mod tests;
+
+use std::path::Path;
+
+use serde::{Deserialize, Serialize};
+
+pub use self::error::{ArchiveError, Flaw, SealError};
+use self::open::Opened;
+pub use self::seal::{Seal, Sealed, seal};
+use super::digest::Digest;
+
+/// How an image is laid out in one file or folder.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ArchiveFormat {
+    /// One tar file that `docker load`, `podman load`, `ctr images import` and skopeo's `docker-archive:` read.
+    DockerArchive,
+    /// One tar file that skopeo's `oci-archive:`, `podman load` and `ctr images import` read.
+    OciArchive,
+    /// A folder that skopeo's `oci:` reads.
+    #[serde(rename = "oci")]
+    OciLayout,
+}
+
+/// What an archive holds, every layer of it checked.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct ArchiveInfo {
+    /// How it is laid out.
+    pub format: ArchiveFormat,
+    /// The image id: the digest of the configuration.
+    pub id: Digest,
+    /// The configuration's `os`; empty when it has none.
+    pub os: String,
+    /// The configuration's `architecture`; empty when it has none.
+    pub architecture: String,
+    /// The configuration's `variant`.
+    pub variant: Option<String>,
+    /// The lowest layer first.
+    pub layers: Vec<Layer>,
+    /// The names in the archive, as they are written there.
+    pub names: Vec<String>,
+}
+
+/// A layer as it is before compression.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize)]
+pub struct Layer {
+    /// The digest of the layer's tar file.
+    pub diff_id: Digest,
+    /// The size of the layer's tar file in bytes.
+    pub size: u64,
+}
+
+/// Reads an archive or layout of one image, of whichever format, and checks the digest of every part.
+pub fn inspect(path: &Path) -> Result<ArchiveInfo, ArchiveError> {
+    let image = Opened::open(path)?;
+    image.read_layers(|_, _| Ok::<_, Flaw>(())).map_err(|flaw| flaw.at(path))?;
+    Ok(ArchiveInfo {
+        format: image.format,
+        id: image.id,
+        os: image.config.os,
+        architecture: image.config.architecture,
+        variant: image.config.variant.filter(|text| !text.is_empty()),
+        layers: image.layers.iter().map(|layer| Layer { diff_id: layer.diff_id, size: layer.size }).collect(),
+        names: image.names,
+    })
+}

@@ -1,0 +1,5 @@
+mod damage;
+mod fixtures;
+mod formats;
+mod refusals;
+mod tools;
