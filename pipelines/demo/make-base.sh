@@ -46,7 +46,7 @@ find "$root/usr/share" -type l -delete
 find "$root/usr/share" -depth -type d -empty -delete
 
 for applet in ar awk base64 basename cat chgrp chmod chown cmp cp cut date dd df diff dirname dpkg-deb du echo env \
-  expr false find free grep gunzip gzip head hostname id install kill ln ls mkdir mktemp mount mv nc netstat nproc od \
+  expr false find free grep gunzip gzip head hostname id kill ln ls mkdir mktemp mount mv nc netstat nproc od \
   ping pidof printf ps pwd readlink realpath rm rmdir sed seq sh sha256sum sleep sort stat stty sync tail tar tee test \
   timeout top touch tr true umount uname uniq unxz vi wc wget which whoami xargs xz xzcat yes zcat; do
   ln -sf busybox "$root/bin/$applet"

@@ -7,7 +7,7 @@ containerd_missing() { first_missing containerd ctr runc busybox ip; }
 containerd_up() {
   local dir=$LAB/containerd
   mkdir -p "$dir"
-  write_cni
+  write_cni || return
   write_containerd_config >"$dir/config.toml"
   start "$dir" containerd --config "$dir/config.toml"
   wait_until 30 "$dir" containerd lab_ctr plugins ls -q || return
@@ -64,5 +64,5 @@ containerd_down() {
   sweep containerd-shim-runc-v2 "$LAB/containerd.sock"
   rm -f "$LAB/containerd.sock" "$LAB/containerd.ttrpc"
   remove "$LAB/containerd"
-  remove_bridge c
+  remove_cni
 }

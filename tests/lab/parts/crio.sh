@@ -55,7 +55,7 @@ pinns_build() {
 crio_up() {
   local dir=$LAB/crio
   mkdir -p "$dir/conf.d" "$dir/policies"
-  write_cni
+  write_cni || return
   write_crio_config >"$dir/crio.conf"
   printf '{"default":[{"type":"insecureAcceptAnything"}]}\n' >"$dir/policy.json"
   write_registries_conf >"$dir/registries.conf"
@@ -138,5 +138,5 @@ crio_down() {
   sweep conmon "$LAB/crio/"
   rm -f "$LAB/crio.sock"
   remove "$LAB/crio"
-  remove_bridge c
+  remove_cni
 }

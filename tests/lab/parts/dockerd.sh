@@ -7,20 +7,16 @@ dockerd_missing() { first_missing dockerd containerd runc ip curl; }
 # With `--bridge none` dockerd deletes the machine's docker0, also when another daemon owns it; given a bridge of our
 # own it leaves docker0 alone.
 dockerd_up() {
-  local dir=$LAB/dockerd bridge
-  bridge=$(bridge_name d)
+  local dir=$LAB/dockerd
   mkdir -p "$dir"
   # An empty but present config: buildah, for one, fails on a DOCKER_CONFIG without the file.
   printf '{}\n' >"$dir/config.json"
   # The same for the daemon, so that it does not read the machine's /etc/docker.
   printf '{}\n' >"$dir/daemon.json"
-  remove_bridge d
-  ip link add "$bridge" type bridge
-  ip address add "$(bridge_subnet 204).1/24" dev "$bridge"
-  ip link set "$bridge" up
+  make_bridge d || return
   start "$dir" dockerd --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/docker.pid" \
     --config-file "$dir/daemon.json" --host "unix://$LAB/docker.sock" --group root \
-    --bridge "$bridge" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false
+    --bridge "$(bridge_name d)" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false
   wait_until 30 "$dir" dockerd dockerd_answers
 }
 
