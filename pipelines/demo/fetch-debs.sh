@@ -7,6 +7,7 @@ arch=$1 dir=$2
 shift 2
 
 # The machine's own Debian sources, whatever mirror they name.
+# shellcheck disable=SC2016 # apt expands these
 sources=$(apt-get indextargets --format '$(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian' |
   sort -u)
 if [ -z "$sources" ]; then

@@ -2,6 +2,7 @@
 # shellcheck shell=bash
 
 LAB=${PIPELINE_LAB:-/var/lib/pipeline-lab}
+# shellcheck disable=SC2034 # used by those who source this
 CACHE=${PIPELINE_LAB_CACHE:-${HOME:-/root}/.cache/pipeline-lab}
 
 say() { printf 'lab: %s\n' "$*" >&2; }

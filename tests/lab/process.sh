@@ -55,6 +55,7 @@ is_young() { [[ -n $(find "$1/pid" -newermt '-2 seconds' 2>/dev/null) ]]; }
 # All descendants of a pid, as `pid:starttime` words: what is left of them is ended after their parent.
 descendants() {
   local child
+  # shellcheck disable=SC2013 # words, not lines: all children are on one
   for child in $(cat /proc/"$1"/task/*/children 2>/dev/null); do
     printf '%s:%s ' "$child" "$(start_time "$child")"
     descendants "$child"
