@@ -16,12 +16,20 @@ check_lab_path() {
 }
 
 # One command at a time: tests may call `lab up` side by side. Daemons are started without descriptor 9, or they
-# would hold the lock for as long as they live.
+# would hold the lock for as long as they live. `down` removes the file, so whoever waited for that one tries again.
 lock_lab() {
+  local lock=${LAB%/}.lock
+  mkdir -p "${LAB%/*}"
+  until [[ $lock -ef /proc/$$/fd/9 ]]; do
+    exec 9>"$lock"
+    flock -w 300 9 || die "another lab command has held the lock for 5 minutes"
+  done
+}
+
+# The mark by which `down` knows that the folder is its own to remove.
+make_lab_folder() {
   mkdir -p "$LAB"
   : >"$LAB/.pipeline-lab"
-  exec 9>"${LAB%/}.lock"
-  flock -w 300 9 || die "another lab command has held the lock for 5 minutes"
 }
 
 # Debian keeps daemons in sbin, which a user's PATH lacks.
