@@ -29,17 +29,33 @@ need_go() {
 }
 
 # go_install GO PROGRAM PACKAGE 'MODULE VERSION' FLAGS...: into $CACHE/bin, whole or not at all, behind everyone else.
-#
+# What went wrong is kept in $CACHE/PROGRAM.why, so that `up` does not try again each time; `build` does.
+go_install() {
+  local go program=$2 why=$CACHE/$2.why
+  mkdir -p "$CACHE/bin"
+  rm -f "$why"
+  if ! go=$(need_go "$1"); then
+    printf 'no Go %s or later can be had\n' "$1" >"$why"
+  elif (compile_module "$go" "$@") >"$CACHE/$program.log" 2>&1; then
+    mv "$CACHE/bin/$program.partial" "$CACHE/bin/$program"
+    return
+  else
+    tail -n 1 "$CACHE/$program.log" >"$why"
+  fi
+  say "$program: $(cat "$why")"
+  return 1
+}
+
 # From a module of its own that requires the wanted version, not as `go install PACKAGE@VERSION`: that form also asks
 # for the list of all versions, which not every module proxy serves. The versions chosen are the same.
-go_install() {
-  local go module=$CACHE/module-$2 program=$2 package=$3 requirement=$4 min=$1
-  shift 4
-  go=$(need_go "$min") || { say "Go $min or later cannot be had"; return 1; }
+compile_module() {
+  local go=$1 min=$2 program=$3 package=$4 requirement=$5
+  local module=$CACHE/module-$program
+  shift 5
   rm -rf "$module"
-  mkdir -p "$module" "$CACHE/bin"
+  mkdir -p "$module"
   printf 'module lab\n\ngo %s\n\nrequire %s\n' "$min" "$requirement" >"$module/go.mod"
-  (cd "$module" && GOTOOLCHAIN=local GOFLAGS='-mod=mod -buildvcs=false' \
-    nice -n 15 "$go" build -trimpath "$@" -o "$CACHE/bin/$program.partial" "$package" >&2) || return 1
-  mv "$CACHE/bin/$program.partial" "$CACHE/bin/$program"
+  cd "$module" || return
+  GOTOOLCHAIN=local GOFLAGS='-mod=mod -buildvcs=false' \
+    nice -n 15 "$go" build -trimpath "$@" -o "$CACHE/bin/$program.partial" "$package"
 }

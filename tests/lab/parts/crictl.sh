@@ -13,8 +13,13 @@ find_crictl() {
 
 # Compiled on the way up where there is a Go; where there is none, only on demand (`lab build crictl` gets one).
 crictl_missing() {
-  find_crictl >/dev/null || find_go "$CRICTL_GO" >/dev/null ||
+  if find_crictl >/dev/null; then
+    return
+  elif [[ -s $CACHE/crictl.why ]]; then
+    printf 'it could not be compiled: %s (lab build crictl tries again)' "$(cat "$CACHE/crictl.why")"
+  elif ! find_go "$CRICTL_GO" >/dev/null; then
     printf 'Debian does not package it, and there is no Go %s to compile it (lab build crictl)' "$CRICTL_GO"
+  fi
 }
 
 crictl_build() {

@@ -14,7 +14,9 @@ find_pinns() {
 }
 
 crio_missing() {
-  if ! find_crio >/dev/null || ! find_pinns >/dev/null; then
+  if [[ -s $CACHE/crio.why ]]; then
+    printf 'it could not be compiled: %s (lab build crio tries again)' "$(cat "$CACHE/crio.why")"
+  elif ! find_crio >/dev/null || ! find_pinns >/dev/null; then
     printf 'Debian does not package it, and it is not compiled here (lab build crio: some minutes, once)'
   else
     first_missing conmon runc skopeo busybox ip curl
