@@ -129,8 +129,12 @@ pub fn perform_one(
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Option<String>, Failure> {
     let id = InstanceId::new("action", None, None);
-    let mut plan =
-        Plan { recipe: String::new(), graph: petgraph::graph::DiGraph::new(), nodes: nodes.clone() };
+    let mut plan = Plan {
+        recipe: String::new(),
+        graph: petgraph::graph::DiGraph::new(),
+        nodes: nodes.clone(),
+        notes: Vec::new(),
+    };
     plan.graph.add_node(Instance {
         id: id.clone(),
         step: "action".into(),

@@ -117,8 +117,10 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
         }
         Action::RewriteFrom(_)
         | Action::EnsureBinfmt(_)
+        | Action::CheckBases(_)
         | Action::ImageId(_)
         | Action::SealArchive(_)
+        | Action::ArchiveDigest(_)
         | Action::CriVerify(_) => {
             let value = cx.shared.host.actions.perform(action, cx)?;
             match (action.yields(), &value) {

@@ -42,7 +42,8 @@ pub(super) fn instance(id: &str, actions: Vec<Action>) -> Instance {
 
 /// A plan of instances and edges by id.
 pub(super) fn plan(instances: Vec<Instance>, edges: &[(&str, &str)]) -> Plan {
-    let mut plan = Plan { recipe: "test".into(), graph: DiGraph::new(), nodes: BTreeMap::new() };
+    let mut plan =
+        Plan { recipe: "test".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), notes: Vec::new() };
     for instance in instances {
         plan.graph.add_node(instance);
     }
