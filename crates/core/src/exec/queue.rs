@@ -122,9 +122,8 @@ impl<'p> Queue<'p> {
         graph.edges(node).filter_map(|edge| self.settle(edge.target())).collect()
     }
 
-    /// It failed. Yields what will not start.
-    pub(super) fn fail(&mut self, node: NodeIndex) -> Vec<Skipped> {
-        let allowed = self.graph[node].allow_failure;
+    /// It failed. Yields what will not start. Where that is allowed, it counts as done for those that only `needs` it.
+    pub(super) fn fail(&mut self, node: NodeIndex, allowed: bool) -> Vec<Skipped> {
         self.end(node, if allowed { InstanceState::Allowed } else { InstanceState::Failed });
         let mut skipped = Vec::new();
         let graph = self.graph;
@@ -147,7 +146,7 @@ impl<'p> Queue<'p> {
         skipped
     }
 
-    /// It was stopped because the run ends.
+    /// It was stopped, or not even begun by its worker, because the run ends.
     pub(super) fn cancel(&mut self, node: NodeIndex) {
         self.end(node, InstanceState::Cancelled);
     }
