@@ -45,7 +45,7 @@ fn what_is_kept_is_bounded() {
 
 #[test]
 fn a_grandchild_that_holds_the_pipe_delays_nothing_for_long() {
-    let leak = instance("leak", vec![sh("setsid sleep 60 & echo $!").into()]);
+    let leak = instance("leak", vec![sh("setsid sleep 60 & echo $!; sleep 0.2").into()]);
     let begun = Instant::now();
     let ran = go(&plan(vec![leak], &[]), Path::new("/"), &options(1));
     assert_eq!(*ran.status("leak"), Status::Done);

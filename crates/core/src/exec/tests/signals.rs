@@ -54,8 +54,8 @@ fn a_real_signal_ends_a_real_engine_and_all_below_it() {
                         .unwrap();
                 }
                 Some(text) if text.starts_with("interrupted") => said = Some(text.to_owned()),
-                Some(pid) => pids.push(pid.to_owned()),
-                None => {}
+                Some(pid) if pid.parse::<u32>().is_ok() => pids.push(pid.to_owned()),
+                Some(_) | None => {}
             }
         }
         engine.wait().unwrap();
