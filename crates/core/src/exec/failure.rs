@@ -13,7 +13,8 @@ use crate::event::{Failure, FailureKind};
 /// A longer command is shortened in messages; its event has it in full.
 const SHOWN: usize = 200;
 
-/// ssh and scp exit with this when they could not connect, or lost the connection.
+/// ssh and scp exit with this when they could not connect, or lost the connection. A remote tool that exits with it
+/// itself cannot be told from that.
 const SSH_FAILED: i32 = 255;
 
 /// A shell exits with this when it cannot find a tool, and so do `setsid` and `sudo`'s like.

@@ -75,7 +75,8 @@ pub struct Host<'a> {
     pub actions: &'a dyn Actions,
 }
 
-/// Carries out the actions that are not commands. It must not call rayon.
+/// Carries out the actions that are not commands. It must not call rayon (a wait in it would run another step inside this
+/// one), nor begin a run (that would wait for this one to end).
 pub trait Actions: Sync {
     /// Does it; yields the value that the action yields, if any.
     fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure>;

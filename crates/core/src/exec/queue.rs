@@ -33,8 +33,8 @@ pub(super) struct Queue<'p> {
     node: Slots,
     /// Mutexes held by running instances.
     held: BTreeSet<&'p str>,
-    /// Ready instances that met a held mutex.
-    parked: HashMap<&'p str, BinaryHeap<Rank>>,
+    /// Ready instances that met a held mutex. By pool too: one that has no slot must not keep the mutex from another's.
+    parked: HashMap<(&'p str, Pool), BinaryHeap<Rank>>,
     keep_going: bool,
 }
 
@@ -105,7 +105,7 @@ impl<'p> Queue<'p> {
             if let Some(mutex) = mutex
                 && !self.held.insert(mutex)
             {
-                self.parked.entry(mutex).or_default().push(rank);
+                self.parked.entry((mutex, pool)).or_default().push(rank);
                 continue;
             }
             self.slots(pool).free -= 1;
@@ -122,9 +122,8 @@ impl<'p> Queue<'p> {
         graph.edges(node).filter_map(|edge| self.settle(edge.target())).collect()
     }
 
-    /// It failed. Yields what will not start.
-    pub(super) fn fail(&mut self, node: NodeIndex) -> Vec<Skipped> {
-        let allowed = self.graph[node].allow_failure;
+    /// It failed. Yields what will not start. Where that is allowed, it counts as done for those that only `needs` it.
+    pub(super) fn fail(&mut self, node: NodeIndex, allowed: bool) -> Vec<Skipped> {
         self.end(node, if allowed { InstanceState::Allowed } else { InstanceState::Failed });
         let mut skipped = Vec::new();
         let graph = self.graph;
@@ -147,7 +146,7 @@ impl<'p> Queue<'p> {
         skipped
     }
 
-    /// It was stopped because the run ends.
+    /// It was stopped, or not even begun by its worker, because the run ends.
     pub(super) fn cancel(&mut self, node: NodeIndex) {
         self.end(node, InstanceState::Cancelled);
     }
@@ -195,11 +194,13 @@ impl<'p> Queue<'p> {
     }
 
     fn unpark(&mut self, mutex: &'p str) {
-        if !self.held.contains(mutex)
-            && let Some(rank) = self.parked.get_mut(mutex).and_then(BinaryHeap::pop)
-        {
-            let pool = self.graph[rank.1.0].pool;
-            self.slots(pool).ready.push(rank);
+        if self.held.contains(mutex) {
+            return;
+        }
+        for pool in [Pool::Local, Pool::Node] {
+            if let Some(rank) = self.parked.get_mut(&(mutex, pool)).and_then(BinaryHeap::pop) {
+                self.slots(pool).ready.push(rank);
+            }
         }
     }
 

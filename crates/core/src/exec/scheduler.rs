@@ -204,7 +204,8 @@ impl Coordinator<'_> {
                 queue.finish(node);
                 Vec::new()
             }
-            Status::Failed(_) | Status::Allowed(_) => queue.fail(node),
+            Status::Failed(_) => queue.fail(node, false),
+            Status::Allowed(_) => queue.fail(node, true),
             Status::Cancelled | Status::Skipped { .. } => {
                 queue.cancel(node);
                 Vec::new()
@@ -252,17 +253,8 @@ impl Coordinator<'_> {
 fn job(shared: &Shared<'_>, node: NodeIndex) {
     let begun = Instant::now();
     let instance: &Instance = &shared.plan.graph[node];
-    let status = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance))).unwrap_or_else(|panic| {
-        let said = panic
-            .downcast_ref::<&str>()
-            .map(|text| (*text).to_owned())
-            .or_else(|| panic.downcast_ref::<String>().cloned())
-            .unwrap_or_else(|| "no message".into());
-        Status::Failed(
-            Failure::new(FailureKind::Internal, format!("a defect of the engine: {said}"))
-                .help("please report it, with the recipe and the run's log"),
-        )
-    });
+    let status = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance)))
+        .unwrap_or_else(|panic| Status::Failed(worker::defect(panic.as_ref())));
     shared.port.send(Message::Finished(node, status, begun.elapsed()));
 }
 

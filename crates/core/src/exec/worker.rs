@@ -1,7 +1,8 @@
 //! One instance from its first attempt to its last: actions in order, late values, deadlines, retries, clean-up.
 //! Unaware of the graph and of other instances.
 
-use std::path::Path;
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::actions::{check, write_file};
@@ -19,7 +20,7 @@ const EVENT_VALUE: usize = 64 * 1024;
 pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> Status {
     // Between the coordinator's decision and now, the wish to stop may have come.
     if shared.cancel.requested() {
-        return Status::Cancelled;
+        return Status::Skipped { because: None };
     }
     let retry = instance.retry.unwrap_or(Retry { attempts: 1, delay: Duration::ZERO });
     let mut attempt = 1;
@@ -31,7 +32,7 @@ pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> Status {
             heed_stop: true,
         };
         cx.event(EventKind::Started { instance: instance.id.clone(), attempt });
-        let failure = match instance.actions.iter().try_for_each(|action| step(&cx, instance, action)) {
+        let failure = match attempt_all(&cx, instance) {
             Ok(()) => break Status::Done,
             // Whatever an action says after the wish to stop, it is the stop that ended it.
             Err(_) if shared.cancel.requested() => break Status::Cancelled,
@@ -53,6 +54,20 @@ pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> Status {
     status
 }
 
+/// All actions, until one fails. A panic is a failure like others, so that clean-up follows it too.
+fn attempt_all(cx: &ActionCx<'_>, instance: &Instance) -> Result<(), Failure> {
+    let all = || instance.actions.iter().try_for_each(|action| step(cx, instance, action));
+    catch_unwind(AssertUnwindSafe(all)).unwrap_or_else(|panic| Err(defect(panic.as_ref())))
+}
+
+/// The failure that stands for a panic.
+pub(super) fn defect(panic: &(dyn Any + Send)) -> Failure {
+    let said = panic.downcast_ref::<&str>().copied();
+    let said = said.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("no message");
+    Failure::new(FailureKind::Internal, format!("a defect of the engine: {said}"))
+        .help("please report it, with the recipe and the run's log")
+}
+
 /// Another attempt can end otherwise. A missing tool, a refused input and a defect stay what they are.
 fn may_pass(kind: FailureKind) -> bool {
     !matches!(kind, FailureKind::Tool | FailureKind::Input | FailureKind::Internal)
@@ -61,7 +76,7 @@ fn may_pass(kind: FailureKind) -> bool {
 /// Clean-up is done in any case but after a second signal, and its failures change nothing.
 fn clean_up(shared: &Shared<'_>, instance: &Instance) {
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
-    let deadline = Some(Instant::now() + longest);
+    let deadline = Some(Instant::now() + longest.min(CLEANUP));
     let cx = ActionCx { shared, instance: &instance.id, deadline, heed_stop: false };
     for action in &instance.cleanup {
         if shared.cancel.kill_requested() {
@@ -109,7 +124,7 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
         },
         Action::WriteFile(file) => {
             let contents = cx.resolve(&file.contents)?;
-            write_file::write_file(Path::new(&cx.resolve_path(&file.path)?), &contents).map(|()| None)
+            write_file::write_file(&cx.resolve_path(&file.path)?, &contents).map(|()| None)
         }
         Action::Check(check) => {
             let resolve = |text: &Text| cx.resolve(text).map(|text| text.to_string_lossy().into_owned());

@@ -23,6 +23,9 @@ const LEAK: Duration = Duration::from_secs(2);
 /// The same when the run is being stopped.
 const LEAK_STOPPED: Duration = Duration::from_millis(100);
 
+/// A longer grace period would not fit into a clock.
+const LONGEST_GRACE: Duration = Duration::from_hours(24);
+
 /// Where no pidfd tells that the leader has ended.
 const INTERVAL: Duration = Duration::from_millis(20);
 
@@ -168,7 +171,7 @@ impl<'a> Watch<'a> {
 
     fn end(&mut self) {
         self.child.signal(Signal::TERM);
-        self.stage = Stage::Ending(Instant::now() + self.limits.grace);
+        self.stage = Stage::Ending(Instant::now() + self.limits.grace.min(LONGEST_GRACE));
     }
 
     fn kill(&mut self) {

@@ -3,4 +3,7 @@
 mod kit;
 mod order;
 mod process;
+mod queue;
+mod remote;
+mod signals;
 mod values;

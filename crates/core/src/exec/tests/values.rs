@@ -26,11 +26,11 @@ fn a_late_value_reaches_the_next_argv() {
     assert_eq!(ran.lines("build@a"), [format!("at {commit}")]);
     assert_eq!(ran.lines("source"), ["noise"]);
     assert_eq!(ran.summary.values[&("source".to_owned(), "commit".to_owned())], commit);
-    let argv = ran.events.iter().filter_map(|event| match &event.kind {
+    let mut argv = ran.events.iter().filter_map(|event| match &event.kind {
         EventKind::Command { argv, .. } => Some(argv.last().unwrap().clone()),
         _ => None,
     });
-    assert_eq!(argv.last().unwrap(), format!("at {commit}"));
+    assert_eq!(argv.next_back().unwrap(), format!("at {commit}"));
 }
 
 #[test]
@@ -99,15 +99,11 @@ struct Own;
 
 impl Actions for Own {
     fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure> {
-        match action {
-            Action::EnsureBinfmt(_) => panic!("a defect"),
-            _ => {
-                cx.say("own");
-                let captured = cx.run(&sh("echo sha256:$(printf %064d 7)"))?;
-                assert_eq!(cx.run_any(&sh("exit 7"))?.code, 7);
-                Ok(Some(String::from_utf8_lossy(&captured.stdout).trim().to_owned()))
-            }
-        }
+        assert!(!matches!(action, Action::EnsureBinfmt(_)), "a defect");
+        cx.say("own");
+        let captured = cx.run(&sh("echo sha256:$(printf %064d 7)"))?;
+        assert_eq!(cx.run_any(&sh("exit 7"))?.code, 7);
+        Ok(Some(String::from_utf8_lossy(&captured.stdout).trim().to_owned()))
     }
 }
 
@@ -116,7 +112,7 @@ fn image_id() -> Action {
         engine: crate::plan::Engine::Docker,
         iidfile: "x".into(),
         inspect: sh("true"),
-        platform: "linux/arm64".parse().unwrap(),
+        platform: crate::platform::Platform::parse("linux/arm64").unwrap(),
         output: "id".into(),
     })
 }
@@ -127,10 +123,13 @@ fn a_panic_in_an_action_fails_its_instance_only() {
         platforms: Vec::new(),
         register: crate::plan::Register::Never,
     });
-    let plan = plan(vec![instance("a@x", vec![broken]), instance("b@y", vec![image_id()])], &[]);
+    let mut broken = instance("a@x", vec![broken]);
+    broken.cleanup = vec![sh("echo cleaned").into()];
+    let plan = plan(vec![broken, instance("b@y", vec![image_id()])], &[]);
     let ran = go_with(&plan, Path::new("/"), &options(1), &Own, None, &mut |_| {});
     assert_eq!(ran.failure("a@x").kind, FailureKind::Internal);
     assert!(ran.failure("a@x").message.contains("a defect"));
+    assert_eq!(ran.lines("a@x"), ["cleaned"]);
     assert_eq!(*ran.status("b@y"), Status::Done);
     assert_eq!(ran.lines("b@y"), ["own"]);
 }
