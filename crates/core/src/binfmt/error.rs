@@ -19,13 +19,12 @@ pub enum BinfmtError {
         problem: Problem,
     },
     /// Nothing is registered, and this was only a check.
-    #[error(
-        "{platform} cannot be emulated: nothing is registered for it; \
-         `apt-get install qemu-user-static` installs and registers QEMU"
-    )]
+    #[error("{platform} cannot be emulated: nothing is registered for it; register it as root: {command}")]
     NotRegistered {
         /// Which platform.
         platform: Platform,
+        /// What a shell would do: register the interpreter that is there, or install one.
+        command: String,
     },
     /// There is nothing to register.
     #[error(

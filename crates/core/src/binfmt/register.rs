@@ -84,7 +84,10 @@ fn ensure_one(
             // Some processors run a second architecture, such as arm on arm64.
             Ok(Proof { emulator: None, argv0_kept: true }) => Ok(native(platform)),
             _ if register => add(binfmt, platform, host),
-            _ => Err(BinfmtError::NotRegistered { platform: platform.clone() }),
+            _ => {
+                let command = command(binfmt, platform, host);
+                Err(BinfmtError::NotRegistered { platform: platform.clone(), command })
+            }
         },
     }
 }
@@ -97,6 +100,21 @@ fn already(
 ) -> Result<Ensured, BinfmtError> {
     let proof = run(binfmt, platform, host).map_err(not_proven(platform, false))?;
     proven(platform, Status::AlreadyReady, interpreter, proof)
+}
+
+/// How to register by hand. The package registers as it is installed, but not where it is installed already.
+fn command(binfmt: &Binfmt, platform: &Platform, host: &Platform) -> String {
+    let by_hand = || {
+        let interpreter = check::find_interpreter(binfmt, platform, host).ok()??;
+        let line = String::from_utf8(Registration::of(platform).line(&interpreter, FLAGS)?).ok()?;
+        let register = binfmt.mount.join("register");
+        Some(format!(
+            "printf %s {} > {}",
+            shlex::try_quote(&line).ok()?,
+            shlex::try_quote(register.to_str()?).ok()?
+        ))
+    };
+    by_hand().unwrap_or_else(|| "apt-get install qemu-user-static".to_owned())
 }
 
 /// Registers a platform that nothing is registered for.

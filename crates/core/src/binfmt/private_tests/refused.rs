@@ -2,12 +2,18 @@
 
 use super::*;
 
-private!(a_check_registers_nothing, |table| {
-    table.qemu(&foreign());
-    let checked = ensure(&table.binfmt, &[foreign()], &table.host, false);
-    assert!(matches!(checked, Err(BinfmtError::NotRegistered { .. })), "{checked:?}");
+private!(a_check_registers_nothing_and_its_advice_does, |table| {
+    let check = || ensure(&table.binfmt, &[foreign()], &table.host, false);
+    let Err(BinfmtError::NotRegistered { command, .. }) = check() else { panic!() };
+    assert_eq!(command, "apt-get install qemu-user-static");
+    if table.qemu(&foreign()).is_none() {
+        return;
+    }
+    let Err(BinfmtError::NotRegistered { command, .. }) = check() else { panic!() };
     assert_eq!(table.assess(&foreign()), Assessment::Missing);
     assert!(table.names().is_empty());
+    assert!(Command::new("sh").args(["-c", &command]).status().unwrap().success(), "{command}");
+    assert_eq!(check().unwrap()[0].status, Status::AlreadyReady);
 });
 
 private!(an_entry_of_our_name_with_other_contents_is_kept_and_refused, |table| {
