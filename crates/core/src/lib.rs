@@ -1,7 +1,9 @@
 //! Text → spec → plan → exec → events → reporters.
 
+pub mod actions;
 pub mod binfmt;
 pub mod diag;
+pub mod dockerfile;
 pub mod event;
 pub mod exec;
 pub mod ident;

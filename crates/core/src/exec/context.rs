@@ -178,6 +178,7 @@ impl ActionCx<'_> {
             heed_stop: self.heed_stop,
             deadline: self.deadline,
             grace: self.shared.grace,
+            release: None,
         };
         let begun = Instant::now();
         let mut last = String::new();
@@ -210,7 +211,7 @@ impl ActionCx<'_> {
         self.shared.port.send(Message::Event(kind));
     }
 
-    fn line(&self, stream: Stream, text: String) {
+    pub(super) fn line(&self, stream: Stream, text: String) {
         self.event(EventKind::Line { instance: self.instance.clone(), stream, text });
     }
 }

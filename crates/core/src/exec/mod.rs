@@ -10,6 +10,7 @@
 //! without `keep_going` the rest of the same target and node. It never ends what runs, nor another target.
 
 mod actions;
+mod beside;
 mod cancel;
 mod context;
 mod failure;
@@ -33,6 +34,7 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub(crate) use actions::write_file::write_file;
 pub use context::{ActionCx, Captured};
 pub use lock::{Lock, LockError};
 pub use probe::presence;

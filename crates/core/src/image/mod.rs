@@ -4,5 +4,6 @@ pub mod archive;
 pub mod digest;
 pub mod reference;
 
+pub use archive::ArchiveFormat;
 pub use digest::Digest;
 pub use reference::ImageRef;

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::text::{Grammar, Text};
+use crate::image::ArchiveFormat;
 use crate::platform::Platform;
 
 /// One thing to do. An action yields at most one value.
@@ -298,30 +299,6 @@ pub struct SealArchive {
     pub platform: Platform,
     /// The output that takes the file's sha256 digest.
     pub output: String,
-}
-
-/// The format of an image archive.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
-#[serde(rename_all = "kebab-case")]
-pub enum ArchiveFormat {
-    /// What `docker save` writes and every tool reads.
-    #[default]
-    DockerArchive,
-    /// A tar of an OCI image layout.
-    OciArchive,
-    /// An OCI image layout: a folder.
-    Oci,
-}
-
-impl ArchiveFormat {
-    /// skopeo's name of the transport.
-    pub fn transport(self) -> &'static str {
-        match self {
-            Self::DockerArchive => "docker-archive",
-            Self::OciArchive => "oci-archive",
-            Self::Oci => "oci",
-        }
-    }
 }
 
 /// A value and what it must be.

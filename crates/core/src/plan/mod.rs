@@ -13,8 +13,8 @@ pub use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 pub use action::{
-    Action, ArchiveDigest, ArchiveFormat, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine,
-    EnsureBinfmt, Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, WriteFile,
+    Action, ArchiveDigest, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine, EnsureBinfmt,
+    Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, WriteFile,
 };
 pub use instance::{Artifact, Instance, InstanceId, Output, Pool, Presence, Probe, Retry, Value};
 pub use node::{Node, Runtime, Ssh, Storage};

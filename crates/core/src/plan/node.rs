@@ -133,13 +133,13 @@ impl Ssh {
         self.port.map(|port| vec![flag.into(), port.to_string().into()]).unwrap_or_default()
     }
 
-    /// `ssh` with options and destination, before the remote command. `extra` goes before the destination.
+    /// `ssh` with options and destination, before the remote command. `extra` options win, as ssh takes the first.
     pub fn ssh(&self, extra: &[&str]) -> Vec<Text> {
         let mut argv: Vec<Text> = vec!["ssh".into()];
+        argv.extend(extra.iter().map(|arg| Text::from(*arg)));
         argv.extend(self.options());
         argv.extend(self.port("-p"));
         argv.extend(["-a", "-x"].map(Text::from));
-        argv.extend(extra.iter().map(|arg| Text::from(*arg)));
         argv.extend(["--".into(), Text::from(self.destination.as_str())]);
         argv
     }

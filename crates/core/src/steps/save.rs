@@ -6,7 +6,8 @@ use serde::Deserialize;
 use super::engine;
 use super::smoke::engine_of_image;
 use super::{Claim, Input, Lower, Lowered, Refused, StepBody, StepKind};
-use crate::plan::{Action, ArchiveFormat, Artifact, Command, Grammar, Probe, SealArchive};
+use crate::image::ArchiveFormat;
+use crate::plan::{Action, Artifact, Command, Grammar, Probe, SealArchive};
 use crate::spec::{Scope, Str};
 
 pub(super) struct Save;

@@ -23,6 +23,7 @@ pub(crate) fn write_file(path: &Path, contents: &OsStr) -> Result<(), Failure> {
 
 fn write(path: &Path, contents: &OsStr) -> io::Result<()> {
     let folder = path.parent().ok_or(io::ErrorKind::InvalidInput)?;
+    std::fs::create_dir_all(folder)?;
     let mut file = tempfile::Builder::new()
         .permissions(Permissions::from_mode(0o666))
         .prefix(".pipeline-")

@@ -54,6 +54,8 @@ pub(super) struct Limits<'a> {
     pub(super) deadline: Option<Instant>,
     /// From SIGTERM to SIGKILL.
     pub(super) grace: Duration,
+    /// Set while a line is handled, it closes the child's held stdin.
+    pub(super) release: Option<&'a std::cell::Cell<bool>>,
 }
 
 /// Why a child was ended.

@@ -73,6 +73,9 @@ impl<'a> Watch<'a> {
                 && let Some(bytes) = read(&mut self.child.lines, &mut buffer)?
             {
                 lines.push(bytes, &mut |text| line(stream, text));
+                if self.limits.release.is_some_and(std::cell::Cell::get) {
+                    self.child.stdin = None;
+                }
             }
             if ready.kept
                 && let Some(bytes) = read(&mut self.child.kept, &mut buffer)?

@@ -25,16 +25,28 @@ pub use self::seal::{Seal, Sealed, seal};
 use super::digest::Digest;
 
 /// How an image is laid out in one file or folder.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum ArchiveFormat {
     /// One tar file that `docker load`, `podman load`, `ctr images import` and skopeo's `docker-archive:` read.
+    #[default]
     DockerArchive,
     /// One tar file that skopeo's `oci-archive:`, `podman load` and `ctr images import` read.
     OciArchive,
     /// A folder that skopeo's `oci:` reads.
     #[serde(rename = "oci")]
     OciLayout,
+}
+
+impl ArchiveFormat {
+    /// skopeo's name of the transport.
+    pub fn transport(self) -> &'static str {
+        match self {
+            Self::DockerArchive => "docker-archive",
+            Self::OciArchive => "oci-archive",
+            Self::OciLayout => "oci",
+        }
+    }
 }
 
 /// What an archive holds, every layer of it checked.

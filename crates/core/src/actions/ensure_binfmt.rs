@@ -1,0 +1,52 @@
+//! Sees to it that this machine executes programs of other architectures, and says how it does.
+
+use super::Performer;
+use crate::binfmt::{self, Assessment, BinfmtError, Status};
+use crate::event::{Failure, FailureKind};
+use crate::exec::ActionCx;
+use crate::plan::{EnsureBinfmt, Register};
+
+pub(super) fn perform(
+    ensure: &EnsureBinfmt,
+    performer: &Performer<'_>,
+    cx: &ActionCx<'_>,
+) -> Result<(), Failure> {
+    let missing = ensure.platforms.iter().any(|platform| {
+        matches!(binfmt::assess(&performer.binfmt, platform, &performer.platform), Assessment::Missing)
+    });
+    if missing && !performer.allow_privileged && ensure.register != Register::Never {
+        return Err(Failure::new(
+            FailureKind::Input,
+            "an emulator is missing in the kernel's table, and changing it is privileged",
+        )
+        .help("run again with `--allow-privileged`"));
+    }
+    if let (Register::Container(command), true) = (&ensure.register, missing) {
+        cx.run(command)?;
+    }
+    let register = ensure.register == Register::Host && performer.allow_privileged;
+    let ensured = binfmt::ensure(&performer.binfmt, &ensure.platforms, &performer.platform, register)
+        .map_err(failure)?;
+    for one in ensured {
+        let how = match one.status {
+            Status::Native => "runs natively".to_owned(),
+            Status::AlreadyReady | Status::Registered => {
+                let interpreter = one.interpreter.map(|path| path.display().to_string()).unwrap_or_default();
+                let version =
+                    one.qemu_version.map(|version| format!(" (QEMU {version})")).unwrap_or_default();
+                let verb = if one.status == Status::Registered { "registered" } else { "was registered" };
+                format!("{verb}: {interpreter}{version}, and a program of it was executed")
+            }
+        };
+        cx.say(format!("{}: {how}", one.platform));
+    }
+    Ok(())
+}
+
+fn failure(error: BinfmtError) -> Failure {
+    let failure = Failure::new(FailureKind::Tool, error.to_string());
+    match error {
+        BinfmtError::NotRegistered { .. } => failure.help("or add a step with `uses = \"binfmt-register\"`"),
+        _ => failure,
+    }
+}

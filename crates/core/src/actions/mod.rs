@@ -1,0 +1,79 @@
+//! Actions that are not a command: each in a file of its own, carried out by the engine through [`exec::Actions`].
+//!
+//! [`exec::Actions`]: crate::exec::Actions
+
+mod archive_digest;
+mod check_bases;
+mod cri_verify;
+mod ensure_binfmt;
+mod image_id;
+mod inspected;
+mod rewrite_from;
+mod seal_archive;
+
+use std::path::Path;
+use std::time::Duration;
+
+use crate::binfmt::{self, Assessment, Binfmt};
+use crate::event::{Failure, FailureKind};
+use crate::exec::{ActionCx, Actions};
+use crate::plan::{Action, Presence};
+use crate::platform::Platform;
+
+/// Everything that the actions need of this machine.
+pub struct Performer<'p> {
+    /// This machine's platform.
+    pub platform: Platform,
+    /// Its table of emulators.
+    pub binfmt: Binfmt,
+    /// The user allows changes to the kernel's table of emulators.
+    pub allow_privileged: bool,
+    /// A client of the CRI socket.
+    pub cri: &'p dyn Cri,
+}
+
+/// What a CRI runtime says of an image.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CriImage {
+    /// The image id: `sha256:…`, or the bare digits (CRI-O).
+    pub id: String,
+    /// References by tag.
+    pub repo_tags: Vec<String>,
+    /// Kept from the kubelet's garbage collection.
+    pub pinned: bool,
+    /// The verbose information, as JSON, by key.
+    pub info: std::collections::BTreeMap<String, String>,
+}
+
+/// A client of the CRI socket; the core itself speaks no gRPC.
+pub trait Cri: Sync {
+    /// The image of that reference, `None` when the runtime has none. The error says what and what to do.
+    fn image(&self, socket: &Path, reference: &str, timeout: Duration) -> Result<Option<CriImage>, String>;
+}
+
+impl Actions for Performer<'_> {
+    fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure> {
+        match action {
+            Action::RewriteFrom(rewrite) => rewrite_from::perform(rewrite, cx).map(|()| None),
+            Action::EnsureBinfmt(ensure) => ensure_binfmt::perform(ensure, self, cx).map(|()| None),
+            Action::CheckBases(bases) => check_bases::perform(bases, cx).map(|()| None),
+            Action::ImageId(id) => image_id::perform(id, cx).map(Some),
+            Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
+            Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
+            Action::CriVerify(verify) => cri_verify::perform(verify, self, cx).map(|()| None),
+            Action::Command(_) | Action::WriteFile(_) | Action::Check(_) => {
+                Err(Failure::new(FailureKind::Internal, "this action belongs to the engine"))
+            }
+        }
+    }
+
+    fn emulates(&self, platforms: &[Platform]) -> Presence {
+        let ready = |platform: &Platform| {
+            matches!(
+                binfmt::assess(&self.binfmt, platform, &self.platform),
+                Assessment::Native | Assessment::Ready { .. }
+            )
+        };
+        if platforms.iter().all(ready) { Presence::Present } else { Presence::Absent }
+    }
+}
