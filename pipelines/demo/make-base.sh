@@ -66,6 +66,9 @@ find "$root" -type d ! -perm -1000 ! -path "$root/root" -exec chmod 755 {} +
 tar --format=gnu --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -C "$root" -cf "$partial/rootfs.tar" .
 rm -rf "$root"
 printf 'FROM scratch\nADD rootfs.tar /\nCMD ["/bin/sh"]\n' >"$partial/Dockerfile"
+# The mode of an added file is part of what the engine records.
+chmod 755 "$partial"
+chmod 644 "$partial/rootfs.tar" "$partial/Dockerfile"
 
 rm -rf "$out"
 mv "$partial" "$out"

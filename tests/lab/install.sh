@@ -58,7 +58,8 @@ install_packages() {
 disable_services() {
   local -a units
   have systemctl || return 0
-  mapfile -t units < <(dpkg -L "$@" 2>/dev/null | sed -nE 's#^(/usr)?/lib/systemd/system/([^/@]+\.(service|socket|timer))$#\2#p')
+  mapfile -t units < <(dpkg -L "$@" 2>/dev/null |
+    sed -nE 's#^(/usr)?/lib/systemd/system/([^/@]+\.(service|socket|timer))$#\2#p')
   ((${#units[@]} == 0)) || systemctl --no-reload disable "${units[@]}" >/dev/null 2>&1 || true
 }
 
