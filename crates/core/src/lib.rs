@@ -12,6 +12,7 @@ pub mod interp;
 pub mod plan;
 pub mod planner;
 pub mod platform;
+pub mod show;
 pub mod source;
 pub mod spec;
 pub mod steps;

@@ -58,9 +58,21 @@ pub(super) struct Spec {
     /// Seconds since the epoch for the image's timestamps; the commit's time when absent, or 0 where there is no commit.
     /// docker's classic builder cannot set them.
     timestamp: Option<Str>,
+    /// podman's and buildah's format of the image: `oci` (the default), or `docker`, which keeps `HEALTHCHECK` and `SHELL` and, in
+    /// buildah before 1.29, is not the same when built again.
+    #[serde(default)]
+    format: Format,
     /// Base images that other steps build: `{ "name in FROM" = "step id" }`.
     #[serde(default)]
     bases: BTreeMap<String, Str>,
+}
+
+#[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+enum Format {
+    #[default]
+    Oci,
+    Docker,
 }
 
 /// The engine that a step names, or the recipe's.
@@ -178,6 +190,10 @@ impl StepBody for Spec {
                 network: network.as_deref(),
                 isolation: isolation.as_deref(),
                 no_cache: self.no_cache,
+                format: match self.format {
+                    Format::Oci => "oci",
+                    Format::Docker => "docker",
+                },
                 epoch,
                 buildkit: self.buildkit,
             },

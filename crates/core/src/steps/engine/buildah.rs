@@ -16,8 +16,8 @@ pub(super) fn command(args: &[&str]) -> Command {
 }
 
 pub(super) fn build(build: &Build<'_>) -> Command {
-    // The docker format keeps the configuration byte for byte in a docker-archive.
-    let command = common(command(&["build", "--format", "docker", "--layers"]), build)
+    let command = common(command(&["build", "--layers"]), build)
+        .args(["--format", build.format])
         .arg("--timestamp")
         .arg(build.epoch.clone());
     // chroot works without a container runtime, as root and in containers.

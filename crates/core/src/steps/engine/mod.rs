@@ -25,6 +25,8 @@ pub(super) struct Build<'b> {
     pub(super) network: Option<&'b str>,
     pub(super) isolation: Option<&'b str>,
     pub(super) no_cache: bool,
+    /// `oci` or `docker`, for engines that have the choice.
+    pub(super) format: &'b str,
     /// Seconds since the epoch that the image's timestamps are set to.
     pub(super) epoch: Text,
     /// BuildKit (`true`), the classic builder (`false`), or as the docker client decides.

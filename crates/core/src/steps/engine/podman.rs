@@ -4,8 +4,8 @@ use super::{Build, common};
 use crate::plan::Command;
 
 pub(super) fn build(build: &Build<'_>) -> Command {
-    // The docker format keeps the configuration byte for byte in a docker-archive.
-    let mut command = common(Command::new(["podman", "build", "--format", "docker", "--layers"]), build)
+    let mut command = common(Command::new(["podman", "build", "--layers"]), build)
+        .args(["--format", build.format])
         .arg("--timestamp")
         .arg(build.epoch.clone());
     if let Some(isolation) = build.isolation {

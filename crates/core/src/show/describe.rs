@@ -1,0 +1,77 @@
+//! Actions of our own, in one line each.
+
+use super::shown_line;
+use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register};
+
+/// What an action that is no command does.
+pub(super) fn describe(action: &Action) -> String {
+    match action {
+        Action::Command(command) => shown_line(&command.argv),
+        Action::WriteFile(file) => format!("write {}", file.path),
+        Action::RewriteFrom(rewrite) => {
+            let what = match &rewrite.rules {
+                FromRules::From(from) => format!("FROM -> {from}"),
+                FromRules::Stage { stage, from } => format!("FROM of stage {stage} -> {from}"),
+                FromRules::Replace(map) => map
+                    .iter()
+                    .map(|(image, from)| format!("FROM {image} -> {from}"))
+                    .collect::<Vec<_>>()
+                    .join(", "),
+            };
+            format!("patch {what} in {}", rewrite.dockerfile)
+        }
+        Action::EnsureBinfmt(ensure) => binfmt(ensure),
+        Action::CheckBases(bases) => {
+            format!("check that each base image in {} is to be had for {}", bases.dockerfile, bases.platform)
+        }
+        Action::ImageId(id) => {
+            format!(
+                "read the config digest, for {}: {} {}",
+                id.platform,
+                shown_line(&id.inspect.argv),
+                id.handle
+            )
+        }
+        Action::SealArchive(seal) => format!(
+            "check {} against {} and {}, write it as {} {} named {}",
+            seal.from,
+            seal.id,
+            seal.platform,
+            seal.format.transport(),
+            seal.to,
+            seal.reference
+        ),
+        Action::ArchiveDigest(digest) => match digest.of {
+            DigestOf::File => format!("sha256 of {}", digest.path),
+            DigestOf::Config => format!("check the image in {} against {}", digest.path, digest.platform),
+        },
+        Action::Check(check) => match &check.expect {
+            Expect::Text(text) => format!("check that {} is {text}", check.what),
+            Expect::Regex(regex) => format!("check that {} matches {regex}", check.what),
+            Expect::ManifestConfig(id) => format!("check that {} is the image {id}", check.what),
+        },
+        Action::CriVerify(verify) => {
+            let endpoint = verify.endpoint.as_deref().map_or_else(String::new, |endpoint| {
+                format!(" --runtime-endpoint {endpoint} --image-endpoint {endpoint}")
+            });
+            format!(
+                "on {}: crictl --timeout 30s{endpoint} inspecti --output json {} (through the CRI socket where there is \
+                 no crictl); check name, {} and {}",
+                verify.node, verify.reference, verify.id, verify.platform
+            )
+        }
+    }
+}
+
+fn binfmt(ensure: &EnsureBinfmt) -> String {
+    let platforms = ensure.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    match &ensure.register {
+        Register::Never => format!("check that this machine executes {platforms}"),
+        Register::Host => {
+            format!("register QEMU for {platforms} where it is missing: /proc/sys/fs/binfmt_misc/register")
+        }
+        Register::Container(command) => {
+            format!("register QEMU for {platforms} where it is missing: {}", shown_line(&command.argv))
+        }
+    }
+}
