@@ -1,0 +1,64 @@
+//! What of the environment reaches steps, and what of it sets variables.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+
+/// Names that tools get. The list is documented; it never counts for whether a step is up to date.
+const PASSED: [&str; 24] = [
+    "PATH",
+    "HOME",
+    "USER",
+    "LOGNAME",
+    "TMPDIR",
+    "XDG_RUNTIME_DIR",
+    "XDG_CONFIG_HOME",
+    "XDG_DATA_HOME",
+    "SSH_AUTH_SOCK",
+    "STORAGE_DRIVER",
+    "REGISTRY_AUTH_FILE",
+    "SSL_CERT_FILE",
+    "SSL_CERT_DIR",
+    "GIT_SSL_CAINFO",
+    "HTTP_PROXY",
+    "HTTPS_PROXY",
+    "NO_PROXY",
+    "ALL_PROXY",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+    "all_proxy",
+    "BUILDX_BUILDER",
+    "BUILDKIT_HOST",
+];
+
+/// The same by prefix.
+const PREFIXES: [&str; 3] = ["DOCKER_", "CONTAINERS_", "CONTAINER_"];
+
+/// The complete environment of steps' tools: the short list, and what the recipe passes.
+pub(crate) fn for_steps(passed: &[String]) -> BTreeMap<OsString, OsString> {
+    let mut env: BTreeMap<OsString, OsString> = std::env::vars_os()
+        .filter(|(name, _)| {
+            let Some(name) = name.to_str() else { return false };
+            PASSED.contains(&name)
+                || PREFIXES.iter().any(|prefix| name.starts_with(prefix))
+                || passed.iter().any(|other| other == name)
+        })
+        .collect();
+    // Messages that are parsed and outputs that are compared do not depend on who runs the recipe.
+    env.insert("LC_ALL".into(), "C.UTF-8".into());
+    env
+}
+
+/// `PIPELINE_VAR_NAME=VALUE`, by name.
+pub(crate) fn variables() -> BTreeMap<String, String> {
+    std::env::vars_os()
+        .filter_map(|(name, value)| {
+            Some((name.to_str()?.strip_prefix("PIPELINE_VAR_")?.to_owned(), value.into_string().ok()?))
+        })
+        .collect()
+}
+
+/// The values of the names that a recipe passes.
+pub(crate) fn values(passed: &[String]) -> BTreeMap<String, String> {
+    passed.iter().filter_map(|name| Some((name.clone(), std::env::var(name).ok()?))).collect()
+}

@@ -1,0 +1,121 @@
+//! From the command line to a plan: reading, choosing an engine, planning.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use pipeline_core::diag::{Diagnostic, Diagnostics};
+use pipeline_core::plan::Plan;
+use pipeline_core::planner::{Machine, Selection, plan};
+use pipeline_core::platform::Platform;
+use pipeline_core::spec::{Given, Recipe, parse};
+use pipeline_core::{binfmt, doctor};
+
+use crate::args::{RecipeArgs, SelectArgs};
+use crate::recipe::Found;
+use crate::{environment, exit_code, recipe, terminal};
+
+/// A plan and what it takes to carry it out.
+pub(crate) struct Prepared {
+    pub(crate) plan: Plan,
+    pub(crate) found: Found,
+    pub(crate) env: BTreeMap<OsString, OsString>,
+}
+
+/// This machine's platform.
+pub(crate) fn platform() -> Platform {
+    let machine = rustix::system::uname();
+    let known = Platform::from_uname(&machine.machine().to_string_lossy());
+    // A machine that is not in the table cannot be a target by itself; everything else works.
+    known.or_else(|| Platform::all().next()).unwrap_or_else(|| unreachable_platform())
+}
+
+fn unreachable_platform() -> Platform {
+    Platform::parse("linux/amd64").unwrap_or_else(|error| unreachable!("{error}"))
+}
+
+/// This machine's table of emulators.
+pub(crate) fn binfmt() -> binfmt::Binfmt {
+    binfmt::Binfmt {
+        mount: "/proc/sys/fs/binfmt_misc".into(),
+        interpreter_dirs: ["/usr/bin", "/usr/local/bin", "/usr/libexec/qemu-binfmt"].map(PathBuf::from).into(),
+        scratch: std::env::temp_dir(),
+    }
+}
+
+/// Reads and plans the recipe that the arguments name. What is wrong has been shown; the error is the exit code.
+pub(crate) fn prepare(args: &RecipeArgs, select: &SelectArgs) -> Result<Prepared, u8> {
+    let found = find(args)?;
+    let source = found.source.clone();
+    let (recipe, mut diagnostics) = parse(&source);
+    let Some(recipe) = recipe else {
+        terminal::diagnostics(&diagnostics);
+        return Err(exit_code::RECIPE_INVALID);
+    };
+    let passed = passed(&recipe);
+    let env = environment::for_steps(&passed);
+    let given = given(args, &recipe, &found, &env)?;
+    let choose = || doctor::choose_engine(&env, &found.folder);
+    let machine = Machine {
+        platform: platform(),
+        folder: found.folder.file_name().map_or_else(|| "recipe".into(), |name| name.to_string_lossy().into_owned()),
+        choose_engine: &choose,
+    };
+    let selection =
+        Selection { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
+    let (plan, more) = plan(&recipe, &given, &selection, &machine);
+    diagnostics.extend(more);
+    terminal::diagnostics(&diagnostics);
+    match plan {
+        Some(plan) => Ok(Prepared { plan, found, env }),
+        None => Err(code(&diagnostics)),
+    }
+}
+
+/// Finds the recipe, or shows why not.
+pub(crate) fn find(args: &RecipeArgs) -> Result<Found, u8> {
+    recipe::find(args).map_err(|diagnostic| {
+        let code = if diagnostic.code.starts_with("spec::") { exit_code::RECIPE_INVALID } else { exit_code::USAGE };
+        terminal::diagnostic(&diagnostic);
+        code
+    })
+}
+
+/// The exit code for a recipe without a plan.
+fn code(diagnostics: &Diagnostics) -> u8 {
+    let errors: Vec<&Diagnostic> = diagnostics.iter().filter(|diagnostic| diagnostic.is_error()).collect();
+    if errors.iter().all(|diagnostic| diagnostic.code.starts_with("select::")) {
+        exit_code::USAGE
+    } else if errors.iter().all(|diagnostic| diagnostic.code.starts_with("engine::")) {
+        exit_code::PREFLIGHT_FAILED
+    } else {
+        exit_code::RECIPE_INVALID
+    }
+}
+
+pub(crate) fn passed(recipe: &Recipe<'_>) -> Vec<String> {
+    recipe.passed_env().into_iter().map(str::to_owned).collect()
+}
+
+fn given(
+    args: &RecipeArgs,
+    recipe: &Recipe<'_>,
+    found: &Found,
+    env: &BTreeMap<OsString, OsString>,
+) -> Result<Given, u8> {
+    let mut set = BTreeMap::new();
+    for pair in &args.set {
+        let Some((name, value)) = pair.split_once('=') else {
+            terminal::error(&format!("`--set {pair}` has no `=`"), Some("write `--set NAME=VALUE`"));
+            return Err(exit_code::USAGE);
+        };
+        set.insert(name.to_owned(), value.to_owned());
+    }
+    let wants_commit = recipe.source.text().contains("recipe.commit");
+    Ok(Given {
+        set,
+        env_vars: environment::variables(),
+        env: environment::values(&passed(recipe)),
+        recipe_commit: wants_commit.then(|| doctor::recipe_commit(env, &found.folder)).flatten(),
+    })
+}

@@ -1,0 +1,51 @@
+//! What people see: diagnostics, progress, tables. The only place that prints.
+
+mod plain;
+mod style;
+
+use std::io::{self, Write};
+
+use miette::{GraphicalReportHandler, GraphicalTheme};
+use pipeline_core::diag::{Diagnostic, Diagnostics};
+
+pub(crate) use plain::Plain;
+pub(crate) use style::{Style, clean, seconds};
+
+/// Data, on stdout. A reader that went away (`| head`) ends the program quietly, as it ends any other.
+pub(crate) fn out(text: &str) {
+    let mut stdout = io::stdout().lock();
+    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
+        std::process::abort_quietly();
+    }
+}
+
+/// Everything else, on stderr. Nobody can be told when that fails.
+pub(crate) fn note(text: &str) {
+    let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// An error that is about no place in a file.
+pub(crate) fn error(message: &str, help: Option<&str>) {
+    let style = Style::stderr();
+    let mut text = format!("{} {}\n", style.bad("error:"), clean(message));
+    if let Some(help) = help {
+        text += &format!("{} {}\n", style.dim("help:"), clean(help));
+    }
+    note(&text);
+}
+
+/// All errors and warnings of one reading.
+pub(crate) fn diagnostics(diagnostics: &Diagnostics) {
+    diagnostics.iter().for_each(diagnostic);
+}
+
+/// One of them, with the text it is about.
+pub(crate) fn diagnostic(diagnostic: &Diagnostic) {
+    let theme = if Style::stderr().colours() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
+    let mut text = String::new();
+    if handler.render_report(&mut text, diagnostic).is_err() {
+        text = format!("{diagnostic}\n");
+    }
+    note(&format!("{text}\n"));
+}

@@ -1,0 +1,142 @@
+//! Progress as lines: reads well in a terminal and in a CI log.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::path::PathBuf;
+
+use pipeline_core::event::{Event, EventKind, Failure, Status, Stream};
+use pipeline_core::plan::InstanceId;
+
+use super::{Style, clean, note, seconds};
+
+/// How many of a failed instance's last lines are shown.
+const TAIL: usize = 15;
+
+/// Consumes events, prints lines on stderr.
+pub(crate) struct Plain {
+    style: Style,
+    verbose: bool,
+    /// Where an instance's log is.
+    logs: PathBuf,
+    total: usize,
+    ended: usize,
+    tails: BTreeMap<InstanceId, VecDeque<String>>,
+}
+
+impl Plain {
+    pub(crate) fn new(logs: PathBuf, verbose: bool) -> Self {
+        Self { style: Style::stderr(), verbose, logs, total: 0, ended: 0, tails: BTreeMap::new() }
+    }
+
+    pub(crate) fn on(&mut self, event: &Event) {
+        match &event.kind {
+            EventKind::RunStarted { run, recipe, instances, jobs, .. } => {
+                self.total = *instances;
+                note(&format!(
+                    "{} {} steps, up to {jobs} at once, run {run}\n",
+                    self.style.bold(&format!("{recipe}:")),
+                    instances
+                ));
+            }
+            EventKind::Started { instance, attempt } => {
+                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                self.line("start", "", instance, &again);
+            }
+            EventKind::Command { instance, argv } => {
+                let shown = argv.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ");
+                self.text(instance, &format!("$ {shown}"));
+            }
+            EventKind::Line { instance, stream, text } => {
+                let text = if *stream == Stream::Engine { format!("* {text}") } else { text.clone() };
+                self.text(instance, &text);
+            }
+            EventKind::Output { .. } => {}
+            EventKind::Finished { instance, status, took } => self.finished(instance, status, &seconds(*took)),
+            EventKind::Warning { message } => {
+                note(&format!("{} {}\n", self.style.warn("warning:"), clean(message)));
+            }
+            EventKind::Interrupted { .. } => {
+                note(&format!("{} stopping; once more stops at once\n", self.style.warn("interrupted:")));
+            }
+            EventKind::RunFinished { counts } => {
+                let mut parts = vec![format!("{} done", counts.done)];
+                for (number, what) in [
+                    (counts.failed, "failed"),
+                    (counts.allowed, "failed as allowed"),
+                    (counts.cancelled, "stopped"),
+                    (counts.skipped, "not started"),
+                ] {
+                    if number > 0 {
+                        parts.push(format!("{number} {what}"));
+                    }
+                }
+                let text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
+                let text = if counts.done == self.total { self.style.good(&text) } else { self.style.bold(&text) };
+                note(&format!("{text}\n"));
+            }
+        }
+    }
+
+    fn finished(&mut self, instance: &InstanceId, status: &Status, took: &str) {
+        self.ended += 1;
+        let progress = format!("[{}/{}] ", self.ended, self.total);
+        match status {
+            Status::Done => self.line("done", &progress, instance, &format!("  {took}")),
+            Status::Failed(failure) => self.failed("FAILED", &progress, instance, failure, took),
+            Status::Allowed(failure) => self.failed("allowed", &progress, instance, failure, took),
+            Status::Cancelled => self.line("stopped", &progress, instance, &format!("  {took}")),
+            Status::Skipped { because: Some(other) } => {
+                self.line("skipped", &progress, instance, &format!("  ({other} failed)"));
+            }
+            Status::Skipped { because: None } => self.line("skipped", &progress, instance, ""),
+        }
+        self.tails.remove(instance);
+    }
+
+    fn failed(&mut self, word: &str, progress: &str, instance: &InstanceId, failure: &Failure, took: &str) {
+        self.line(word, progress, instance, &format!("  {took}"));
+        let indent = "          ";
+        let mut text = String::new();
+        for line in clean(&failure.message).lines() {
+            text += &format!("{indent}{line}\n");
+        }
+        if !self.verbose {
+            for line in self.tails.get(instance).into_iter().flatten() {
+                text += &format!("{indent}{} {line}\n", self.style.dim("|"));
+            }
+        }
+        if let Some(help) = &failure.help {
+            text += &format!("{indent}{} {}\n", self.style.dim("help:"), clean(help));
+        }
+        let log = self.logs.join(format!("{instance}.log"));
+        text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());
+        note(&text);
+    }
+
+    fn line(&self, word: &str, progress: &str, instance: &InstanceId, rest: &str) {
+        let padded = format!("{word:>8}");
+        let word = match word {
+            "done" => self.style.good(&padded),
+            "FAILED" => self.style.bad(&padded),
+            "start" => self.style.dim(&padded),
+            _ => self.style.warn(&padded),
+        };
+        note(&format!("{word}  {progress}{instance}{rest}\n"));
+    }
+
+    fn text(&mut self, instance: &InstanceId, text: &str) {
+        let text = clean(text);
+        if self.verbose {
+            note(&format!("{} {text}\n", self.style.dim(&format!("{instance} |"))));
+        }
+        let tail = self.tails.entry(instance.clone()).or_default();
+        if tail.len() == TAIL {
+            tail.pop_front();
+        }
+        tail.push_back(text);
+    }
+}
+
+fn quoted(arg: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !arg.is_empty() && arg.chars().all(plain) { arg.to_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
+}

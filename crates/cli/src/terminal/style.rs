@@ -1,0 +1,108 @@
+//! Colours where they help, and nothing from outside that could act on a terminal.
+
+use std::io::{self, IsTerminal};
+use std::time::Duration;
+
+/// Colours or none.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Style(bool);
+
+impl Style {
+    /// As fits stderr: colours on a terminal, unless `NO_COLOR` is set or the terminal knows none.
+    pub(crate) fn stderr() -> Self {
+        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
+        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
+        Self(set("FORCE_COLOR") || (io::stderr().is_terminal() && !dumb && !set("NO_COLOR")))
+    }
+
+    pub(crate) fn colours(self) -> bool {
+        self.0
+    }
+
+    fn paint(self, code: &str, text: &str) -> String {
+        if self.0 { format!("\x1b[{code}m{text}\x1b[0m") } else { text.to_owned() }
+    }
+
+    pub(crate) fn good(self, text: &str) -> String {
+        self.paint("32", text)
+    }
+
+    pub(crate) fn bad(self, text: &str) -> String {
+        self.paint("1;31", text)
+    }
+
+    pub(crate) fn warn(self, text: &str) -> String {
+        self.paint("33", text)
+    }
+
+    pub(crate) fn dim(self, text: &str) -> String {
+        self.paint("2", text)
+    }
+
+    pub(crate) fn bold(self, text: &str) -> String {
+        self.paint("1", text)
+    }
+}
+
+/// The text without control and direction characters: what a tool prints must not act on the terminal.
+pub(crate) fn clean(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    let mut chars = text.chars().peekable();
+    while let Some(c) = chars.next() {
+        match c {
+            '\n' | '\t' => out.push(c),
+            // CSI … final byte, OSC … BEL or ST: dropped whole, so that no rest of them is left to read.
+            '\u{1b}' => match chars.peek() {
+                Some('[') => {
+                    chars.next();
+                    while chars.next_if(|c| !('\u{40}'..='\u{7e}').contains(c)).is_some() {}
+                    chars.next();
+                }
+                Some(']' | 'P' | 'X' | '^' | '_') => {
+                    while chars.next_if(|c| !matches!(c, '\u{7}' | '\u{1b}')).is_some() {}
+                    if chars.next() == Some('\u{1b}') {
+                        chars.next_if_eq(&'\\');
+                    }
+                }
+                _ => {}
+            },
+            c if c.is_control() => {}
+            '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' => {}
+            c => out.push(c),
+        }
+    }
+    out
+}
+
+/// `0.3 s`, `12 s`, `3 min 20 s`.
+pub(crate) fn seconds(time: Duration) -> String {
+    let whole = time.as_secs();
+    if whole >= 60 {
+        format!("{} min {} s", whole / 60, whole % 60)
+    } else if whole >= 10 {
+        format!("{whole} s")
+    } else {
+        format!("{:.1} s", time.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_acts_on_the_terminal() {
+        assert_eq!(clean("a\u{1b}[31mred\u{1b}[0m b"), "ared b");
+        assert_eq!(clean("x\u{1b}]0;title\u{7}y\u{1b}]52;c;AAAA\u{1b}\\z"), "xyz");
+        assert_eq!(clean("bell\u{7} back\u{8} \u{9b}1A cr\r bidi\u{202e}"), "bell back 1A cr bidi");
+        assert_eq!(clean("\u{1b}"), "");
+        assert_eq!(clean("keeps\ttabs\nand lines ü"), "keeps\ttabs\nand lines ü");
+    }
+
+    #[test]
+    fn times_as_people_say_them() {
+        assert_eq!(seconds(Duration::from_millis(340)), "0.3 s");
+        assert_eq!(seconds(Duration::from_secs(12)), "12 s");
+        assert_eq!(seconds(Duration::from_secs(200)), "3 min 20 s");
+    }
+}
