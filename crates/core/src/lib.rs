@@ -1,4 +1,5 @@
 //! Text → spec → plan → exec → events → reporters.
 
+pub mod dockerfile;
 pub mod image;
 pub mod platform;
