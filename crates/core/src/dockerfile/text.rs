@@ -19,6 +19,21 @@ impl Text {
             text.push_str(chunk.valid());
             text.extend(chunk.invalid().iter().map(|_| '?'));
         }
-        Self { start: bytes.len() - rest.len(), text }
+        Self { start: bytes.len() - rest.len(), text: fill_empty_lists(&text) }
     }
+}
+
+/// `ENTRYPOINT []` and `CMD []` take back what the base image set; the parser refuses them, so it is shown other words.
+fn fill_empty_lists(text: &str) -> String {
+    let is_keyword =
+        |word: &str| ["cmd", "entrypoint"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
+    text.split_inclusive('\n')
+        .map(|line| {
+            let is_empty_list = line.trim().split_once([' ', '\t']).is_some_and(|(word, list)| {
+                let inner = list.trim_start().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
+                is_keyword(word) && inner.is_some_and(|inner| inner.trim().is_empty())
+            });
+            if is_empty_list { line.replace(['[', ']'], "x") } else { line.to_owned() }
+        })
+        .collect()
 }

@@ -59,6 +59,7 @@ fn one_base_is_found_in_every_spelling() {
         "FROM «alpine:3.4@sha256:e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855»\n",
         "ARG A=x\nARG B\nFROM «localhost:5000/${A}/y»\nARG BASE=z\n",
         "FROM «alpine:3.4»\nHEALTHCHECK --interval=1s CMD FROM x\nSHELL [\"FROM\", \"x\"]\nUSER from\n",
+        "FROM «alpine:3.4»\nENTRYPOINT []\ncmd [ ]  \r\nRUN [ -e x ]\n",
         "FROM «alpine:3.4» AS été\nRUN ü\n",
     ] {
         check(marked, &from(NEW));
