@@ -9,6 +9,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 
 use rustix::fs::{CWD, RenameFlags, renameat_with};
+use rustix::io::Errno;
 use tempfile::{NamedTempFile, TempDir};
 
 use crate::image::digest::{BUFFER, Digest, HashingWriter};
@@ -127,7 +128,11 @@ impl Folder {
             Ok(()) => drop(self.temporary.keep()),
             Err(error) if error.kind() == io::ErrorKind::DirectoryNotEmpty => {
                 // The old one comes back under the temporary name, and is removed with it.
-                renameat_with(CWD, temporary, CWD, &self.to, RenameFlags::EXCHANGE)?;
+                match renameat_with(CWD, temporary, CWD, &self.to, RenameFlags::EXCHANGE) {
+                    Ok(()) => {}
+                    Err(Errno::INVAL | Errno::NOSYS | Errno::NOTSUP) => step_aside(temporary, &self.to)?,
+                    Err(error) => return Err(error.into()),
+                }
                 sync_folder(&self.parent)?;
                 self.temporary.close()?;
             }
@@ -158,6 +163,17 @@ impl Place for Folder {
     }
 }
 
+/// Exchanges two folders on a file system that cannot do it at once: for a moment there is none at `to`.
+fn step_aside(temporary: &Path, to: &Path) -> io::Result<()> {
+    let aside = temporary.with_extension("old.partial");
+    fs::rename(to, &aside)?;
+    if let Err(error) = fs::rename(temporary, to) {
+        fs::rename(&aside, to)?;
+        return Err(error);
+    }
+    fs::rename(&aside, temporary)
+}
+
 /// Makes the names in a folder durable; the files are already.
 fn sync_tree(folder: &Path) -> io::Result<()> {
     for entry in fs::read_dir(folder)? {
@@ -167,4 +183,25 @@ fn sync_tree(folder: &Path) -> io::Result<()> {
         }
     }
     sync_folder(folder)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn folders_are_exchanged_without_help_of_the_file_system() {
+        let lab = tempfile::tempdir().unwrap();
+        let (new, old) = (lab.path().join(".x.new.partial"), lab.path().join("x"));
+        for path in [&new, &old] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("name"), path.to_str().unwrap()).unwrap();
+        }
+        step_aside(&new, &old).unwrap();
+        assert_eq!(fs::read_to_string(old.join("name")).unwrap(), new.to_str().unwrap());
+        assert_eq!(fs::read_to_string(new.join("name")).unwrap(), old.to_str().unwrap());
+        fs::remove_dir_all(&new).unwrap();
+        assert!(step_aside(&new, &old).is_err());
+        assert_eq!(fs::read_to_string(old.join("name")).unwrap(), new.to_str().unwrap(), "put back");
+    }
 }
