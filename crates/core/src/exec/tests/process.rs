@@ -155,3 +155,48 @@ fn children_that_were_there_before_are_left_alone() {
     bystander.kill().unwrap();
     let _ = bystander.wait();
 }
+
+#[test]
+fn a_slow_sink_makes_the_tool_wait_and_costs_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = folder.path().join("finished");
+    let plan = plan(vec![instance("much", vec![sh("seq 200000; : > finished").into()])], &[]);
+    let mut first = true;
+    let ran = go_with(&plan, folder.path(), &options(1), &None_, None, &mut |event: &Event| {
+        if matches!(event.kind, EventKind::Line { .. }) && std::mem::take(&mut first) {
+            std::thread::sleep(Duration::from_millis(400));
+            // Over a megabyte does not fit into what is between the tool and here.
+            assert!(!finished.exists());
+        }
+    });
+    assert_eq!(ran.lines("much").len(), 200_000);
+    assert!(finished.exists());
+}
+
+#[test]
+fn a_sink_that_panics_leaves_no_child_and_does_not_hang() {
+    let plan = plan(vec![instance("a", vec![sh("echo $$; exec sleep 60").into()])], &[]);
+    let mut pid = String::new();
+    let begun = Instant::now();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        go_with(&plan, Path::new("/"), &options(1), &None_, None, &mut |event: &Event| {
+            if let EventKind::Line { text, .. } = &event.kind {
+                pid.clone_from(text);
+                panic!("a sink's own defect");
+            }
+        })
+    }));
+    assert!(panicked.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(!alive(&pid));
+}
+
+#[test]
+fn a_signal_before_the_run_lets_nothing_start() {
+    let (signals, relay) = Signals::by_hand();
+    relay.send(15);
+    let plan = plan(vec![instance("a", vec![sh("true").into()])], &[]);
+    let ran = go_with(&plan, Path::new("/"), &options(1), &None_, Some(&signals), &mut |_| {});
+    assert_eq!(*ran.status("a"), Status::Skipped { because: None });
+    assert_eq!(ran.summary.interrupted, Some(15));
+}
