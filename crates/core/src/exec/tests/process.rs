@@ -200,3 +200,14 @@ fn a_signal_before_the_run_lets_nothing_start() {
     assert_eq!(*ran.status("a"), Status::Skipped { because: None });
     assert_eq!(ran.summary.interrupted, Some(15));
 }
+
+#[test]
+fn a_background_job_ends_with_its_leader_and_not_with_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let leaves = sh("sleep 60 & echo $! > pid");
+    let looks = sh("read -r pid < pid; [ ! -e /proc/$pid ] || grep -q '^State:.Z' /proc/$pid/status");
+    let plan = plan(vec![instance("a", vec![leaves.into(), looks.into()])], &[]);
+    let ran = go(&plan, folder.path(), &options(1));
+    assert_eq!(*ran.status("a"), Status::Done);
+    assert!(ran.lines("a").is_empty(), "{:?}", ran.lines("a"));
+}
