@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
 
+use pipeline_core::actions::Performer;
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::plan::Plan;
 use pipeline_core::planner::{Machine, Selection, plan};
@@ -13,7 +14,7 @@ use pipeline_core::{binfmt, doctor};
 
 use crate::args::{RecipeArgs, SelectArgs};
 use crate::recipe::Found;
-use crate::{environment, exit_code, recipe, terminal};
+use crate::{cri, environment, exit_code, recipe, terminal};
 
 /// A plan and what it takes to carry it out.
 pub(crate) struct Prepared {
@@ -38,9 +39,16 @@ fn unreachable_platform() -> Platform {
 pub(crate) fn binfmt() -> binfmt::Binfmt {
     binfmt::Binfmt {
         mount: "/proc/sys/fs/binfmt_misc".into(),
-        interpreter_dirs: ["/usr/bin", "/usr/local/bin", "/usr/libexec/qemu-binfmt"].map(PathBuf::from).into(),
+        interpreter_dirs: ["/usr/bin", "/usr/local/bin", "/usr/libexec/qemu-binfmt"]
+            .map(PathBuf::from)
+            .into(),
         scratch: std::env::temp_dir(),
     }
+}
+
+/// Carries out actions on this machine.
+pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
+    Performer { platform: platform(), binfmt: binfmt(), allow_privileged, cri: &cri::Socket }
 }
 
 /// Reads and plans the recipe that the arguments name. What is wrong has been shown; the error is the exit code.
@@ -58,7 +66,10 @@ pub(crate) fn prepare(args: &RecipeArgs, select: &SelectArgs) -> Result<Prepared
     let choose = || doctor::choose_engine(&env, &found.folder);
     let machine = Machine {
         platform: platform(),
-        folder: found.folder.file_name().map_or_else(|| "recipe".into(), |name| name.to_string_lossy().into_owned()),
+        folder: found
+            .folder
+            .file_name()
+            .map_or_else(|| "recipe".into(), |name| name.to_string_lossy().into_owned()),
         choose_engine: &choose,
     };
     let selection =
@@ -75,7 +86,8 @@ pub(crate) fn prepare(args: &RecipeArgs, select: &SelectArgs) -> Result<Prepared
 /// Finds the recipe, or shows why not.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, u8> {
     recipe::find(args).map_err(|diagnostic| {
-        let code = if diagnostic.code.starts_with("spec::") { exit_code::RECIPE_INVALID } else { exit_code::USAGE };
+        let code =
+            if diagnostic.code.starts_with("spec::") { exit_code::RECIPE_INVALID } else { exit_code::USAGE };
         terminal::diagnostic(&diagnostic);
         code
     })

@@ -30,7 +30,9 @@ pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
         (None, None) => above(Path::new(FILE)).ok_or_else(|| {
             Diagnostic::error("select::no-recipe", format!("there is no `{FILE}` here or in a folder above"))
                 .help(match recipes() {
-                    recipes if recipes.is_empty() => format!("change to a folder with a `{FILE}`, or name one with `-f FILE`"),
+                    recipes if recipes.is_empty() => {
+                        format!("change to a folder with a `{FILE}`, or name one with `-f FILE`")
+                    }
                     recipes => format!("name a recipe: {}", list_names(recipes.keys())),
                 })
         })?,
@@ -60,7 +62,8 @@ fn by_name(name: &str) -> Result<PathBuf, Diagnostic> {
             format!("known recipes: {}", list_names(known.keys()))
         }
     });
-    Err(Diagnostic::error("select::no-recipe", format!("there is no recipe `{}`", name.escape_debug())).help(help))
+    Err(Diagnostic::error("select::no-recipe", format!("there is no recipe `{}`", name.escape_debug()))
+        .help(help))
 }
 
 /// The path, relative to this folder or the nearest one above where it exists.

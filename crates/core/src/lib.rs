@@ -12,6 +12,7 @@ pub mod interp;
 pub mod plan;
 pub mod planner;
 pub mod platform;
+pub mod schema;
 pub mod show;
 pub mod source;
 pub mod spec;

@@ -11,12 +11,10 @@ use pipeline_core::diag::{Diagnostic, Diagnostics};
 pub(crate) use plain::Plain;
 pub(crate) use style::{Style, clean, seconds};
 
-/// Data, on stdout. A reader that went away (`| head`) ends the program quietly, as it ends any other.
+/// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on.
 pub(crate) fn out(text: &str) {
     let mut stdout = io::stdout().lock();
-    if stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()).is_err() {
-        std::process::abort_quietly();
-    }
+    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
 }
 
 /// Everything else, on stderr. Nobody can be told when that fails.
@@ -41,7 +39,8 @@ pub(crate) fn diagnostics(diagnostics: &Diagnostics) {
 
 /// One of them, with the text it is about.
 pub(crate) fn diagnostic(diagnostic: &Diagnostic) {
-    let theme = if Style::stderr().colours() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
+    let theme =
+        if Style::stderr().colours() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
     let mut text = String::new();
     if handler.render_report(&mut text, diagnostic).is_err() {

@@ -50,7 +50,9 @@ impl Plain {
                 self.text(instance, &text);
             }
             EventKind::Output { .. } => {}
-            EventKind::Finished { instance, status, took } => self.finished(instance, status, &seconds(*took)),
+            EventKind::Finished { instance, status, took } => {
+                self.finished(instance, status, &seconds(*took))
+            }
             EventKind::Warning { message } => {
                 note(&format!("{} {}\n", self.style.warn("warning:"), clean(message)));
             }
@@ -70,7 +72,8 @@ impl Plain {
                     }
                 }
                 let text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
-                let text = if counts.done == self.total { self.style.good(&text) } else { self.style.bold(&text) };
+                let text =
+                    if counts.done == self.total { self.style.good(&text) } else { self.style.bold(&text) };
                 note(&format!("{text}\n"));
             }
         }
@@ -138,5 +141,9 @@ impl Plain {
 
 fn quoted(arg: &str) -> String {
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !arg.is_empty() && arg.chars().all(plain) { arg.to_owned() } else { format!("'{}'", arg.replace('\'', "'\\''")) }
+    if !arg.is_empty() && arg.chars().all(plain) {
+        arg.to_owned()
+    } else {
+        format!("'{}'", arg.replace('\'', "'\\''"))
+    }
 }

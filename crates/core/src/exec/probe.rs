@@ -41,3 +41,30 @@ pub fn presence(probe: &Probe, plan: &Plan, host: &Host<'_>, values: &Values) ->
         Probe::Unknown => Presence::Unknown,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::exec::tests::kit::{None_, env, plan, sh};
+    use crate::plan::{Command, Grammar, Text};
+
+    #[test]
+    fn present_absent_and_unknown() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("f"), "").unwrap();
+        let host = Host { here: folder.path().to_owned(), env: env(), actions: &None_ };
+        let plan = plan(Vec::new(), &[]);
+        let ask = |probe: Probe| presence(&probe, &plan, &host, &Values::new());
+        assert_eq!(ask(Probe::Path(Text::here("f"))), Presence::Present);
+        assert_eq!(ask(Probe::Path("f".into())), Presence::Present);
+        assert_eq!(ask(Probe::Path("g".into())), Presence::Absent);
+        assert_eq!(ask(Probe::Path(Text::late("a", "b", Grammar::Hex))), Presence::Unknown);
+        // More lines than any channel holds: nobody listens.
+        assert_eq!(ask(Probe::Command(sh("seq 5000"))), Presence::Present);
+        assert_eq!(ask(Probe::Command(sh("exit 1"))), Presence::Absent);
+        assert_eq!(ask(Probe::Command(sh("kill -9 $$"))), Presence::Unknown);
+        assert_eq!(ask(Probe::Command(Command::new(["no-such-tool-anywhere"]))), Presence::Unknown);
+        assert_eq!(ask(Probe::Command(sh("true").on_node("nowhere"))), Presence::Unknown);
+        assert_eq!(ask(Probe::Emulation(Vec::new())), Presence::Unknown);
+    }
+}

@@ -12,12 +12,12 @@ use crate::exec::{ActionCx, Actions, Host, Options, Signals, Summary, run};
 use crate::plan::{Action, Command, Edge, Instance, InstanceId, Plan, Pool, Probe, Text};
 
 /// `sh -c script`.
-pub(super) fn sh(script: impl Into<Text>) -> Command {
+pub(in crate::exec) fn sh(script: impl Into<Text>) -> Command {
     Command::new(["sh", "-c"]).arg(script)
 }
 
 /// An instance `step` or `step@target` that does the actions.
-pub(super) fn instance(id: &str, actions: Vec<Action>) -> Instance {
+pub(in crate::exec) fn instance(id: &str, actions: Vec<Action>) -> Instance {
     let mut parts = id.splitn(3, '@');
     let step = parts.next().unwrap();
     let (target, node) = (parts.next(), parts.next());
@@ -41,7 +41,7 @@ pub(super) fn instance(id: &str, actions: Vec<Action>) -> Instance {
 }
 
 /// A plan of instances and edges by id.
-pub(super) fn plan(instances: Vec<Instance>, edges: &[(&str, &str)]) -> Plan {
+pub(in crate::exec) fn plan(instances: Vec<Instance>, edges: &[(&str, &str)]) -> Plan {
     let mut plan =
         Plan { recipe: "test".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), notes: Vec::new() };
     for instance in instances {
@@ -55,7 +55,7 @@ pub(super) fn plan(instances: Vec<Instance>, edges: &[(&str, &str)]) -> Plan {
 }
 
 /// No own actions.
-pub(super) struct None_;
+pub(in crate::exec) struct None_;
 
 impl Actions for None_ {
     fn perform(&self, _: &Action, _: &ActionCx<'_>) -> Result<Option<String>, Failure> {
@@ -64,25 +64,25 @@ impl Actions for None_ {
 }
 
 /// An environment that finds the usual tools.
-pub(super) fn env() -> BTreeMap<OsString, OsString> {
+pub(in crate::exec) fn env() -> BTreeMap<OsString, OsString> {
     BTreeMap::from([("PATH".into(), "/usr/local/bin:/usr/bin:/bin:/usr/sbin:/sbin".into())])
 }
 
-pub(super) fn options(jobs: usize) -> Options {
+pub(in crate::exec) fn options(jobs: usize) -> Options {
     Options { jobs, grace: Duration::from_millis(300), run: "r".into(), ..Options::default() }
 }
 
 /// A run and everything it told.
-pub(super) struct Ran {
-    pub(super) summary: Summary,
-    pub(super) events: Vec<Event>,
+pub(in crate::exec) struct Ran {
+    pub(in crate::exec) summary: Summary,
+    pub(in crate::exec) events: Vec<Event>,
 }
 
-pub(super) fn go(plan: &Plan, here: &Path, options: &Options) -> Ran {
+pub(in crate::exec) fn go(plan: &Plan, here: &Path, options: &Options) -> Ran {
     go_with(plan, here, options, &None_, None, &mut |_| {})
 }
 
-pub(super) fn go_with(
+pub(in crate::exec) fn go_with(
     plan: &Plan,
     here: &Path,
     options: &Options,
@@ -116,19 +116,19 @@ impl Ran {
         }
     }
 
-    pub(super) fn status(&self, id: &str) -> &Status {
+    pub(in crate::exec) fn status(&self, id: &str) -> &Status {
         let found = self.summary.results.iter().find(|(instance, _)| instance.as_str() == id);
         &found.unwrap_or_else(|| panic!("no {id}")).1.0
     }
 
-    pub(super) fn failure(&self, id: &str) -> &Failure {
+    pub(in crate::exec) fn failure(&self, id: &str) -> &Failure {
         match self.status(id) {
             Status::Failed(failure) | Status::Allowed(failure) => failure,
             other => panic!("{id}: {other:?}"),
         }
     }
 
-    pub(super) fn lines(&self, id: &str) -> Vec<&str> {
+    pub(in crate::exec) fn lines(&self, id: &str) -> Vec<&str> {
         let lines = self.events.iter().filter_map(|event| match &event.kind {
             EventKind::Line { instance, text, .. } if instance.as_str() == id => Some(text.as_str()),
             _ => None,
@@ -137,11 +137,11 @@ impl Ran {
     }
 
     /// Position of an instance's first or last event.
-    pub(super) fn started(&self, id: &str) -> Option<usize> {
+    pub(in crate::exec) fn started(&self, id: &str) -> Option<usize> {
         self.position(id, |kind| matches!(kind, EventKind::Started { .. }))
     }
 
-    pub(super) fn finished(&self, id: &str) -> Option<usize> {
+    pub(in crate::exec) fn finished(&self, id: &str) -> Option<usize> {
         self.position(id, |kind| matches!(kind, EventKind::Finished { .. }))
     }
 

@@ -1,6 +1,6 @@
 //! Runs of real processes.
 
-mod kit;
+pub(super) mod kit;
 mod order;
 mod process;
 mod queue;

@@ -140,7 +140,7 @@ fn a_second_signal_waits_for_nothing() {
 
 #[test]
 fn a_polite_child_ends_on_the_first_signal() {
-    let script = "trap 'echo bye; exit 0' TERM; echo $$; echo ready; sleep 60 & wait";
+    let script = "trap 'echo bye; exit 0' TERM; echo $$; sleep 60 & echo ready; wait";
     let (ran, took) = interrupted(script, 1, Duration::from_mins(1));
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(ran.lines("stubborn").contains(&"bye"));
@@ -154,4 +154,60 @@ fn children_that_were_there_before_are_left_alone() {
     assert!(bystander.try_wait().unwrap().is_none());
     bystander.kill().unwrap();
     let _ = bystander.wait();
+}
+
+#[test]
+fn a_slow_sink_makes_the_tool_wait_and_costs_no_memory() {
+    let folder = tempfile::tempdir().unwrap();
+    let finished = folder.path().join("finished");
+    let plan = plan(vec![instance("much", vec![sh("seq 200000; : > finished").into()])], &[]);
+    let mut first = true;
+    let ran = go_with(&plan, folder.path(), &options(1), &None_, None, &mut |event: &Event| {
+        if matches!(event.kind, EventKind::Line { .. }) && std::mem::take(&mut first) {
+            std::thread::sleep(Duration::from_millis(400));
+            // Over a megabyte does not fit into what is between the tool and here.
+            assert!(!finished.exists());
+        }
+    });
+    assert_eq!(ran.lines("much").len(), 200_000);
+    assert!(finished.exists());
+}
+
+#[test]
+fn a_sink_that_panics_leaves_no_child_and_does_not_hang() {
+    let plan = plan(vec![instance("a", vec![sh("echo $$; exec sleep 60").into()])], &[]);
+    let mut pid = String::new();
+    let begun = Instant::now();
+    let panicked = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        go_with(&plan, Path::new("/"), &options(1), &None_, None, &mut |event: &Event| {
+            if let EventKind::Line { text, .. } = &event.kind {
+                pid.clone_from(text);
+                panic!("a sink's own defect");
+            }
+        })
+    }));
+    assert!(panicked.is_err());
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert!(!alive(&pid));
+}
+
+#[test]
+fn a_signal_before_the_run_lets_nothing_start() {
+    let (signals, relay) = Signals::by_hand();
+    relay.send(15);
+    let plan = plan(vec![instance("a", vec![sh("true").into()])], &[]);
+    let ran = go_with(&plan, Path::new("/"), &options(1), &None_, Some(&signals), &mut |_| {});
+    assert_eq!(*ran.status("a"), Status::Skipped { because: None });
+    assert_eq!(ran.summary.interrupted, Some(15));
+}
+
+#[test]
+fn a_background_job_ends_with_its_leader_and_not_with_the_run() {
+    let folder = tempfile::tempdir().unwrap();
+    let leaves = sh("sleep 60 & echo $! > pid");
+    let looks = sh("read -r pid < pid; [ ! -e /proc/$pid ] || grep -q '^State:.Z' /proc/$pid/status");
+    let plan = plan(vec![instance("a", vec![leaves.into(), looks.into()])], &[]);
+    let ran = go(&plan, folder.path(), &options(1));
+    assert_eq!(*ran.status("a"), Status::Done);
+    assert!(ran.lines("a").is_empty(), "{:?}", ran.lines("a"));
 }

@@ -103,8 +103,11 @@ fn what_is_meant_for_an_unknown_node_runs_nowhere() {
 #[test]
 fn the_remote_side_ends_when_the_run_is_stopped() {
     let folder = folder();
-    let command =
-        Command::new(["sh", "-c", "trap 'echo told > told; exit 0' TERM; echo ready; sleep 60 & wait"]);
+    let command = Command::new([
+        "sh",
+        "-c",
+        "trap 'echo told > told; echo bye; exit 0' TERM; sleep 60 & echo ready; wait",
+    ]);
     let (signals, relay) = Signals::by_hand();
     let mut at = Instant::now();
     let ran = over_ssh(folder.path(), vec![command.on_node("n1").into()], Some(&signals), &mut || {
@@ -115,4 +118,6 @@ fn the_remote_side_ends_when_the_run_is_stopped() {
     assert!(at.elapsed() < Duration::from_secs(3), "{:?}", at.elapsed());
     // By its own watchdog, at the end of stdin: no signal of ours reaches another session.
     assert!(folder.path().join("told").exists());
+    // And with time for a last word: the connection is ended after the remote command, not before.
+    assert_eq!(ran.lines("a@t@n1"), ["ready", "bye"]);
 }

@@ -1,0 +1,75 @@
+//! `pipeline action`: one action of a plan, for scripts.
+
+use std::collections::BTreeMap;
+
+use pipeline_core::event::{Event, EventKind, FailureKind, Stream};
+use pipeline_core::exec::{Host, Signals, perform_one};
+use pipeline_core::plan::{Action, Node};
+use serde::Deserialize;
+
+use crate::{environment, exit_code, prepare, terminal};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Request {
+    action: Action,
+    #[serde(default)]
+    nodes: BTreeMap<String, Node>,
+}
+
+pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u8 {
+    let request: Request = match serde_json::from_str(json) {
+        Ok(request) => request,
+        Err(error) => {
+            terminal::error(
+                &format!("this is no action: {error}"),
+                Some("`pipeline plan --format sh` writes scripts with actions of this version"),
+            );
+            return exit_code::USAGE;
+        }
+    };
+    let mut known = BTreeMap::new();
+    for pair in values {
+        // Instance names hold no `=`, outputs no `.`.
+        let Some((name, value)) = pair.split_once('=') else {
+            terminal::error(&format!("`{pair}` is no `INSTANCE.OUTPUT=VALUE`"), None);
+            return exit_code::USAGE;
+        };
+        let Some((instance, output)) = name.rsplit_once('.') else {
+            terminal::error(&format!("`{name}` is no `INSTANCE.OUTPUT`"), None);
+            return exit_code::USAGE;
+        };
+        known.insert((instance.to_owned(), output.to_owned()), value.to_owned());
+    }
+    let here = match std::env::current_dir() {
+        Ok(here) => here,
+        Err(error) => {
+            terminal::error(&format!("the current folder cannot be read: {error}"), None);
+            return exit_code::PREFLIGHT_FAILED;
+        }
+    };
+    let performer = prepare::performer(allow_privileged);
+    let host = Host { here, env: environment::for_steps(&[]), actions: &performer };
+    let signals = Signals::install().ok();
+    let mut show = |event: &Event| {
+        if let EventKind::Line { stream, text, .. } = &event.kind {
+            let mark = if *stream == Stream::Engine { "* " } else { "" };
+            terminal::note(&format!("{mark}{}\n", terminal::clean(text)));
+        }
+    };
+    match perform_one(&request.action, &request.nodes, &host, &known, signals.as_ref(), &mut show) {
+        Ok(value) => {
+            if let Some(value) = value {
+                terminal::out(&format!("{value}\n"));
+            }
+            exit_code::DONE
+        }
+        Err(failure) => {
+            terminal::error(&failure.message, failure.help.as_deref());
+            match failure.kind {
+                FailureKind::Mismatch => exit_code::MISMATCH,
+                _ => exit_code::STEP_FAILED,
+            }
+        }
+    }
+}

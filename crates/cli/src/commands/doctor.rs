@@ -1,0 +1,70 @@
+//! `pipeline doctor`
+
+use pipeline_core::doctor::{Finding, Level, Subject, examine};
+use serde_json::json;
+
+use crate::args::{DoctorArgs, TableFormat};
+use crate::terminal::Style;
+use crate::{environment, exit_code, prepare, recipe, terminal};
+
+pub(super) fn doctor(args: &DoctorArgs) -> u8 {
+    let named = args.recipe.recipe.is_some() || args.recipe.file.is_some();
+    // Without a recipe the machine is examined for whatever a recipe could need.
+    let prepared = if named || recipe::find(&args.recipe).is_ok() {
+        match prepare::prepare(&args.recipe, &args.select) {
+            Ok(prepared) => Some(prepared),
+            Err(code) => return code,
+        }
+    } else {
+        None
+    };
+    let here = match &prepared {
+        Some(prepared) => prepared.found.folder.clone(),
+        None => std::env::current_dir().unwrap_or_default(),
+    };
+    let env = prepared.as_ref().map_or_else(|| environment::for_steps(&[]), |prepared| prepared.env.clone());
+    let binfmt = prepare::binfmt();
+    let platform = prepare::platform();
+    let findings = examine(&Subject {
+        env: &env,
+        here: &here,
+        platform: &platform,
+        binfmt: &binfmt,
+        plan: prepared.as_ref().map(|prepared| &prepared.plan),
+    });
+    match args.format {
+        TableFormat::Json => {
+            terminal::out(&format!("{:#}\n", json!({ "version": 1, "findings": findings })));
+        }
+        TableFormat::Text => terminal::out(&table(&findings)),
+    }
+    if findings.iter().any(|finding| finding.level == Level::Missing) {
+        exit_code::PREFLIGHT_FAILED
+    } else {
+        exit_code::DONE
+    }
+}
+
+/// Findings by area, each with its remedy.
+pub(super) fn table(findings: &[Finding]) -> String {
+    let style = Style::stderr();
+    let mut text = String::new();
+    let mut area = "";
+    for finding in findings {
+        if finding.area != area {
+            text += &format!("{}{}\n", if area.is_empty() { "" } else { "\n" }, style.bold(&finding.area));
+            area = &finding.area;
+        }
+        let mark = match finding.level {
+            Level::Ok => style.good("ok     "),
+            Level::Warning => style.warn("warning"),
+            Level::Missing => style.bad("missing"),
+        };
+        text +=
+            &format!("  {mark}  {}: {}\n", terminal::clean(&finding.name), terminal::clean(&finding.detail));
+        if let Some(remedy) = &finding.remedy {
+            text += &format!("           {} {}\n", style.dim("do:"), terminal::clean(remedy));
+        }
+    }
+    text
+}

@@ -1,0 +1,30 @@
+//! One file a subcommand.
+
+mod action;
+mod check;
+mod completions;
+mod doctor;
+mod list;
+mod plan;
+mod run;
+mod schema;
+mod steps;
+
+use crate::args::{Cli, Command};
+
+/// Does what the command line says; the exit code.
+pub(crate) fn dispatch(cli: Cli) -> u8 {
+    match cli.command {
+        Command::Run(args) => run::run(&args),
+        Command::Plan(args) => plan::plan(&args),
+        Command::Check(args) => check::check(&args),
+        Command::List(args) => list::list(&args),
+        Command::Doctor(args) => doctor::doctor(&args),
+        Command::Steps(args) => steps::steps(&args),
+        Command::Schema => schema::schema(),
+        Command::Completions { shell } => completions::completions(shell),
+        Command::Action { json, values, allow_privileged } => {
+            action::action(&json, &values, allow_privileged)
+        }
+    }
+}

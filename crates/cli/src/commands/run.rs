@@ -1,0 +1,198 @@
+//! `pipeline run`
+
+use std::io::{self, BufRead, IsTerminal, Write};
+
+use pipeline_core::binfmt::{self, Assessment};
+use pipeline_core::doctor::{Subject, preflight};
+use pipeline_core::event::{Event, FailureKind, Status};
+use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Signals, Summary};
+use pipeline_core::plan::{Action, Plan, Register, Text, Value};
+use pipeline_core::show;
+
+use super::doctor::table;
+use crate::args::{Progress, RunArgs};
+use crate::prepare::{self, Prepared, prepare};
+use crate::terminal::Plain;
+use crate::{exit_code, terminal};
+
+pub(super) fn run(args: &RunArgs) -> u8 {
+    let prepared = match prepare(&args.recipe, &args.select) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
+    };
+    if args.dry_run {
+        terminal::out(&show::text(&prepared.plan));
+        return exit_code::DONE;
+    }
+    match start(args, &prepared) {
+        Ok(code) | Err(code) => code,
+    }
+}
+
+fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
+    let Prepared { plan, found, env } = prepared;
+    // Held until the end: one run at a time in a folder.
+    let _lock = Lock::acquire(&found.folder).map_err(|error| {
+        terminal::error(&error.to_string(), None);
+        exit_code::PREFLIGHT_FAILED
+    })?;
+    let allowed = privileged(plan, args.allow_privileged)?;
+    look_ahead(args, prepared)?;
+    let run = run_id();
+    let mut record = RunDir::create(&found.folder, &run).map_err(|error| {
+        terminal::error(
+            &format!("cannot write below {}: {error}", found.folder.join(".pipeline").display()),
+            None,
+        );
+        exit_code::PREFLIGHT_FAILED
+    })?;
+    record.save_plan(serde_json::to_string_pretty(&show::json(plan)).unwrap_or_default().as_bytes());
+    let performer = prepare::performer(allowed);
+    let host = Host { here: found.folder.clone(), env: env.clone(), actions: &performer };
+    let jobs = args
+        .jobs
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
+    let options = Options { jobs, keep_going: args.keep_going, run: run.clone(), ..Options::default() };
+    let signals = Signals::install().map_err(|error| {
+        terminal::error(&format!("signals cannot be received: {error}"), None);
+        exit_code::PREFLIGHT_FAILED
+    })?;
+    for remark in &plan.notes {
+        terminal::note(&format!("{}\n", terminal::clean(remark)));
+    }
+    let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(&run).join("logs");
+    let mut plain = Plain::new(logs, args.verbose);
+    let mut sink = |event: &Event| {
+        record.on(event);
+        match args.progress {
+            Progress::Auto | Progress::Plain => plain.on(event),
+            Progress::Json => {
+                terminal::out(&format!("{}\n", serde_json::to_string(event).unwrap_or_default()));
+            }
+        }
+    };
+    let summary = exec::run(plan, &host, &options, Some(&signals), &mut sink);
+    if let Some(warning) = record.take_warning() {
+        terminal::error(&warning, None);
+    }
+    if args.progress != Progress::Json {
+        delivered(plan, &summary);
+    }
+    Ok(code(&summary))
+}
+
+/// Whether the kernel's table of emulators may be changed; asks on a terminal when it must be and nobody said so.
+fn privileged(plan: &Plan, allowed: bool) -> Result<bool, u8> {
+    if allowed {
+        return Ok(true);
+    }
+    let (table, here) = (prepare::binfmt(), prepare::platform());
+    let mut missing: Vec<String> = plan
+        .graph
+        .node_weights()
+        .flat_map(|instance| &instance.actions)
+        .filter_map(|action| match action {
+            Action::EnsureBinfmt(ensure) if ensure.register != Register::Never => Some(ensure),
+            _ => None,
+        })
+        .flat_map(|ensure| &ensure.platforms)
+        .filter(|platform| matches!(binfmt::assess(&table, platform, &here), Assessment::Missing))
+        .map(ToString::to_string)
+        .collect();
+    missing.sort();
+    missing.dedup();
+    if missing.is_empty() {
+        return Ok(false);
+    }
+    let what = format!("register QEMU for {} in this machine's kernel", missing.join(", "));
+    if io::stdin().is_terminal() && io::stderr().is_terminal() {
+        terminal::note(&format!(
+            "The recipe asks to {what}, which every program on this machine will see.\nDo it? [y/N] "
+        ));
+        let _ = io::stderr().flush();
+        let mut answer = String::new();
+        if io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
+            return Ok(true);
+        }
+    }
+    terminal::error(
+        &format!("the recipe asks to {what}, and that is not allowed yet"),
+        Some("run again with `--allow-privileged`"),
+    );
+    Err(exit_code::PREFLIGHT_FAILED)
+}
+
+/// What is missing is said before anything is built.
+fn look_ahead(args: &RunArgs, prepared: &Prepared) -> Result<(), u8> {
+    let (table_of_emulators, platform) = (prepare::binfmt(), prepare::platform());
+    let findings = preflight(&Subject {
+        env: &prepared.env,
+        here: &prepared.found.folder,
+        platform: &platform,
+        binfmt: &table_of_emulators,
+        plan: Some(&prepared.plan),
+    });
+    if findings.is_empty() {
+        return Ok(());
+    }
+    terminal::note(&table(&findings));
+    if args.keep_going {
+        terminal::note("going on with what can be done, as `--keep-going` says\n");
+        return Ok(());
+    }
+    terminal::error(
+        "nothing was started, as something that the run needs is missing",
+        Some("`pipeline doctor` looks closer; `--keep-going` does what can be done"),
+    );
+    Err(exit_code::PREFLIGHT_FAILED)
+}
+
+/// Sortable, unique on this machine.
+fn run_id() -> String {
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
+    format!("{now}-{}", std::process::id())
+}
+
+/// One line for each image that arrived: node, reference, image id, platform.
+fn delivered(plan: &Plan, summary: &Summary) {
+    let value = |text: &Text| {
+        let known = |late: &pipeline_core::plan::Late| {
+            summary.values.get(&(late.instance.clone(), late.output.clone())).map(String::as_str)
+        };
+        text.resolve(std::path::Path::new("."), &known).ok().map(|text| text.to_string_lossy().into_owned())
+    };
+    for node in plan.order() {
+        let instance = &plan.graph[node];
+        let done = matches!(summary.results.get(&instance.id), Some((Status::Done, _)));
+        let output = |name: &str| {
+            instance.outputs.iter().find(|output| output.name == name).and_then(|output| {
+                match &output.value {
+                    Value::Known(text) => value(text),
+                    Value::Late(_) => None,
+                }
+            })
+        };
+        // A file on a node has a path as well; an image in a store has not.
+        if let (true, Some(on), None, Some(reference), Some(id)) =
+            (done, &instance.node, output("path"), output("reference"), output("id"))
+        {
+            let platform = instance.platform.as_ref().map(ToString::to_string).unwrap_or_default();
+            terminal::out(&format!("{on}\t{reference}\t{id}\t{platform}\n"));
+        }
+    }
+}
+
+fn code(summary: &Summary) -> u8 {
+    if let Some(signal) = summary.interrupted {
+        return exit_code::SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0));
+    }
+    let mut code = exit_code::DONE;
+    for (status, _) in summary.results.values() {
+        match status {
+            Status::Failed(failure) if failure.kind == FailureKind::Mismatch => return exit_code::MISMATCH,
+            Status::Failed(_) | Status::Cancelled => code = exit_code::STEP_FAILED,
+            Status::Done | Status::Allowed(_) | Status::Skipped { .. } => {}
+        }
+    }
+    code
+}
