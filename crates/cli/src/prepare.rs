@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use pipeline_core::actions::Performer;
 use pipeline_core::diag::{Diagnostic, Diagnostics};
-use pipeline_core::plan::Plan;
+use pipeline_core::plan::{Grammar, Plan};
 use pipeline_core::planner::{Machine, Selection, plan};
 use pipeline_core::platform::Platform;
 use pipeline_core::spec::{Given, Recipe, parse};
@@ -28,11 +28,7 @@ pub(crate) fn platform() -> Platform {
     let machine = rustix::system::uname();
     let known = Platform::from_uname(&machine.machine().to_string_lossy());
     // A machine that is not in the table cannot be a target by itself; everything else works.
-    known.or_else(|| Platform::all().next()).unwrap_or_else(|| unreachable_platform())
-}
-
-fn unreachable_platform() -> Platform {
-    Platform::parse("linux/amd64").unwrap_or_else(|error| unreachable!("{error}"))
+    known.unwrap_or_else(Platform::first)
 }
 
 /// This machine's table of emulators.
@@ -128,6 +124,21 @@ fn given(
         set,
         env_vars: environment::variables(),
         env: environment::values(&passed(recipe)),
-        recipe_commit: wants_commit.then(|| doctor::recipe_commit(env, &found.folder)).flatten(),
+        recipe_commit: wants_commit.then(|| commit(&found.folder, env)).flatten(),
     })
+}
+
+/// The commit of the repository that holds the recipe.
+fn commit(folder: &Path, env: &BTreeMap<OsString, OsString>) -> Option<String> {
+    let output = std::process::Command::new("git")
+        .arg("-C")
+        .arg(folder)
+        .args(["rev-parse", "--verify", "HEAD"])
+        .env_clear()
+        .envs(env)
+        .stdin(std::process::Stdio::null())
+        .output()
+        .ok()?;
+    let text = String::from_utf8(output.stdout).ok()?;
+    output.status.success().then(|| text.trim().to_owned()).filter(|commit| Grammar::Hex.accepts(commit))
 }

@@ -4,6 +4,7 @@ pub mod actions;
 pub mod binfmt;
 pub mod diag;
 pub mod dockerfile;
+pub mod doctor;
 pub mod event;
 pub mod exec;
 pub mod ident;

@@ -244,6 +244,11 @@ impl Platform {
             }
     }
 
+    /// The first of the table, for machines that are not in it.
+    pub fn first() -> Self {
+        Self(&TABLE[0], None)
+    }
+
     /// Every platform of the table in its default variant.
     pub fn all() -> impl Iterator<Item = Self> {
         TABLE.iter().map(|row| Self(row, if row.arch == "arm" { Some("v7") } else { None }))

@@ -25,6 +25,7 @@ fn over_ssh(folder: &Path, actions: Vec<Action>, signals: Option<&Signals>, read
                 config: None,
                 port: None,
                 identity: None,
+                host_key: None,
                 known_hosts: None,
             }),
             sudo: false,

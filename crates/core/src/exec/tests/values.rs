@@ -110,7 +110,7 @@ impl Actions for Own {
 fn image_id() -> Action {
     Action::ImageId(crate::plan::ImageId {
         engine: crate::plan::Engine::Docker,
-        iidfile: "x".into(),
+        handle: "x".into(),
         inspect: sh("true"),
         platform: crate::platform::Platform::parse("linux/arm64").unwrap(),
         output: "id".into(),
