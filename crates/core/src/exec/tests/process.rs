@@ -140,7 +140,7 @@ fn a_second_signal_waits_for_nothing() {
 
 #[test]
 fn a_polite_child_ends_on_the_first_signal() {
-    let script = "trap 'echo bye; exit 0' TERM; echo $$; sleep 60 & echo ready; wait";
+    let script = "trap 'echo bye; exit 0' TERM; echo $$; sleep 60 & sleep 0.2; echo ready; wait";
     let (ran, took) = interrupted(script, 1, Duration::from_mins(1));
     assert!(took < Duration::from_secs(2), "{took:?}");
     assert!(ran.lines("stubborn").contains(&"bye"));

@@ -107,7 +107,7 @@ fn the_remote_side_ends_when_the_run_is_stopped() {
     let command = Command::new([
         "sh",
         "-c",
-        "trap 'echo told > told; echo bye; exit 0' TERM; sleep 60 & echo ready; wait",
+        "trap 'echo told > told; echo bye; exit 0' TERM; sleep 60 & sleep 0.2; echo ready; wait",
     ]);
     let (signals, relay) = Signals::by_hand();
     let mut at = Instant::now();
