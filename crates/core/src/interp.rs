@@ -211,7 +211,7 @@ mod tests {
                 Piece::Literal("a".into()),
                 Piece::Name(Name::Var("tag".into()), 1..12),
                 Piece::Literal("-${x}".into()),
-                Piece::Name(Name::Step { id: "my.step".into(), output: "id".into() }, 18..38),
+                Piece::Name(Name::Step { id: "my.step".into(), output: "id".into() }, 18..37),
             ]
         );
     }

@@ -97,7 +97,7 @@ pub struct Ssh {
 /// holds open: its end is the signal to die.
 const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
      (while read -r _ <&3; do :; done; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
-     wait $c; r=$?; kill $w 2>/dev/null; exit $r";
+     wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; exit $r";
 
 impl Ssh {
     /// Options that both `ssh` and `scp` take. Never a prompt, no forwarding, a dead peer is noticed within 15 s.

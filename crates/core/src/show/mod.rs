@@ -50,6 +50,11 @@ fn quote(text: &str) -> String {
             .collect();
         return format!("$'{}'", escaped.replace('\'', "\\'"));
     }
+    // shlex also quotes what needs it nowhere, such as `=`.
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        return text.to_owned();
+    }
     shlex::try_quote(text).map_or_else(|_| "''".into(), std::borrow::Cow::into_owned)
 }
 

@@ -1,4 +1,4 @@
-//! `WriteFile`: a small file that is there in full or not at all.
+//! `WriteFile`: a small file that is there in full or not at all; missing folders above it are made.
 
 use std::ffi::OsStr;
 use std::fs::Permissions;
@@ -47,8 +47,8 @@ mod tests {
         write_file(&path, OsStr::new("new")).unwrap();
         assert_eq!(std::fs::read_to_string(&path).unwrap(), "new");
         assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 1);
-        let failure = write_file(&folder.path().join("none/file"), OsStr::new("x")).unwrap_err();
+        let failure = write_file(&path.join("file"), OsStr::new("x")).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Io);
-        assert!(failure.message.contains("none/file"), "{failure:?}");
+        assert!(failure.message.contains("known_hosts/file"), "{failure:?}");
     }
 }
