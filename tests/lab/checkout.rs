@@ -144,7 +144,8 @@ fn a_branch_that_does_not_exist_leaves_nothing_half_made() {
     let outcome = work.run(&[]).exits(1);
     let outcome = outcome.says("couldn't find remote ref refs/heads/gone");
     let failure = outcome.failure("source");
-    assert!(failure.message.contains("gone"), "{failure:?}");
+    assert!(failure.message.contains("remote ref refs/heads/gone"), "{failure:?}");
+    assert!(failure.help.as_ref().unwrap().contains("no such branch"), "{failure:?}");
     assert!(!work.path(".pipeline/work/source/src").exists());
     assert!(work.partials().is_empty(), "{:?}", work.partials());
     // The same with a checkout from before: it stays as it was, and is not taken for the new one.

@@ -8,3 +8,6 @@ mod kit;
 mod checkout;
 mod demo;
 mod patch;
+mod build;
+mod save;
+mod smoke;

@@ -51,8 +51,9 @@ pub(crate) fn base(arch: &str) -> PathBuf {
     let mut unpacked =
         Command::new("dpkg-deb").arg("--fsys-tarfile").arg(deb).stdout(Stdio::piped()).spawn().unwrap();
     let tarred = Command::new("tar")
-        .args(["-x", "--no-same-owner", "--wildcards", "*/bin/busybox", "-C"])
+        .arg("-C")
         .arg(&root)
+        .args(["-x", "--no-same-owner", "--wildcards", "*/bin/busybox"])
         .stdin(unpacked.stdout.take().unwrap())
         .status()
         .unwrap();
