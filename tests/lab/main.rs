@@ -11,3 +11,5 @@ mod patch;
 mod build;
 mod save;
 mod smoke;
+mod deliver;
+mod run_step;

@@ -106,7 +106,9 @@ pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Fa
 /// What an exit code that does not mean success means. `any`: the caller wants to judge the tool's own codes itself.
 pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
     let tool = shown.tool();
-    if code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
+    // scp has a code of its own for a connection that breaks under it.
+    let broken = tool == "scp" && ["lost connection", "Connection closed"].iter().any(|text| last.contains(text));
+    if broken || code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
         let place = shown.node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
         let failure =
             Failure::new(FailureKind::Unreachable, format!("{place} could not be reached by {shown}"));
