@@ -13,3 +13,5 @@ mod save;
 mod smoke;
 mod deliver;
 mod run_step;
+mod refusals;
+mod verify;
