@@ -103,7 +103,7 @@ fn command_line(plan: &Plan, instance: &Instance, command: &Command, or: &str) -
     let (argv, hold) = plan.command_line(command);
     let words: Vec<String> = argv.iter().map(shell_word).collect();
     let stdin = if hold { "<&3" } else { "</dev/null" };
-    let mut line = format!("{}{} {stdin}", shown_env(command, shell_word), words.join(" "));
+    let mut line = format!("{}{} {stdin}", shown_env(&command.env, shell_word), words.join(" "));
     if let Some(dir) = &command.dir {
         line = format!("( cd -- {} && {line} )", shell_word(dir));
     }
