@@ -13,7 +13,7 @@ pub(super) struct GitCheckout;
 
 impl StepKind for GitCheckout {
     const NAME: &'static str = "git-checkout";
-    const SUMMARY: &'static str = "Check a commit of a git repository out";
+    const SUMMARY: &'static str = "Check out a commit of a git repository";
     const FLOW: &'static str = "→ Source (dir, commit, tree, epoch)";
     const TOOLS: &'static [&'static str] = &["git"];
     type Spec = Spec;
@@ -27,11 +27,11 @@ impl StepKind for GitCheckout {
 pub(super) struct Spec {
     /// `https://…`, `ssh://…` or `user@host:path`; a path or `file://…` where `allow-protocols` names `file`.
     url: Str,
-    /// The branch. The remote's default branch when there is neither branch, tag nor commit.
+    /// The branch. Give at most one of `branch`, `tag` and `commit`; without any it is the remote's default branch.
     branch: Option<Str>,
     /// The tag.
     tag: Option<Str>,
-    /// The full commit id.
+    /// The commit's full id.
     commit: Option<Str>,
     /// Protocols besides `https` and `ssh`: `file`, `http`, `git`.
     #[serde(default)]

@@ -18,7 +18,8 @@ impl StepKind for Scp {
     type Spec = Spec;
 }
 
-/// Copies under a temporary name, compares the sha256 digest there, and renames: the file appears whole or not at all.
+/// Copies under a temporary name, compares the sha256 digest on the node, syncs and renames: the file appears whole or not
+/// at all.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Spec {
