@@ -96,7 +96,7 @@ impl<'p> Legend<'p> {
 
     fn lines(&self) -> Vec<(String, String)> {
         let mut lines = vec![
-            ("* …".to_owned(), "done by `pipeline` itself, without a tool".to_owned()),
+            ("* …".to_owned(), "done by `pipeline` itself".to_owned()),
             ("… > NAME".into(), "what the tool prints is kept; <ID.NAME> is what ID kept as NAME".into()),
             ("finally …".into(), "afterwards, also when something before it failed".into()),
         ];
