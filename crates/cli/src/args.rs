@@ -61,8 +61,8 @@ const RUN_HELP: &str = "Exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe i
 pub(crate) struct RecipeArgs {
     /// A name below `pipelines/`, a folder, or a file; `pipeline.toml` here or above when absent
     pub(crate) recipe: Option<String>,
-    /// The recipe file
-    #[arg(short, long, value_name = "FILE", env = "PIPELINE_FILE", conflicts_with = "recipe")]
+    /// The recipe file [env: PIPELINE_FILE, where neither this nor RECIPE is given]
+    #[arg(short, long, value_name = "FILE", conflicts_with = "recipe")]
     pub(crate) file: Option<PathBuf>,
     /// Set a variable
     #[arg(long, value_name = "NAME=VALUE")]

@@ -90,7 +90,8 @@ impl StepBody for Spec {
         let mut lowered = Lowered::default();
         lowered.push(Command::new(["mkdir", "-p", "--", folder]).on_node(&node.name));
         match &node.ssh {
-            Some(ssh) => lowered.push(Command::new(ssh.scp(&archive, &partial))),
+            // A name with a `:` in it would be taken for a host.
+            Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial))),
             None => lowered.push(Command::new(["cp", "--"]).arg(archive).arg(partial.as_str())),
         }
         lowered.push(
@@ -122,6 +123,8 @@ pub(crate) fn remote_path_problem(path: &str) -> Option<&'static str> {
         Some("it holds `..`")
     } else if path.chars().any(char::is_control) {
         Some("it holds a control character")
+    } else if path.contains(':') {
+        Some("it holds `:`, after which skopeo would read a tag")
     } else {
         None
     }
