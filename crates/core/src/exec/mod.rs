@@ -10,6 +10,7 @@
 //! without `keep_going` the rest of the same target and node. It never ends what runs, nor another target.
 
 mod actions;
+mod ask;
 mod beside;
 mod cancel;
 mod context;
@@ -35,9 +36,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub(crate) use actions::write_file::write_file;
+pub(crate) use ask::{Answer, NoAnswer, Question, ask};
 pub use context::{ActionCx, Captured};
 pub use lock::{Lock, LockError};
 pub use probe::presence;
+pub(crate) use process::find;
 pub use record::RunDir;
 pub use signal::{Relay, Signals};
 
