@@ -32,6 +32,10 @@ pub(super) struct Spec {
 const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
      { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"";
 
+/// `scp` writes as the user who logs in, and what goes through sudo would make the folder root's.
+const OWN_FOLDER: &str =
+    "[ -d \"$1\" ] || { mkdir -p -- \"$1\" && chown -- \"${SUDO_UID:-0}:${SUDO_GID:-0}\" \"$1\"; }";
+
 impl StepBody for Spec {
     fn scope(&self) -> Scope {
         Scope::Node
@@ -88,7 +92,14 @@ impl StepBody for Spec {
         let partial = format!("{dest}.partial-{}", cx.id);
         let folder = dest.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
         let mut lowered = Lowered::default();
-        lowered.push(Command::new(["mkdir", "-p", "--", folder]).on_node(&node.name));
+        lowered.push(
+            if node.sudo {
+                Command::new(["sh", "-c", OWN_FOLDER, "sh", folder])
+            } else {
+                Command::new(["mkdir", "-p", "--", folder])
+            }
+            .on_node(&node.name),
+        );
         match &node.ssh {
             // A name with a `:` in it would be taken for a host.
             Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial))),
