@@ -2,14 +2,11 @@
 
 use super::super::needs::{Need, OnNode};
 use super::super::{Area, Finding, Level, workspace};
-use super::by_hand;
 use super::script::{Facts, free};
+use super::{by_hand, cri};
 use crate::exec::tools::tool_named;
 use crate::plan::{Node, Runtime};
 use crate::platform::Platform;
-
-/// Where runtimes listen when nobody says otherwise.
-const SOCKETS: [&str; 2] = ["/run/crio/crio.sock", "/run/containerd/containerd.sock"];
 
 /// Tools that belong to the node's runtime, apart from crictl.
 pub(super) fn runtime_tools(node: &Node) -> &'static [&'static str] {
@@ -18,14 +15,6 @@ pub(super) fn runtime_tools(node: &Node) -> &'static [&'static str] {
         Runtime::Containerd => &["ctr"],
         Runtime::Docker => &["docker"],
         Runtime::Podman => &["podman"],
-    }
-}
-
-/// The CRI sockets to look for: the recipe's, or else the usual ones.
-pub(super) fn sockets(node: &Node) -> Vec<&str> {
-    match &node.cri {
-        Some(cri) => vec![cri.strip_prefix("unix://").unwrap_or(cri)],
-        None => SOCKETS.to_vec(),
     }
 }
 
@@ -46,7 +35,7 @@ pub(super) fn judge(node: &Node, needs: &OnNode, facts: &Facts) -> Vec<Finding> 
     }
     findings.extend(tools(node, needs, facts, &area));
     if needs.cri {
-        findings.extend(cri(node, facts, &area));
+        findings.extend(cri::cri(node, facts, &area));
     }
     if let Some(answer) = facts.get("policy", "") {
         let used = needs.tools.get("skopeo").is_some_and(|need| *need == Need::Certain);
@@ -136,49 +125,6 @@ fn tools(node: &Node, needs: &OnNode, facts: &Facts, area: &Area) -> Vec<Finding
     findings
 }
 
-/// crictl, or the socket itself. crictl asks as the user that commands run as, ssh forwards as the one that logs in.
-fn cri(node: &Node, facts: &Facts, area: &Area) -> Option<Finding> {
-    let crictl = facts.get("tool", "crictl")?;
-    let there = |kind: &'static str| facts.all(kind).find(|(_, answer)| *answer != "no");
-    let finding = match (&node.cri, crictl, there("cri"), there("socket")) {
-        (Some(_), _, None, None) => {
-            let detail = format!("there is no socket at {}: is the runtime up?", sockets(node).join(", "));
-            Finding::missing(area, "CRI", detail).remedy(by_hand(node, start(node.runtime)))
-        }
-        (_, crictl, cri, _) if !crictl.is_empty() => {
-            let at = cri.map(|(socket, _)| format!(", and a socket at {socket}")).unwrap_or_default();
-            Finding::ok(area, "CRI", format!("{crictl}{at}"))
-        }
-        (Some(_), _, _, Some((socket, "yes"))) => {
-            Finding::ok(area, "CRI", format!("no crictl, but {socket}, which will do"))
-        }
-        (Some(_), ..) => {
-            let detail = format!("there is no crictl, and {} is closed to us", sockets(node).join(", "));
-            install(Finding::missing(area, "CRI", detail), node)
-        }
-        (None, _, Some((socket, _)), _) | (None, _, _, Some((socket, _))) => {
-            let detail = format!("there is no crictl, and the recipe does not name the socket {socket}");
-            Finding::missing(area, "CRI", detail)
-                .remedy(format!("cri = \"unix://{socket}\" in [nodes.{}]", node.name))
-        }
-        (None, ..) => install(Finding::missing(area, "CRI", "there is neither crictl nor a socket"), node),
-    };
-    Some(finding)
-}
-
-fn install(finding: Finding, node: &Node) -> Finding {
-    finding.maybe(tool_named("crictl").map(|tool| by_hand(node, tool.install)))
-}
-
-fn start(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::CriO => "systemctl start crio",
-        Runtime::Containerd => "systemctl start containerd",
-        Runtime::Docker => "systemctl start docker",
-        Runtime::Podman => "systemctl start podman.socket",
-    }
-}
-
 /// scp writes as the user that logs in; the folder is made by the one that commands run as.
 fn folder(node: &Node, answer: &str, user: Option<&str>, area: &Area) -> Finding {
     let name = format!("folder {}", node.dir);
@@ -199,5 +145,76 @@ fn folder(node: &Node, answer: &str, user: Option<&str>, area: &Area) -> Finding
             .remedy(format!("another `dir` in [nodes.{}]", node.name)),
         // `under` and the nearest folder.
         other => take(format!("is not there and cannot be made {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Ssh;
+
+    fn remote(sudo: bool, cri: Option<&str>) -> Node {
+        Node {
+            name: "n".into(),
+            ssh: Some(Ssh {
+                destination: "ops@n1".into(),
+                config: None,
+                port: Some(2222),
+                identity: None,
+                host_key: None,
+                known_hosts: None,
+            }),
+            sudo,
+            platform: Some(Platform::parse("arm64").unwrap()),
+            emulates: Vec::new(),
+            runtime: Runtime::CriO,
+            cri: cri.map(Into::into),
+            storage: None,
+            dir: "/srv/files".into(),
+        }
+    }
+
+    /// The one finding that is not in order.
+    fn wrong(node: &Node, cri: bool, answers: &[(&str, &str)]) -> Finding {
+        let mut lines: Vec<String> = answers.iter().map(|(q, a)| format!("pipeline\t{q}\t{a}")).collect();
+        lines.push("pipeline\tend:\tyes".into());
+        let facts = Facts::parse(&lines.join("\n")).unwrap();
+        let mut findings = judge(node, &OnNode { cri, ..OnNode::default() }, &facts);
+        findings.retain(|finding| finding.level != Level::Ok);
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        findings.remove(0)
+    }
+
+    #[test]
+    fn a_folder_that_sudo_would_make_is_not_the_users() {
+        let finding = wrong(&remote(true, None), false, &[("user:", "1000"), ("folder:/srv/files", "new")]);
+        assert!(finding.detail.contains("sudo would make it root's"), "{finding:?}");
+        let remedy = "ssh -t -p 2222 ops@n1 'sudo install -d -o ops /srv/files'";
+        assert_eq!(finding.remedy.as_deref(), Some(remedy));
+        let closed = wrong(&remote(false, None), false, &[("folder:/srv/files", "under /srv")]);
+        assert_eq!(
+            (closed.level, closed.detail.as_str()),
+            (Level::Missing, "is not there and cannot be made under /srv")
+        );
+    }
+
+    #[test]
+    fn a_socket_helps_when_the_recipe_names_it_and_we_may_use_it() {
+        let socket = "/run/crio/crio.sock";
+        let no_crictl = |login: &'static str| {
+            [("tool:crictl", ""), ("cri:/run/crio/crio.sock", "yes"), ("socket:/run/crio/crio.sock", login)]
+        };
+        let finding = wrong(&remote(true, Some("unix:///run/crio/crio.sock")), true, &no_crictl("closed"));
+        assert!(finding.detail.contains(&format!("{socket} is closed to us")), "{finding:?}");
+        let finding = wrong(&remote(false, None), true, &no_crictl("yes"));
+        let remedy = "cri = \"unix:///run/crio/crio.sock\" in [nodes.n]";
+        assert_eq!(finding.remedy.as_deref(), Some(remedy));
+    }
+
+    #[test]
+    fn another_machine_than_the_recipe_says() {
+        let finding = wrong(&remote(false, None), false, &[("machine:", "x86_64")]);
+        assert_eq!(finding.level, Level::Warning);
+        assert_eq!(finding.remedy.as_deref(), Some("platform = \"linux/amd64\" in [nodes.n]"));
     }
 }
