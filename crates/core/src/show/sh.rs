@@ -13,6 +13,8 @@ use crate::plan::{Action, Command, Instance, Plan, Text, lates};
 
 const HEAD: &str = r#"
 pipeline=${PIPELINE:-pipeline}
+# File modes end up in images, and so in their digests.
+umask 022
 # ssh ends what it runs on a node when its stdin ends; this one ends with the script.
 hold=$(mktemp -u) && mkfifo -m 600 "$hold" && exec 3<>"$hold" && rm -f "$hold" || exit 1
 
