@@ -15,5 +15,7 @@ use clap::Parser;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();
+    // File modes end up in images, and so in their digests: they must not depend on who runs the recipe.
+    rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     ExitCode::from(commands::dispatch(cli))
 }

@@ -24,7 +24,10 @@ pub(crate) struct Found {
 
 /// Finds the recipe that the arguments name.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
-    let path = match (&args.file, &args.recipe) {
+    // What is typed beats what the environment says, so the variable is no business of clap's.
+    let from_env = std::env::var_os("PIPELINE_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
+    let file = args.file.clone().or_else(|| from_env.filter(|_| args.recipe.is_none()));
+    let path = match (&file, &args.recipe) {
         (Some(file), _) => file.clone(),
         (None, Some(name)) => by_name(name)?,
         (None, None) => above(Path::new(FILE)).ok_or_else(|| {

@@ -95,7 +95,7 @@ pub struct Ssh {
 /// ssh hands no signal to a command without a terminal, and its end does not end the command (it would go on for as long
 /// as it likes). So the command runs in a session of its own beside a reader of the connection's stdin, which the engine
 /// holds open: its end is the signal to die.
-const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
+pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
      (while read -r _ <&3; do :; done; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
      wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; exit $r";
 

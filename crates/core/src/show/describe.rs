@@ -22,7 +22,12 @@ pub(super) fn describe(action: &Action) -> String {
         }
         Action::EnsureBinfmt(ensure) => binfmt(ensure),
         Action::CheckBases(bases) => {
-            format!("check that each base image in {} is to be had for {}", bases.dockerfile, bases.platform)
+            format!(
+                "check that each base image in {} is to be had for {}: {} BASE, else skopeo inspect --raw docker://BASE",
+                bases.dockerfile,
+                bases.platform,
+                shown_line(&bases.inspect.argv)
+            )
         }
         Action::ImageId(id) => {
             format!(
@@ -54,8 +59,9 @@ pub(super) fn describe(action: &Action) -> String {
             let endpoint = verify.endpoint.as_deref().map_or_else(String::new, |endpoint| {
                 format!(" --runtime-endpoint {endpoint} --image-endpoint {endpoint}")
             });
+            let machine = if verify.node_platform.is_none() { "uname -m; " } else { "" };
             format!(
-                "on {}: crictl --timeout 30s{endpoint} inspecti --output json {} (through the CRI socket where there is \
+                "on {}: {machine}crictl --timeout 30s{endpoint} inspecti --output json {} (through the CRI socket where there is \
                  no crictl); check name, {} and {}",
                 verify.node, verify.reference, verify.id, verify.platform
             )

@@ -2,6 +2,7 @@
 
 mod describe;
 mod json;
+mod legend;
 mod sh;
 mod text;
 
@@ -9,7 +10,9 @@ pub use json::json;
 pub use sh::sh;
 pub use text::text;
 
-use crate::plan::{Command, Part, Text};
+use std::borrow::Cow;
+
+use crate::plan::{Part, Text};
 
 /// An argument as a POSIX shell reads it back: late values as variables, the recipe's folder as `$PWD`.
 fn shell_word(text: &Text) -> String {
@@ -19,43 +22,59 @@ fn shell_word(text: &Text) -> String {
     text.parts()
         .iter()
         .map(|part| match part {
-            Part::Literal(literal) => quote(literal),
+            Part::Literal(literal) => exact(literal),
             Part::Late(late) => format!("\"${{{}}}\"", late.shell_variable()),
             Part::Here => "\"$PWD\"".into(),
         })
         .collect()
 }
 
+/// Quoted for any POSIX shell, with control characters made by `printf`, so that a script shows no raw ones.
+fn exact(text: &str) -> String {
+    let hidden = |c: char| c.is_control() && c != '\n';
+    let mut words = String::new();
+    for piece in text.split_inclusive(hidden) {
+        let literal = piece.trim_end_matches(hidden);
+        if !literal.is_empty() {
+            words += &quote(literal);
+        }
+        if literal.len() < piece.len() {
+            let octal: String = piece[literal.len()..].bytes().map(|byte| format!("\\{byte:03o}")).collect();
+            words += &format!("\"$(printf '{octal}')\"");
+        }
+    }
+    if words.is_empty() { "''".into() } else { words }
+}
+
 /// An argument as people read it: late values as named placeholders.
 fn shown_word(text: &Text) -> String {
-    match text.as_literal() {
-        Some(literal) => quote(literal),
-        // Placeholders and `$PWD` are no shell syntax here, so only what is around them decides on quotes.
-        None => {
-            let plain = text.parts().iter().all(|part| match part {
-                Part::Literal(literal) => quote(literal) == *literal || literal.is_empty(),
-                Part::Late(_) | Part::Here => true,
-            });
-            if plain { text.to_string() } else { quote(&text.to_string()) }
-        }
+    // Placeholders and `$PWD` are no shell syntax here, so only what is around them decides on quotes.
+    let plain = text.parts().iter().all(|part| match part {
+        Part::Literal(literal) => quote(literal) == *literal,
+        Part::Late(_) | Part::Here => true,
+    });
+    let shown = text.to_string();
+    let shown = visible(&shown);
+    if plain && !shown.is_empty() { shown.into_owned() } else { quote(&shown) }
+}
+
+/// In single quotes where a shell would read something into it.
+fn quote(text: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !text.is_empty() && text.chars().all(plain) {
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
 }
 
-fn quote(text: &str) -> String {
-    // Control characters would reach the terminal raw, and a newline would break the line.
-    if text.chars().any(|c| c.is_control() && c != '\n') {
-        let escaped: String = text
-            .chars()
-            .map(|c| if c.is_control() { c.escape_default().to_string() } else { c.to_string() })
-            .collect();
-        return format!("$'{}'", escaped.replace('\'', "\\'"));
+/// Control characters would reach the terminal raw; a newline may.
+fn visible(text: &str) -> Cow<'_, str> {
+    let hidden = |c: char| c.is_control() && c != '\n';
+    if !text.contains(hidden) {
+        return text.into();
     }
-    // shlex also quotes what needs it nowhere, such as `=`.
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
-    }
-    shlex::try_quote(text).map_or_else(|_| "''".into(), std::borrow::Cow::into_owned)
+    text.chars().map(|c| if hidden(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn shown_line(argv: &[Text]) -> String {
@@ -63,6 +82,49 @@ fn shown_line(argv: &[Text]) -> String {
 }
 
 /// The environment that a command sets, as it is written before it.
-fn shown_env(command: &Command, word: impl Fn(&Text) -> String) -> String {
-    command.env.iter().fold(String::new(), |line, (name, value)| line + name + "=" + &word(value) + " ")
+fn shown_env<'e>(
+    env: impl IntoIterator<Item = (&'e String, &'e Text)>,
+    word: impl Fn(&Text) -> String,
+) -> String {
+    env.into_iter().fold(String::new(), |line, (name, value)| line + name + "=" + &word(value) + " ")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+    use crate::plan::Grammar;
+
+    #[test]
+    fn a_shell_reads_an_argument_back() {
+        for text in [
+            "",
+            "a b",
+            "it's",
+            "$(x) `y` \"z\"",
+            "tab\there",
+            "\u{1b}[31m\u{7f}\u{85}x",
+            "two\nlines",
+            "-n",
+            "\\t",
+        ] {
+            let word = shell_word(&text.into());
+            assert!(!word.chars().any(|c| c.is_control() && c != '\n'), "{word}");
+            let script = format!("printf '%s.' {word}");
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{text}."), "{word}");
+        }
+    }
+
+    #[test]
+    fn people_read_placeholders_and_no_control_characters() {
+        let late = Text::late("source", "commit", Grammar::Hex);
+        assert_eq!(shown_word(&late), "<source.commit>");
+        assert_eq!(shown_word(&late.lit("^{tree}")), "'<source.commit>^{tree}'");
+        assert_eq!(shown_word(&Text::here("out")), "$PWD/out");
+        assert_eq!(shown_word(&"a\tb".into()), r"'a\tb'");
+        assert_eq!(shown_word(&"it's".into()), r"'it'\''s'");
+        assert_eq!(shown_word(&"".into()), "''");
+    }
 }

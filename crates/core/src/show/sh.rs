@@ -13,6 +13,8 @@ use crate::plan::{Action, Command, Instance, Plan, Text, lates};
 
 const HEAD: &str = r#"
 pipeline=${PIPELINE:-pipeline}
+# File modes end up in images, and so in their digests.
+umask 022
 # ssh ends what it runs on a node when its stdin ends; this one ends with the script.
 hold=$(mktemp -u) && mkfifo -m 600 "$hold" && exec 3<>"$hold" && rm -f "$hold" || exit 1
 
@@ -103,7 +105,7 @@ fn command_line(plan: &Plan, instance: &Instance, command: &Command, or: &str) -
     let (argv, hold) = plan.command_line(command);
     let words: Vec<String> = argv.iter().map(shell_word).collect();
     let stdin = if hold { "<&3" } else { "</dev/null" };
-    let mut line = format!("{}{} {stdin}", shown_env(command, shell_word), words.join(" "));
+    let mut line = format!("{}{} {stdin}", shown_env(&command.env, shell_word), words.join(" "));
     if let Some(dir) = &command.dir {
         line = format!("( cd -- {} && {line} )", shell_word(dir));
     }

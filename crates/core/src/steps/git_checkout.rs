@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use super::{Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
+use crate::image::Digest;
 use crate::plan::{Artifact, Command, Grammar, Probe, Text};
 use crate::spec::{Scope, Str};
 
@@ -13,7 +13,7 @@ pub(super) struct GitCheckout;
 
 impl StepKind for GitCheckout {
     const NAME: &'static str = "git-checkout";
-    const SUMMARY: &'static str = "Check a commit of a git repository out";
+    const SUMMARY: &'static str = "Check out a commit of a git repository";
     const FLOW: &'static str = "→ Source (dir, commit, tree, epoch)";
     const TOOLS: &'static [&'static str] = &["git"];
     type Spec = Spec;
@@ -27,11 +27,11 @@ impl StepKind for GitCheckout {
 pub(super) struct Spec {
     /// `https://…`, `ssh://…` or `user@host:path`; a path or `file://…` where `allow-protocols` names `file`.
     url: Str,
-    /// The branch. The remote's default branch when there is neither branch, tag nor commit.
+    /// The branch. Give at most one of `branch`, `tag` and `commit`; without any it is the remote's default branch.
     branch: Option<Str>,
     /// The tag.
     tag: Option<Str>,
-    /// The full commit id.
+    /// The commit's full id.
     commit: Option<Str>,
     /// Protocols besides `https` and `ssh`: `file`, `http`, `git`.
     #[serde(default)]
@@ -155,7 +155,7 @@ fn ref_problem(name: &str) -> Option<&'static str> {
         Some("git does not allow `..`, `@{`, `//` or `@` alone")
     } else if name.starts_with('/') || name.ends_with('/') || name.ends_with('.') {
         Some("git does not allow `/` at its ends or `.` at its end")
-    } else if name.split('/').any(|part| part.starts_with('.') || part.ends_with(".lock")) {
+    } else if name.split('/').any(|part| part.starts_with('.') || part.strip_suffix(".lock").is_some()) {
         Some("no part of it may begin with `.` or end with `.lock`")
     } else {
         None
@@ -175,7 +175,7 @@ impl StepBody for Spec {
         let protocols = self.protocols(cx)?;
         let url = self.url(cx, &protocols)?;
         let wanted = self.wanted(cx)?;
-        let slug: String = Sha256::digest(url.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let slug = &Digest::of(url.as_bytes()).hex()[..16];
         // Of the instance alone, so that no two fetch into one at the same time.
         let mirror = format!(".pipeline/git/{}-{slug}.git", cx.id);
         let dir = cx.work("src");

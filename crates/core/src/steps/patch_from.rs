@@ -28,7 +28,8 @@ impl StepKind for PatchFrom {
 pub(super) struct Spec {
     /// The step whose files are copied; found by itself where there is one.
     source: Option<Str>,
-    /// The new base of the one external image in the Dockerfile, or of `stage`.
+    /// The new base: of the one external image in the Dockerfile, or of `stage`. Where there are several and no `stage`,
+    /// the step fails and lists them.
     from: Option<Str>,
     /// The stage (`FROM … AS stage`) whose base becomes `from`.
     stage: Option<Str>,

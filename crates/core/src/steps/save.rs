@@ -6,6 +6,7 @@ use serde::Deserialize;
 use super::engine;
 use super::smoke::engine_of_image;
 use super::{Claim, Input, Lower, Lowered, Refused, StepBody, StepKind};
+use crate::diag::Diagnostic;
 use crate::image::ArchiveFormat;
 use crate::plan::{Action, Artifact, Command, Grammar, Probe, SealArchive};
 use crate::spec::{Scope, Str};
@@ -52,7 +53,17 @@ impl StepBody for Spec {
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
         let platform = cx.platform()?;
         let path = match &self.path {
-            Some(path) => cx.local_path(path)?,
+            Some(path) => {
+                let word = cx.local_path(path)?;
+                if word.contains(':') {
+                    return Err(cx.refuse(
+                        Diagnostic::error("spec::bad-path", "the path of an archive cannot hold `:`")
+                            .at(&path.span, "this path")
+                            .help("skopeo would read what follows as a tag"),
+                    ));
+                }
+                word
+            }
             None => cx.work("image.tar"),
         };
         let reference = match &self.reference {

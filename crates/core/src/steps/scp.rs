@@ -18,7 +18,8 @@ impl StepKind for Scp {
     type Spec = Spec;
 }
 
-/// Copies under a temporary name, compares the sha256 digest there, and renames: the file appears whole or not at all.
+/// Copies under a temporary name, compares the sha256 digest on the node, syncs and renames: the file appears whole or not
+/// at all.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Spec {
@@ -31,6 +32,10 @@ pub(super) struct Spec {
 /// Compares the digest of a file with `$1`, makes it durable and gives it its final name.
 const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
      { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"";
+
+/// `scp` writes as the user who logs in, and what goes through sudo would make the folder root's.
+const OWN_FOLDER: &str =
+    "[ -d \"$1\" ] || { mkdir -p -- \"$1\" && chown -- \"${SUDO_UID:-0}:${SUDO_GID:-0}\" \"$1\"; }";
 
 impl StepBody for Spec {
     fn scope(&self) -> Scope {
@@ -88,9 +93,17 @@ impl StepBody for Spec {
         let partial = format!("{dest}.partial-{}", cx.id);
         let folder = dest.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
         let mut lowered = Lowered::default();
-        lowered.push(Command::new(["mkdir", "-p", "--", folder]).on_node(&node.name));
+        lowered.push(
+            if node.sudo {
+                Command::new(["sh", "-c", OWN_FOLDER, "sh", folder])
+            } else {
+                Command::new(["mkdir", "-p", "--", folder])
+            }
+            .on_node(&node.name),
+        );
         match &node.ssh {
-            Some(ssh) => lowered.push(Command::new(ssh.scp(&archive, &partial))),
+            // A name with a `:` in it would be taken for a host.
+            Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial))),
             None => lowered.push(Command::new(["cp", "--"]).arg(archive).arg(partial.as_str())),
         }
         lowered.push(
@@ -122,6 +135,8 @@ pub(crate) fn remote_path_problem(path: &str) -> Option<&'static str> {
         Some("it holds `..`")
     } else if path.chars().any(char::is_control) {
         Some("it holds a control character")
+    } else if path.contains(':') {
+        Some("it holds `:`, after which skopeo would read a tag")
     } else {
         None
     }

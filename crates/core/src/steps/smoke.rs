@@ -19,8 +19,8 @@ impl StepKind for Smoke {
     type Spec = Spec;
 }
 
-/// Runs under emulation where the platform is foreign, without a network unless told. The image's entrypoint does not
-/// take part.
+/// Runs `argv` in place of the image's entrypoint, under emulation where the platform is foreign, and without a network
+/// unless `network` gives it one.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Spec {
@@ -33,7 +33,7 @@ pub(super) struct Spec {
     exit: i32,
     /// What it must print on stdout: the exact text less trailing newlines, or `{ regex = "…" }` for a match anywhere.
     stdout: Option<Stdout>,
-    /// The network; `none` when absent (for buildah: the engine's default).
+    /// The network; `none` when absent. (buildah: its own default when absent.)
     network: Option<Str>,
     /// How buildah isolates it; `chroot` when absent.
     isolation: Option<Str>,
