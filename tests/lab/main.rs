@@ -15,3 +15,6 @@ mod deliver;
 mod run_step;
 mod refusals;
 mod verify;
+mod binfmt;
+mod engine_ends;
+mod script;

@@ -126,12 +126,9 @@ fn an_image_of_another_architecture() {
         // The one action, asked for another platform than the image's; as a script from `plan --format sh` would.
         let plan = work.pipeline(&["plan", "--format", "json"]).output().unwrap();
         let plan: serde_json::Value = serde_json::from_slice(&plan.stdout).unwrap();
-        let mut action = find(&plan, &|value| value.get("reference").is_some() && value.get("node_platform").is_some() || value.get("emulates").is_some() && value.get("reference").is_some())
-            .unwrap_or_else(|| panic!("{plan:#}"))
-            .clone();
-        action["platform"] = "linux/s390x".into();
-        action["id"] = id.clone().into();
-        let _ = action;
+        let mut action = find(&plan, &|value| value.get("cri-verify").is_some()).unwrap().clone();
+        action["cri-verify"]["platform"] = "linux/s390x".into();
+        action["cri-verify"]["id"] = id.clone().into();
         let mut nodes = serde_json::Map::new();
         nodes.insert("node".into(), plan["nodes"]["node"].clone());
         let request = serde_json::json!({ "action": action, "nodes": nodes }).to_string();
