@@ -82,6 +82,42 @@ fn podman_builds_as_told() {
     });
 }
 
+/// Nothing in it tells the platforms apart but the platform, and the builders' caches do not know platforms. docker is told
+/// which images it may reuse; buildah and podman cannot be: what they built is found out and said.
+#[test]
+fn two_platforms_of_the_same_content() {
+    let lab = require_lab!("dockerd");
+    pipeline_testkit::require!("podman");
+    for (engine, keys, knows) in [
+        ("docker", "", true),
+        ("buildah", "", false),
+        ("buildah", "no-cache = true\n", true),
+        ("podman", "no-cache = true\n", true),
+    ] {
+        let targets = [("arm64", ""), ("armv7", "")];
+        let mut work = Work::tiny(&format!("same-{engine}"), engine, &targets, "", keys);
+        work.with_docker(lab).with_podman(lab);
+        for target in ["arm64", "armv7"] {
+            let dockerfile = format!("FROM scratch\nCOPY data /data\nLABEL by={engine}\n");
+            work.write(format!("context-{target}/Dockerfile"), dockerfile);
+            work.write(format!("context-{target}/data"), "data\n");
+        }
+        for _ in 0..2 {
+            let outcome = work.run(&["-j", "1"]);
+            if knows {
+                let outcome = outcome.exits(0);
+                assert_ne!(
+                    outcome.output("image@arm64", "id"),
+                    outcome.output("image@armv7", "id"),
+                    "{engine}"
+                );
+            } else if outcome.code != Some(0) {
+                outcome.exits(6).says("is for linux/arm64, not for linux/arm/v7").says("no-cache = true");
+            }
+        }
+    }
+}
+
 #[test]
 fn without_a_network() {
     let lab = require_lab!("dockerd");
