@@ -1,4 +1,5 @@
 //! Which module of the core uses which: exactly as the block `layers` in docs/ARCHITECTURE.md says, and never upwards.
+#![allow(clippy::unwrap_used, reason = "tests")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -45,20 +46,17 @@ fn actual() -> Uses {
         }
         let text = fs::read_to_string(&file).unwrap();
         let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
-        let code: String = code
-            .lines()
-            .filter(|line| !line.trim_start().starts_with("//"))
-            .flat_map(|line| [line, "\n"])
-            .collect();
-        let used = uses.entry(module).or_default();
-        used.extend(single.captures_iter(&code).map(|found| found[1].to_owned()));
+        let lines = code.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let code: String = lines.flat_map(|line| [line, "\n"]).collect();
+        let names = uses.entry(module).or_default();
+        names.extend(single.captures_iter(&code).map(|found| found[1].to_owned()));
         for found in group.captures_iter(&code) {
             let flat = braces.replace_all(&found[1], "");
-            used.extend(in_group.captures_iter(&flat).map(|name| name[1].to_owned()));
+            names.extend(in_group.captures_iter(&flat).map(|name| name[1].to_owned()));
         }
     }
-    for (module, used) in &mut uses {
-        used.remove(module);
+    for (module, names) in &mut uses {
+        names.remove(module);
     }
     uses
 }
@@ -73,7 +71,7 @@ fn files(folder: &Path) -> Vec<PathBuf> {
             if !name.ends_with("tests") {
                 files.extend(self::files(&path));
             }
-        } else if name.ends_with(".rs") && !name.ends_with("tests.rs") {
+        } else if path.extension().is_some_and(|ending| ending == "rs") && !name.ends_with("tests.rs") {
             files.push(path);
         }
     }
