@@ -106,7 +106,9 @@ pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Fa
 /// What an exit code that does not mean success means. `any`: the caller wants to judge the tool's own codes itself.
 pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
     let tool = shown.tool();
-    if code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
+    // scp has a code of its own for a connection that breaks under it.
+    let broken = tool == "scp" && ["lost connection", "Connection closed"].iter().any(|text| last.contains(text));
+    if broken || code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
         let place = shown.node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
         let failure =
             Failure::new(FailureKind::Unreachable, format!("{place} could not be reached by {shown}"));
@@ -127,7 +129,38 @@ pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Resu
         )
         .help(tools::install_help(&tool, Some(node))));
     }
-    Err(Failure::new(FailureKind::Exit { code }, format!("{shown} exited with code {code}")))
+    let said = match last.trim() {
+        "" => String::new(),
+        last => format!(": {}", shorten(last)),
+    };
+    let failure = Failure::new(FailureKind::Exit { code }, format!("{shown} exited with code {code}{said}"));
+    Err(match advice(&tool, last) {
+        Some(advice) => failure.help(advice),
+        None => failure,
+    })
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() > SHOWN {
+        text.chars().take(SHOWN).chain(['…']).collect()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// What to do about tools' own last words, where they leave that open.
+fn advice(tool: &str, last: &str) -> Option<&'static str> {
+    let words: [(&str, &str, &str); 3] = [
+        (
+            "git",
+            "couldn't find remote ref",
+            "the repository has no such branch or tag; `git ls-remote URL` lists those it has",
+        ),
+        ("git", "not our ref", "the repository does not give this commit; is it on one of its branches?"),
+        ("", "No space left on device", "make room on the disk; the log says where"),
+    ];
+    let fits = |(by, text, _): &&(&str, &str, &str)| (by.is_empty() || *by == tool) && last.contains(text);
+    words.iter().find(fits).map(|(.., advice)| *advice)
 }
 
 #[cfg(test)]
@@ -146,5 +179,19 @@ mod tests {
         let failure = judge(&Shown { remote: false, node: None, ..remote }, 255, "", false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Exit { code: 255 });
         assert_eq!(failure.message, "`skopeo copy 'a b'` exited with code 255");
+    }
+
+    #[test]
+    fn the_tools_last_words_are_part_of_the_message() {
+        let argv = ["git", "fetch"].map(OsString::from);
+        let shown = Shown { argv: &argv, node: None, remote: false };
+        let failure = judge(&shown, 128, "fatal: couldn't find remote ref x\n", false).unwrap_err();
+        assert_eq!(
+            failure.message,
+            "`git fetch` exited with code 128: fatal: couldn't find remote ref x"
+        );
+        assert!(failure.help.unwrap().contains("ls-remote"));
+        let failure = judge(&shown, 1, &"x".repeat(1000), false).unwrap_err();
+        assert!(failure.message.len() < 300 && failure.message.ends_with('…'), "{failure:?}");
     }
 }

@@ -112,13 +112,13 @@ impl StepBody for Spec {
             super::load::local_archive(cx, node)?;
         }
         let source = if artifact == Some(Artifact::Image) {
-            let handle = cx.need("archive", "handle")?;
+            let name = cx.need("archive", "ref")?;
             let engine = cx.input("archive", "engine").and_then(Text::as_literal).map(str::to_owned);
             let engine = crate::plan::Engine::ALL
                 .into_iter()
                 .find(|known| Some(known.name()) == engine.as_deref())
                 .unwrap_or_else(|| engine_of_image(cx));
-            engine::skopeo_source(engine, &handle).ok_or_else(|| {
+            engine::skopeo_source(engine, &name).ok_or_else(|| {
                 cx.refuse(
                     Diagnostic::error("plan::type-mismatch", "skopeo cannot be told where dockerd is")
                         .at(&cx.span.clone(), "this step copies from docker's store")
