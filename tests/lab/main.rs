@@ -13,3 +13,8 @@ mod save;
 mod smoke;
 mod deliver;
 mod run_step;
+mod refusals;
+mod verify;
+mod binfmt;
+mod engine_ends;
+mod script;

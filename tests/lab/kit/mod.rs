@@ -8,7 +8,7 @@ mod work;
 
 pub(crate) use base::{base, debs};
 pub(crate) use lab::{Lab, lab};
-pub(crate) use node::{TestNode, set_executable};
+pub(crate) use node::{TestNode, free_port, set_executable};
 pub(crate) use process::{Marked, eventually, processes};
 pub(crate) use work::{Outcome, Work};
 

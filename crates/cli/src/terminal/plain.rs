@@ -109,7 +109,8 @@ impl Plain {
             }
         }
         if let Some(help) = &failure.help {
-            text += &format!("{indent}{} {}\n", self.style.dim("help:"), clean(help));
+            let help = clean(help).replace('\n', &format!("\n{indent}      "));
+            text += &format!("{indent}{} {help}\n", self.style.dim("help:"));
         }
         let log = self.logs.join(format!("{instance}.log"));
         text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());

@@ -27,6 +27,8 @@ pub(super) struct Shown<'a> {
     pub(super) argv: &'a [OsString],
     pub(super) node: Option<&'a str>,
     pub(super) remote: bool,
+    /// The node that the instance is about, also where the command runs here: `scp`.
+    pub(super) about: Option<&'a str>,
 }
 
 impl Shown<'_> {
@@ -109,7 +111,8 @@ pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Resu
     // scp has a code of its own for a connection that breaks under it.
     let broken = tool == "scp" && ["lost connection", "Connection closed"].iter().any(|text| last.contains(text));
     if broken || code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
-        let place = shown.node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
+        let node = shown.node.or(shown.about);
+        let place = node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
         let failure =
             Failure::new(FailureKind::Unreachable, format!("{place} could not be reached by {shown}"));
         let said = if last.is_empty() { String::new() } else { format!("ssh says: {last}\n") };
@@ -170,12 +173,17 @@ mod tests {
     #[test]
     fn exit_255_of_ssh_is_the_network_and_of_others_their_own() {
         let argv = ["skopeo", "copy", "a b"].map(OsString::from);
-        let remote = Shown { argv: &argv, node: Some("n1"), remote: true };
+        let remote = Shown { argv: &argv, node: Some("n1"), remote: true, about: None };
         let failure = judge(&remote, 255, "Connection refused", false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert!(failure.help.unwrap().contains("Connection refused"));
         assert_eq!(judge(&remote, 127, "", false).unwrap_err().kind, FailureKind::Tool);
         judge(&remote, 1, "", true).unwrap();
+        let scp = ["scp", "a", "n1:b"].map(OsString::from);
+        let here = Shown { argv: &scp, node: None, remote: false, about: Some("n1") };
+        let failure = judge(&here, 1, "lost connection", false).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert!(failure.message.starts_with("node `n1` could not be reached"), "{failure:?}");
         let failure = judge(&Shown { remote: false, node: None, ..remote }, 255, "", false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Exit { code: 255 });
         assert_eq!(failure.message, "`skopeo copy 'a b'` exited with code 255");
@@ -184,7 +192,7 @@ mod tests {
     #[test]
     fn the_tools_last_words_are_part_of_the_message() {
         let argv = ["git", "fetch"].map(OsString::from);
-        let shown = Shown { argv: &argv, node: None, remote: false };
+        let shown = Shown { argv: &argv, node: None, remote: false, about: None };
         let failure = judge(&shown, 128, "fatal: couldn't find remote ref x\n", false).unwrap_err();
         assert_eq!(
             failure.message,

@@ -63,6 +63,9 @@ pub struct Capture {
     pub output: String,
     /// What it must look like.
     pub grammar: Grammar,
+    /// Run the command once more when nothing came: for a tool that now and then loses what its child printed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Where a command runs.
@@ -135,7 +138,7 @@ impl Command {
     /// Keeps stdout as the instance's output of that name.
     #[must_use]
     pub fn capture(mut self, output: &str, grammar: Grammar) -> Self {
-        self.capture = Some(Capture { output: output.into(), grammar });
+        self.capture = Some(Capture { output: output.into(), grammar, again: false });
         self
     }
 }

@@ -110,7 +110,15 @@ fn command_line(plan: &Plan, instance: &Instance, command: &Command, or: &str) -
         line = format!("( cd -- {} && {line} )", shell_word(dir));
     }
     if let Some(capture) = &command.capture {
-        line = format!("{}=$({line})", variable(instance, &capture.output));
+        let name = variable(instance, &capture.output);
+        line = if capture.again {
+            format!("{name}=$({line}); code=$?; if [ -z \"${name}\" ]; then {name}=$({line}); code=$?; fi; ( exit \"$code\" )")
+        } else {
+            format!("{name}=$({line})")
+        };
+        if capture.again && command.ok == [0] {
+            line = format!("{{ {line}; }}");
+        }
     }
     if command.ok != [0] {
         let codes = command.ok.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");

@@ -91,6 +91,7 @@ impl StepBody for Spec {
                 platform: &platform,
                 name: &name,
                 argv,
+                talks: self.stdout.is_some(),
                 network: network.as_deref(),
                 isolation: isolation.as_deref(),
             },

@@ -41,6 +41,8 @@ pub(super) struct Smoke<'b> {
     /// The container's name.
     pub(super) name: &'b str,
     pub(super) argv: Vec<Text>,
+    /// It must print something.
+    pub(super) talks: bool,
     pub(super) network: Option<&'b str>,
     pub(super) isolation: Option<&'b str>,
 }
