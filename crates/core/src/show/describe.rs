@@ -1,13 +1,15 @@
 //! Actions of our own, in one line each.
 
-use super::shown_line;
+use super::{shown_line, shown_word};
 use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register};
 
 /// What an action that is no command does.
 pub(super) fn describe(action: &Action) -> String {
     match action {
         Action::Command(command) => shown_line(&command.argv),
-        Action::WriteFile(file) => format!("write {}", file.path),
+        Action::WriteFile(file) => {
+            format!("write {}: {}", file.path, shown_word(&file.contents).replace('\n', "\\n"))
+        }
         Action::RewriteFrom(rewrite) => {
             let what = match &rewrite.rules {
                 FromRules::From(from) => format!("FROM -> {from}"),

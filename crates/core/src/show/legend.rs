@@ -29,13 +29,13 @@ pub(super) struct Legend<'p> {
 
 impl<'p> Legend<'p> {
     pub(super) fn new(plan: &'p Plan) -> Self {
-        let mut envs: BTreeMap<&str, Env> = BTreeMap::new();
+        let mut tools: BTreeMap<&str, (usize, Env)> = BTreeMap::new();
         let mut scripts = Vec::new();
         for command in plan.order().into_iter().flat_map(|node| commands(&plan.graph[node])) {
             if let Some(tool) = command.argv.first().and_then(Text::as_literal) {
-                envs.entry(tool)
-                    .and_modify(|common| common.retain(|name, value| command.env.get(name) == Some(value)))
-                    .or_insert_with(|| command.env.clone());
+                let (count, common) = tools.entry(tool).or_insert_with(|| (0, command.env.clone()));
+                *count += 1;
+                common.retain(|name, value| command.env.get(name) == Some(value));
             }
             if let Some((_, script)) = script(command)
                 && !scripts.contains(&script)
@@ -43,7 +43,8 @@ impl<'p> Legend<'p> {
                 scripts.push(script);
             }
         }
-        envs.retain(|_, common| common.len() >= SEVERAL);
+        let several = |(_, (count, env)): &(&str, (usize, Env))| *count > 1 && env.len() >= SEVERAL;
+        let envs = tools.into_iter().filter(several).map(|(tool, (_, env))| (tool, env)).collect();
         Self { plan, envs, scripts }
     }
 
@@ -237,6 +238,8 @@ mod tests {
         let out = shown(&[git("https"), git("file")]);
         assert!(out.contains("PROTOCOL=https git init\nPROTOCOL=file git init\n"), "{out}");
         assert!(out.contains(" A=1 B=2 git\n"), "{out}");
+        let out = shown(&[git("https")]);
+        assert!(out.contains("A=1 B=2 PROTOCOL=https git init\n") && !out.contains("https git\n"), "{out}");
         let out = shown(&[git("https"), Command::new(["git", "init"])]);
         assert!(out.contains("A=1 B=2 PROTOCOL=https git init\ngit init\n"), "{out}");
     }
