@@ -37,34 +37,34 @@ pub(super) fn lower(
 ) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
-    let platforms: Vec<Platform> = {
-        let mut seen = Vec::new();
-        for target in &context.members.targets {
-            if !seen.contains(&target.platform) {
-                seen.push(target.platform.clone());
-            }
-        }
-        seen
-    };
     let mut instances: Vec<Option<Instance>> = members.iter().map(|_| None).collect();
     let mut outputs: Vec<Outputs> = vec![Outputs::new(); members.len()];
-    let mut claims: BTreeMap<Claim, usize> = BTreeMap::new();
+    let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
     let mut failed = false;
     for at in order {
         let index = graph[at];
-        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, &platforms, diagnostics)
-        else {
+        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, diagnostics) else {
             failed = true;
             continue;
         };
         for claim in claimed {
-            if let Some(first) = claims.insert(claim.clone(), index) {
+            if let Some((_, first)) = claims.insert(claim.key(context.nodes), (claim.clone(), index)) {
                 diagnostics.push(two_writers(context, &claim, first, index));
                 failed = true;
             }
         }
         outputs[index] = out;
         instances[index] = Some(instance);
+    }
+    // In the order of keys a folder comes before what is in it, if not always right before.
+    let mut folders: Vec<&(Claim, usize)> = Vec::new();
+    for entry in claims.values() {
+        folders.retain(|folder| folder.0.holds(&entry.0));
+        if let Some((_, first)) = folders.iter().find(|folder| folder.1 != entry.1) {
+            diagnostics.push(two_writers(context, &entry.0, *first, entry.1));
+            failed = true;
+        }
+        folders.push(entry);
     }
     if failed || diagnostics.has_errors() {
         return None;
@@ -102,7 +102,6 @@ fn one(
     graph: &Graph,
     at: NodeIndex,
     outputs: &[Outputs],
-    platforms: &[Platform],
     diagnostics: &mut Diagnostics,
 ) -> Option<(Instance, Outputs, Vec<Claim>)> {
     let members = &context.members.list;
@@ -132,6 +131,7 @@ fn one(
         output: &output,
     };
     let inputs = inputs(context, graph, at, outputs);
+    let platforms = platforms(context, member.step);
     // A node whose values are wrong has been reported.
     let node = match &member.node {
         Some(name) => Some(context.nodes.get(name)?),
@@ -146,7 +146,7 @@ fn one(
         view,
         node,
         nodes: context.nodes,
-        platforms,
+        platforms: &platforms,
         engine: context.engine,
         inputs: &inputs,
         diagnostics,
@@ -167,7 +167,8 @@ fn one(
         .transpose();
     let mut env = BTreeMap::new();
     for (name, value) in &common.env {
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+        let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
+        if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() || !name.chars().all(valid) {
             cx.refuse(
                 Diagnostic::error(
                     "spec::bad-name",
@@ -214,6 +215,18 @@ fn one(
     Some((instance, map, lowered.claims))
 }
 
+/// The platforms of the targets that a step is for, each once.
+fn platforms(context: &Context<'_>, step: usize) -> Vec<Platform> {
+    let mut platforms = Vec::new();
+    for &target in &context.members.applies[step] {
+        let platform = &context.members.targets[target].platform;
+        if !platforms.contains(platform) {
+            platforms.push(platform.clone());
+        }
+    }
+    platforms
+}
+
 fn inputs(
     context: &Context<'_>,
     graph: &Graph,
@@ -239,19 +252,32 @@ fn inputs(
     inputs
 }
 
-/// The step's `env` reaches every command of it that runs here.
+/// The step's `env` reaches every command of it: here through the environment, on a node through `env`, as ssh passes none.
 fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
-    let commands = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
+    if env.is_empty() {
+        return;
+    }
+    let probe = match &mut lowered.probe {
+        Some(Probe::Command(command)) => Some(command),
+        _ => None,
+    };
+    let actions = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
         Action::Command(command) => Some(command),
+        Action::CheckBases(bases) => Some(&mut bases.inspect),
+        Action::ImageId(id) => Some(&mut id.inspect),
         Action::EnsureBinfmt(ensure) => match &mut ensure.register {
             Register::Container(command) => Some(command),
             Register::Host | Register::Never => None,
         },
         _ => None,
     });
-    for command in commands {
-        for (name, value) in env {
-            command.env.insert(name.clone(), value.clone());
+    for command in actions.chain(probe) {
+        match command.place {
+            Place::Here => command.env.extend(env.clone()),
+            Place::Node(_) => {
+                let pairs = env.iter().map(|(name, value)| Text::from(format!("{name}=")).then(value));
+                command.argv.splice(0..0, std::iter::once(Text::from("env")).chain(pairs));
+            }
         }
     }
 }

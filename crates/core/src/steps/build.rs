@@ -9,6 +9,7 @@ use super::engine::{self, Build};
 use super::patch_from::dockerfile;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
+use crate::image::Digest;
 use crate::plan::{
     Action, Artifact, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, Probe, Register,
     RewriteFrom, Text,
@@ -89,6 +90,24 @@ pub(super) fn engine_of(cx: &mut Lower<'_>, key: Option<&Str>) -> Result<Engine,
     })
 }
 
+/// The image's name in the engine's store: no other instance of the recipe has it, whatever the names are.
+fn private_name(recipe: &str, instance: &str) -> String {
+    let part = |name: &str| {
+        let plain = !name.is_empty()
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+            && !name.starts_with('-')
+            && !name.ends_with('-');
+        if plain {
+            return name.to_owned();
+        }
+        // References allow less than names do: no upper case, no two dots in a row.
+        let letters: String = name.to_lowercase().chars().filter(char::is_ascii_alphanumeric).collect();
+        format!("{letters}x{}", &Digest::of(name.as_bytes()).hex()[..8])
+    };
+    let parts: Vec<String> = std::iter::once(recipe).chain(instance.split('@')).map(part).collect();
+    format!("localhost/pipeline/{}:latest", parts.join("/"))
+}
+
 fn texts(cx: &mut Lower<'_>, map: &BTreeMap<String, Str>, what: &str) -> Result<BTreeMap<String, Text>, Refused> {
     let mut texts = BTreeMap::new();
     for (name, value) in map {
@@ -138,7 +157,7 @@ impl StepBody for Spec {
         let reference = cx.reference(&self.tag)?;
         let mut context = cx.need("source", "dir")?;
         let path = dockerfile(cx, self.dockerfile.as_ref(), "source")?;
-        let private = format!("localhost/pipeline/{}/{}:latest", cx.recipe, cx.id.as_str().replace('@', "/")).to_lowercase();
+        let private = private_name(cx.recipe, cx.id.as_str());
         let iidfile = cx.work("iid");
         let epoch = match &self.timestamp {
             Some(timestamp) => cx.text(timestamp)?,
@@ -162,8 +181,7 @@ impl StepBody for Spec {
                 })?;
                 replace.insert(image.clone(), base);
             }
-            lowered.push(Command::new(["rm", "-rf", "--", &copy]));
-            lowered.push(Command::new(["cp", "-a", "--"]).arg(context).arg(copy.as_str()));
+            super::patch_from::copy(cx, &mut lowered, &context, &copy)?;
             lowered.push(Action::RewriteFrom(RewriteFrom {
                 dockerfile: format!("{copy}/{path}").into(),
                 rules: FromRules::Replace(replace),
@@ -217,5 +235,22 @@ impl StepBody for Spec {
         probe = probe.arg(handle);
         lowered.probe = Some(Probe::Command(probe));
         Ok(lowered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::private_name;
+    use crate::image::ImageRef;
+
+    #[test]
+    fn private_names_are_valid_and_never_shared() {
+        let ids = ["image@arm64", "image-arm64", "Image@arm64", "a@b-c", "a-b@c", "a..b@x", "a--b@x", "a_@x", "1@2"];
+        let names: std::collections::BTreeSet<String> = ids.iter().map(|id| private_name("demo", id)).collect();
+        assert_eq!(names.len(), ids.len(), "{names:?}");
+        for name in names {
+            assert!(ImageRef::parse(&name).is_ok(), "{name}");
+        }
+        assert_eq!(private_name("demo", "image@arm64"), "localhost/pipeline/demo/image/arm64:latest");
     }
 }

@@ -180,7 +180,7 @@ impl StepBody for Spec {
         let mirror = format!(".pipeline/git/{}-{slug}.git", cx.id);
         let dir = cx.work("src");
         let partial = cx.work("src.partial");
-        let local = format!("refs/pipeline/{}", cx.id.as_str().replace('@', "/"));
+        let local = "refs/pipeline/fetched";
         let git = |args: &[&str]| {
             Command::new(["git"])
                 .args(args.iter().copied())
@@ -207,6 +207,10 @@ impl StepBody for Spec {
             "protocol.ext.allow=never",
             "-c",
             "fetch.fsckObjects=true",
+            "-c",
+            "gc.auto=0",
+            "-c",
+            "maintenance.auto=false",
             "fetch",
             "--no-tags",
             "--no-recurse-submodules",
@@ -229,7 +233,13 @@ impl StepBody for Spec {
                 .arg(commit.clone())
                 .capture("epoch", Grammar::Number),
         );
-        lowered.push(git(&["clone", "--quiet", "--no-checkout", "--shared", "--template=", "--", &mirror, &partial]));
+        // From the mirror, whatever protocol the mirror itself was fetched by; with objects of its own where the
+        // repository stays usable, as the mirror is not there in a build.
+        let objects = if self.keep_git_dir { "--no-hardlinks" } else { "--shared" };
+        lowered.push(
+            git(&["clone", "--quiet", "--no-checkout", objects, "--template=", "--", &mirror, &partial])
+                .env("GIT_ALLOW_PROTOCOL", "file"),
+        );
         lowered.push(
             git(&["-C", &partial, "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "checkout", "--quiet"])
                 .arg("--detach")

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::image::ImageRef;
+use crate::image::{Digest, ImageRef};
 use crate::plan::{Action, Artifact, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
 use crate::platform::Platform;
 use crate::source::Span;
@@ -30,7 +30,7 @@ pub struct Lower<'p> {
     pub node: Option<&'p Node>,
     /// Every node of the plan by name.
     pub nodes: &'p BTreeMap<String, Node>,
-    /// The platforms of all selected targets.
+    /// The platforms of the selected targets that the step is for.
     pub platforms: &'p [Platform],
     /// The recipe's engine.
     pub engine: Engine,
@@ -84,6 +84,8 @@ pub enum Claim {
     NodeImage {
         /// The node's name.
         node: String,
+        /// Which store there.
+        store: String,
         /// The full reference.
         reference: String,
     },
@@ -91,12 +93,41 @@ pub enum Claim {
     Pushed(String),
 }
 
+impl Claim {
+    /// What is written, the same for every name that it has. `nodes` are those of the plan.
+    pub fn key(&self, nodes: &BTreeMap<String, Node>) -> String {
+        // Two names of one host are one place.
+        let place = |name: &str| match nodes.get(name).and_then(|node| node.ssh.as_ref()) {
+            Some(ssh) => format!("{:?} {:?} {}", ssh.config, ssh.port, ssh.destination),
+            None => "here".into(),
+        };
+        match self {
+            Self::Path(path) => format!("path {path}"),
+            Self::NodeFile { node, path } => format!("file {path} on {}", place(node)),
+            Self::NodeImage { node, store, reference } => {
+                format!("image {reference} in {store} on {}", place(node))
+            }
+            Self::Pushed(reference) => format!("pushed {reference}"),
+        }
+    }
+
+    /// One is a folder that holds the other.
+    pub fn holds(&self, other: &Claim) -> bool {
+        match (self, other) {
+            (Self::Path(outer), Self::Path(inner)) => {
+                inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl std::fmt::Display for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => write!(f, "the path `{path}`"),
             Self::NodeFile { node, path } => write!(f, "the file `{path}` on node `{node}`"),
-            Self::NodeImage { node, reference } => write!(f, "the image `{reference}` on node `{node}`"),
+            Self::NodeImage { node, reference, .. } => write!(f, "the image `{reference}` on node `{node}`"),
             Self::Pushed(reference) => write!(f, "the image `{reference}` in its registry"),
         }
     }
@@ -165,12 +196,24 @@ impl<'p> Lower<'p> {
         string.map(|string| self.word(string)).transpose()
     }
 
-    /// A path below the recipe's folder: relative, without `..`, not an option.
+    /// A file below the recipe's folder, without `.` and empty parts: relative, without `..`, not an option, and not among
+    /// the engine's own files.
     pub fn local_path(&mut self, string: &Str) -> Result<String, Refused> {
-        let path = self.word(string)?;
-        let problem = if path.is_empty() {
+        let path = self.local_dir(string)?;
+        if path == "." {
+            return Err(self.bad_path(string, &path, "it names the recipe's folder itself"));
+        }
+        Ok(path)
+    }
+
+    /// The same for a folder, which may be the recipe's own: `.`.
+    pub fn local_dir(&mut self, string: &Str) -> Result<String, Refused> {
+        let word = self.word(string)?;
+        let path =
+            word.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/");
+        let problem = if word.is_empty() {
             "it is empty"
-        } else if path.starts_with('/') || path.starts_with('~') {
+        } else if word.starts_with('/') || word.starts_with('~') {
             "it does not start at the recipe's folder"
         } else if path.split('/').any(|part| part == "..") {
             "it leaves the recipe's folder"
@@ -178,14 +221,24 @@ impl<'p> Lower<'p> {
             "it would be read as an option"
         } else if path.chars().any(char::is_control) {
             "it holds a control character"
+        } else if (path == ".pipeline" || path.starts_with(".pipeline/"))
+            && !path.starts_with(".pipeline/out/")
+        {
+            "`.pipeline` holds the engine's own files, except for `.pipeline/out`"
+        } else if path.is_empty() {
+            return Ok(".".into());
         } else {
-            return Ok(path.trim_start_matches("./").trim_end_matches('/').to_owned());
+            return Ok(path);
         };
-        Err(self.refuse(
+        Err(self.bad_path(string, &word, problem))
+    }
+
+    fn bad_path(&mut self, string: &Str, path: &str, problem: &str) -> Refused {
+        self.refuse(
             Diagnostic::error("spec::bad-path", format!("bad path `{}`: {problem}", path.escape_debug()))
                 .at(&string.span, "this path")
                 .help("write a path relative to the recipe's folder, such as `out/image.tar`"),
-        ))
+        )
     }
 
     /// A full image reference; `registry:2` becomes `docker.io/library/registry:2`.
@@ -245,6 +298,11 @@ impl<'p> Lower<'p> {
                     .help("leave out `scope`"),
             )),
         }
+    }
+
+    /// The instance's id in few characters, for names that may not hold all of it.
+    pub fn short_hash(&self) -> String {
+        Digest::of(self.id.as_str().as_bytes()).hex()[..8].to_owned()
     }
 
     /// The instance's own folder, relative to the recipe's; nobody else writes there.

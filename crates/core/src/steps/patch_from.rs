@@ -62,6 +62,21 @@ impl Spec {
     }
 }
 
+/// Copies the files of a folder into a new one, also when the folder's name is a link: what is changed later is the copy.
+pub(super) fn copy(cx: &mut Lower<'_>, lowered: &mut Lowered, from: &Text, to: &str) -> Result<(), Refused> {
+    if from.as_literal() == Some(".") {
+        return Err(cx.refuse(
+            Diagnostic::error("plan::no-copy", "the recipe's own folder cannot be copied into a folder below it")
+                .at(&cx.span.clone(), "would copy it")
+                .help("put the sources into a folder of their own"),
+        ));
+    }
+    lowered.push(Command::new(["rm", "-rf", "--", to]));
+    lowered.push(Command::new(["mkdir", "--", to]));
+    lowered.push(Command::new(["cp", "-a", "--"]).arg(from.clone().lit("/.")).arg(to));
+    Ok(())
+}
+
 /// The Dockerfile's path within a build context.
 pub(super) fn dockerfile(cx: &mut Lower<'_>, key: Option<&Str>, input: &str) -> Result<String, Refused> {
     match key {
@@ -95,8 +110,7 @@ impl StepBody for Spec {
         let (dir, partial) = (cx.work("context"), cx.work("context.partial"));
         let mut lowered = Lowered::default();
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
-        lowered.push(Command::new(["rm", "-rf", "--", &partial]));
-        lowered.push(Command::new(["cp", "-a", "--"]).arg(source).arg(partial.as_str()));
+        copy(cx, &mut lowered, &source, &partial)?;
         lowered.push(Action::RewriteFrom(RewriteFrom { dockerfile: format!("{partial}/{dockerfile}").into(), rules }));
         lowered.push(Command::new(["rm", "-rf", "--", &dir]));
         lowered.push(Command::new(["mv", "-T", "--", &partial, &dir]));

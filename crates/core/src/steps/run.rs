@@ -91,7 +91,7 @@ impl StepBody for Spec {
         }
         let mut command = Command::new(argv);
         if let Some(dir) = &self.dir {
-            command.dir = Some(cx.local_path(dir)?.into());
+            command.dir = Some(cx.local_dir(dir)?.into());
         }
         lowered.push(command);
         for (name, path) in &self.outputs {
@@ -102,10 +102,14 @@ impl StepBody for Spec {
                         .help(NAME_HELP),
                 ));
             }
-            let text = cx.local_path(path)?;
+            let folder = matches!(name.as_str(), "source" | "context");
+            let text = if folder { cx.local_dir(path)? } else { cx.local_path(path)? };
             // Exit code 0 proves nothing.
             lowered.push(Command::new(["test", "-e", &text]));
-            lowered.claims.push(Claim::Path(text.clone()));
+            // The recipe's own folder is nobody's output; as a context it is merely read.
+            if text != "." {
+                lowered.claims.push(Claim::Path(text.clone()));
+            }
             lowered.named_outputs.push((name.clone(), Value::Known(text.clone().into())));
             match name.as_str() {
                 "source" | "context" => lowered.known("dir", text.as_str()),
@@ -133,6 +137,13 @@ impl Spec {
             ));
         };
         let reference: ImageRef = cx.reference(reference)?;
+        if path.contains(':') {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-path", "the path of an archive cannot hold `:`")
+                    .at(&cx.span.clone(), "in `outputs` of this step")
+                    .help("skopeo would read what follows as a tag"),
+            ));
+        }
         for (of, output) in [(DigestOf::Config, "id"), (DigestOf::File, "sha256")] {
             lowered.push(Action::ArchiveDigest(ArchiveDigest {
                 path: Text::from(path),

@@ -30,8 +30,10 @@ pub(super) struct Spec {
     /// `containers-storage:REGISTRY/NAME:TAG` or `docker://REGISTRY/NAME:TAG`, with the registry spelled out. The node's
     /// `storage` is put in where it is declared.
     dest: Str,
-    /// The step that made the image or the archive; found by itself where there is one.
-    source: Option<Str>,
+    /// The step that made the archive or brought it; found by itself where there is one.
+    archive: Option<Str>,
+    /// The step that built the image, to copy it without an archive.
+    image: Option<Str>,
     /// `false` lets skopeo talk to a registry without TLS or with a certificate it does not know.
     tls_verify: Option<bool>,
 }
@@ -91,7 +93,8 @@ impl StepBody for Spec {
         } else {
             &[Artifact::Archive, Artifact::Image]
         };
-        vec![Input { key: "archive", named: self.source.as_ref(), accepts, required: true }]
+        let named = self.archive.as_ref().or(self.image.as_ref());
+        vec![Input { key: "archive", named, accepts, required: true }]
     }
 
     fn produces(&self) -> Vec<Artifact> {
@@ -103,6 +106,13 @@ impl StepBody for Spec {
     }
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        if let (Some(archive), Some(image)) = (&self.archive, &self.image) {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", "`archive` and `image` exclude each other")
+                    .at(&image.span, "this one")
+                    .at(&archive.span, "or this one"),
+            ));
+        }
         let (prefix, reference) = self.dest(cx)?;
         let dest = format!("{prefix}{reference}");
         let artifact = cx.inputs.get("archive").map(|input| input.artifact);
@@ -154,7 +164,11 @@ impl StepBody for Spec {
         lowered.known("reference", reference.to_string());
         lowered.known("id", id);
         lowered.claims.push(match node {
-            Some(node) => Claim::NodeImage { node: node.name.clone(), reference: reference.to_string() },
+            Some(node) => Claim::NodeImage {
+                node: node.name.clone(),
+                store: prefix.clone(),
+                reference: reference.to_string(),
+            },
             None => Claim::Pushed(reference.to_string()),
         });
         lowered.probe = Some(Probe::Command(inspect));

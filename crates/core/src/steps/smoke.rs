@@ -83,7 +83,8 @@ impl StepBody for Spec {
         }
         let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose()?;
         let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose()?;
-        let name = format!("pipeline-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"));
+        // With the hash, `a-b@c` and `a@b-c` have different names.
+        let name = format!("pipeline-{}-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"), cx.short_hash());
         let commands = engine::smoke(
             engine,
             &engine::Smoke {
