@@ -48,7 +48,7 @@ pub(crate) enum Command {
         /// Late values: `INSTANCE.OUTPUT=VALUE`
         values: Vec<String>,
         /// Allow changes to the kernel's table of emulators
-        #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED")]
+        #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
         allow_privileged: bool,
     },
 }
@@ -84,6 +84,7 @@ pub(crate) struct SelectArgs {
 }
 
 #[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
@@ -93,19 +94,19 @@ pub(crate) struct RunArgs {
     #[arg(short, long, value_name = "N", env = "PIPELINE_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
     /// After a failure, run everything that does not need what failed
-    #[arg(short, long, env = "PIPELINE_KEEP_GOING")]
+    #[arg(short, long, env = "PIPELINE_KEEP_GOING", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) keep_going: bool,
     /// Show the plan and stop
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
     /// Allow changes to the kernel's table of emulators, without asking
-    #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED")]
+    #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_privileged: bool,
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, env = "PIPELINE_PROGRESS")]
     pub(crate) progress: Progress,
     /// Show every line that tools print
-    #[arg(short, long, env = "PIPELINE_VERBOSE")]
+    #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) verbose: bool,
 }
 

@@ -51,7 +51,7 @@ impl Plain {
             }
             EventKind::Output { .. } => {}
             EventKind::Finished { instance, status, took } => {
-                self.finished(instance, status, &seconds(*took))
+                self.finished(instance, status, &seconds(*took));
             }
             EventKind::Warning { message } => {
                 note(&format!("{} {}\n", self.style.warn("warning:"), clean(message)));
@@ -90,7 +90,8 @@ impl Plain {
             Status::Skipped { because: Some(other) } => {
                 self.line("skipped", &progress, instance, &format!("  ({other} failed)"));
             }
-            Status::Skipped { because: None } => self.line("skipped", &progress, instance, ""),
+            // A run that ends early skips all the rest; the last line counts them.
+            Status::Skipped { because: None } => {}
         }
         self.tails.remove(instance);
     }

@@ -26,7 +26,7 @@ pub(super) fn perform(
     }
     let register = ensure.register == Register::Host && performer.allow_privileged;
     let ensured = binfmt::ensure(&performer.binfmt, &ensure.platforms, &performer.platform, register)
-        .map_err(failure)?;
+        .map_err(|error| failure(&error))?;
     for one in ensured {
         let how = match one.status {
             Status::Native => "runs natively".to_owned(),
@@ -43,7 +43,7 @@ pub(super) fn perform(
     Ok(())
 }
 
-fn failure(error: BinfmtError) -> Failure {
+fn failure(error: &BinfmtError) -> Failure {
     let failure = Failure::new(FailureKind::Tool, error.to_string());
     match error {
         BinfmtError::NotRegistered { .. } => failure.help("or add a step with `uses = \"binfmt-register\"`"),

@@ -3,6 +3,7 @@
 //! [`exec::Actions`]: crate::exec::Actions
 
 mod archive_digest;
+pub(crate) mod check;
 mod check_bases;
 mod cri_verify;
 mod ensure_binfmt;
@@ -10,6 +11,7 @@ mod image_id;
 mod inspected;
 mod rewrite_from;
 mod seal_archive;
+pub(crate) mod write_file;
 
 use std::path::Path;
 use std::time::Duration;
@@ -61,9 +63,9 @@ impl Actions for Performer<'_> {
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx).map(|()| None),
-            Action::Command(_) | Action::WriteFile(_) | Action::Check(_) => {
-                Err(Failure::new(FailureKind::Internal, "this action belongs to the engine"))
-            }
+            Action::WriteFile(file) => write_file::perform(file, cx).map(|()| None),
+            Action::Check(check) => check::perform(check, cx).map(|()| None),
+            Action::Command(_) => Err(Failure::new(FailureKind::Internal, "commands belong to the engine")),
         }
     }
 

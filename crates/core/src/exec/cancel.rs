@@ -10,7 +10,7 @@ use std::time::Duration;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, kill_process_group};
 
-use super::process::poll;
+use super::poll::poll;
 
 /// Shared by the coordinator, the workers and the thread that receives signals.
 #[derive(Debug)]

@@ -9,12 +9,13 @@
 //! its lines come before it; no child outlives [`run`]. What a failure stops is said in `queue`: what is downstream, and
 //! without `keep_going` the rest of the same target and node. It never ends what runs, nor another target.
 
-mod actions;
+mod ask;
 mod beside;
 mod cancel;
 mod context;
 mod failure;
 mod lock;
+mod poll;
 mod probe;
 mod process;
 mod queue;
@@ -34,10 +35,11 @@ use std::ffi::OsString;
 use std::path::PathBuf;
 use std::time::Duration;
 
-pub(crate) use actions::write_file::write_file;
+pub(crate) use ask::{Answer, NoAnswer, Question, ask};
 pub use context::{ActionCx, Captured};
 pub use lock::{Lock, LockError};
 pub use probe::presence;
+pub(crate) use process::find;
 pub use record::RunDir;
 pub use signal::{Relay, Signals};
 

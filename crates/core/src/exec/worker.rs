@@ -5,10 +5,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
-use super::actions::{check, write_file};
 use super::context::{ActionCx, Codes, Keep, Shared};
 use crate::event::{EventKind, Failure, FailureKind, Status};
-use crate::plan::{Action, Capture, Command, Grammar, Instance, Retry, Text};
+use crate::plan::{Action, Capture, Command, Grammar, Instance, Retry};
 
 /// The longest that clean-up may take, all of it. After a signal it is the grace period.
 const CLEANUP: Duration = Duration::from_secs(30);
@@ -122,23 +121,9 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
             None => cx.execute(command, Keep::Nothing, Codes::Ok).map(|_| None),
             Some(capture) => kept(cx, command, capture).map(Some),
         },
-        Action::WriteFile(file) => {
-            let contents = cx.resolve(&file.contents)?;
-            write_file::write_file(&cx.resolve_path(&file.path)?, &contents).map(|()| None)
-        }
-        Action::Check(check) => {
-            let resolve = |text: &Text| cx.resolve(text).map(|text| text.to_string_lossy().into_owned());
-            check::check(check, &resolve).map(|()| None)
-        }
-        Action::RewriteFrom(_)
-        | Action::EnsureBinfmt(_)
-        | Action::CheckBases(_)
-        | Action::ImageId(_)
-        | Action::SealArchive(_)
-        | Action::ArchiveDigest(_)
-        | Action::CriVerify(_) => {
-            let value = cx.shared.host.actions.perform(action, cx)?;
-            match (action.yields(), &value) {
+        own => {
+            let value = cx.shared.host.actions.perform(own, cx)?;
+            match (own.yields(), &value) {
                 (Some(output), Some(value)) => digest(output, value)?,
                 (Some(output), None) => {
                     return Err(Failure::new(

@@ -71,12 +71,20 @@ impl Grammar {
 }
 
 impl Late {
-    /// The name under which `plan --format sh` keeps the value.
+    /// The name under which `plan --format sh` keeps the value; no two values share one.
     pub fn shell_variable(&self) -> String {
-        format!("{}__{}", self.instance, self.output)
-            .chars()
-            .map(|c| if c.is_ascii_alphanumeric() { c } else { '_' })
-            .collect()
+        // Every `_` begins one of four words, so names can be told apart: `a-b` from `a_b`, `x@y` from `x-at-y`.
+        let mut name = String::new();
+        for c in self.instance.chars().chain(['.']).chain(self.output.chars()) {
+            match c {
+                '@' => name.push_str("_at_"),
+                '.' => name.push_str("_dot_"),
+                '_' => name.push_str("_u_"),
+                c if c.is_ascii_alphanumeric() => name.push(c),
+                _ => name.push_str("__"),
+            }
+        }
+        if name.starts_with(|c: char| c.is_ascii_digit()) { format!("_{name}") } else { name }
     }
 }
 
@@ -310,6 +318,18 @@ mod tests {
         assert_eq!(serde_json::to_string(&Text::from("plain")).unwrap(), "\"plain\"");
         let here = Text::here("out");
         assert_eq!(serde_json::from_str::<Text>(&serde_json::to_string(&here).unwrap()).unwrap(), here);
+    }
+
+    #[test]
+    fn shell_variables_are_valid_and_never_shared() {
+        let variable = |instance: &str| {
+            Late { instance: instance.into(), output: "id".into(), grammar: Grammar::Any }.shell_variable()
+        };
+        assert_eq!(variable("image@arm64"), "image_at_arm64_dot_id");
+        let ids = ["a-b", "a_b", "a.b", "a@b", "a-at-b", "a_at_b", "1a", "-1a"];
+        let names: BTreeSet<String> = ids.iter().map(|id| variable(id)).collect();
+        assert_eq!(names.len(), ids.len(), "{names:?}");
+        assert!(names.iter().all(|name| !name.starts_with(|c: char| c.is_ascii_digit())));
     }
 
     #[test]

@@ -223,7 +223,7 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                 .help(format!("add `[env]` with `pass = [\"{var}\"]`")),
             ),
             Name::Step { id, .. } if !ids.contains(&id.as_str()) => {
-                diagnostics.push(unknown_step(id, span, &ids))
+                diagnostics.push(unknown_step(id, span, &ids));
             }
             _ => {}
         }

@@ -263,7 +263,7 @@ impl Reader<'_> {
             return Vec::new();
         };
         let mut steps = Vec::new();
-        for element in array.iter() {
+        for element in array {
             let span = element.span();
             let DeValue::Table(table) = element.get_ref() else {
                 diagnostics.push(

@@ -2,10 +2,10 @@
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
 
 use super::{Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
+use crate::image::Digest;
 use crate::plan::{Artifact, Command, Grammar, Probe, Text};
 use crate::spec::{Scope, Str};
 
@@ -155,7 +155,7 @@ fn ref_problem(name: &str) -> Option<&'static str> {
         Some("git does not allow `..`, `@{`, `//` or `@` alone")
     } else if name.starts_with('/') || name.ends_with('/') || name.ends_with('.') {
         Some("git does not allow `/` at its ends or `.` at its end")
-    } else if name.split('/').any(|part| part.starts_with('.') || part.ends_with(".lock")) {
+    } else if name.split('/').any(|part| part.starts_with('.') || part.strip_suffix(".lock").is_some()) {
         Some("no part of it may begin with `.` or end with `.lock`")
     } else {
         None
@@ -175,7 +175,7 @@ impl StepBody for Spec {
         let protocols = self.protocols(cx)?;
         let url = self.url(cx, &protocols)?;
         let wanted = self.wanted(cx)?;
-        let slug: String = Sha256::digest(url.as_bytes()).iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+        let slug = &Digest::of(url.as_bytes()).hex()[..16];
         // Of the instance alone, so that no two fetch into one at the same time.
         let mirror = format!(".pipeline/git/{}-{slug}.git", cx.id);
         let dir = cx.work("src");

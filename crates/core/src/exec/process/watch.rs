@@ -11,8 +11,9 @@ use rustix::process::Signal;
 
 use super::lines::Lines;
 use super::spawn::Child;
-use super::{Ended, KEPT, Limits, Why, poll};
+use super::{Ended, KEPT, Limits, Why};
 use crate::event::Stream;
+use crate::exec::poll::poll;
 
 /// From the end of stdin, which a remote side takes as the signal to die, to SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(1);

@@ -8,9 +8,15 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::event::{Failure, FailureKind};
+use crate::exec::ActionCx;
+use crate::plan::WriteFile;
+
+pub(crate) fn perform(file: &WriteFile, cx: &ActionCx<'_>) -> Result<(), Failure> {
+    write_file(&cx.resolve_path(&file.path)?, &cx.resolve(&file.contents)?)
+}
 
 /// Writes beside the final name and renames. The mode is what the umask leaves of 0666.
-pub(crate) fn write_file(path: &Path, contents: &OsStr) -> Result<(), Failure> {
+pub(super) fn write_file(path: &Path, contents: &OsStr) -> Result<(), Failure> {
     write(path, contents).map_err(|error| {
         let failure = Failure::new(FailureKind::Io, format!("cannot write {}: {error}", path.display()));
         match error.kind() {

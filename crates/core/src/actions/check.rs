@@ -1,16 +1,18 @@
 //! `Check`: a value against what it should be.
 
 use crate::event::{Failure, FailureKind};
+use crate::exec::ActionCx;
 use crate::plan::{Check, Expect, Text};
 
 /// How much of a value a message shows.
 const SHOWN: usize = 5;
 
+pub(crate) fn perform(wanted: &Check, cx: &ActionCx<'_>) -> Result<(), Failure> {
+    check(wanted, &|text| cx.resolve(text).map(|text| text.to_string_lossy().into_owned()))
+}
+
 /// `resolve` puts late values in.
-pub(crate) fn check(
-    check: &Check,
-    resolve: &dyn Fn(&Text) -> Result<String, Failure>,
-) -> Result<(), Failure> {
+fn check(check: &Check, resolve: &dyn Fn(&Text) -> Result<String, Failure>) -> Result<(), Failure> {
     let what = &check.what;
     let value = resolve(&check.value)?;
     match &check.expect {

@@ -1,0 +1,201 @@
+//! What the commands of a plan need, here and on each node. Pure.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::{Component, Path, PathBuf};
+
+use petgraph::visit::{Dfs, Reversed};
+
+use crate::plan::{
+    Action, Command, Engine, Instance, Node, NodeIndex, Part, Place, Plan, Register, Text, Value,
+};
+use crate::platform::Platform;
+
+/// How certainly a tool is needed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Need {
+    /// Only in clean-up, for a step that may fail, or when something else is missing.
+    Perhaps,
+    Certain,
+}
+
+/// Tools that are run on this machine.
+#[derive(Debug, Default)]
+pub(super) struct Local {
+    /// By name on PATH.
+    pub(super) named: BTreeMap<String, Need>,
+    /// By path, absolute.
+    pub(super) paths: BTreeMap<PathBuf, Need>,
+}
+
+/// What one node is asked for.
+#[derive(Debug, Default)]
+pub(super) struct OnNode {
+    pub(super) tools: BTreeMap<String, Need>,
+    /// A step that may not fail uses it.
+    pub(super) certain: bool,
+    /// A step verifies images through CRI.
+    pub(super) cri: bool,
+    /// `scp` writes files there.
+    pub(super) files: bool,
+    /// The platforms of images that go there.
+    pub(super) platforms: Vec<Platform>,
+}
+
+/// Every command of an instance, with how certainly it runs.
+fn commands(instance: &Instance) -> impl Iterator<Item = (&Command, Need)> {
+    let need = if instance.allow_failure { Need::Perhaps } else { Need::Certain };
+    let actions = instance.actions.iter().filter_map(move |action| command(action, need));
+    actions.chain(instance.cleanup.iter().filter_map(|action| command(action, Need::Perhaps)))
+}
+
+fn command(action: &Action, need: Need) -> Option<(&Command, Need)> {
+    match action {
+        Action::Command(command) => Some((command, need)),
+        // It runs when an emulator is missing, and then it is the way to get one.
+        Action::EnsureBinfmt(ensure) => match &ensure.register {
+            Register::Container(command) => Some((command, Need::Perhaps)),
+            Register::Never | Register::Host => None,
+        },
+        Action::CheckBases(bases) => Some((&bases.inspect, need)),
+        Action::ImageId(id) => Some((&id.inspect, need)),
+        _ => None,
+    }
+}
+
+fn raise<K: Ord>(needs: &mut BTreeMap<K, Need>, key: K, need: Need) {
+    let entry = needs.entry(key).or_insert(need);
+    *entry = need.max(*entry);
+}
+
+/// What this machine must have. Tools that an earlier step makes are left out.
+pub(super) fn local(plan: &Plan, here: &Path) -> Local {
+    let mut local = Local::default();
+    for index in plan.graph.node_indices() {
+        let instance = &plan.graph[index];
+        for (command, need) in commands(instance) {
+            match &command.place {
+                Place::Node(name) if plan.nodes.get(name).is_some_and(|node| node.ssh.is_some()) => {
+                    raise(&mut local.named, "ssh".to_owned(), need);
+                }
+                // A node that is this machine is asked itself, as any node.
+                Place::Node(_) => {}
+                Place::Here => {
+                    let Some(tool) = command.argv.first().and_then(|tool| known(tool, here)) else {
+                        continue;
+                    };
+                    if tool.contains('/') {
+                        let dir = command.dir.as_ref().map_or(Some(String::new()), |dir| known(dir, here));
+                        let Some(dir) = dir else { continue };
+                        let path = normal(&here.join(dir).join(tool));
+                        if !is_made(plan, index, &path, here) {
+                            raise(&mut local.paths, path, need);
+                        }
+                    } else {
+                        raise(&mut local.named, tool, need);
+                    }
+                }
+            }
+        }
+        let asked = instance.actions.iter().filter_map(verified);
+        if asked.filter_map(|name| plan.nodes.get(name)).any(|node| node.ssh.is_some()) {
+            let need = if instance.allow_failure { Need::Perhaps } else { Need::Certain };
+            raise(&mut local.named, "ssh".to_owned(), need);
+        }
+    }
+    local
+}
+
+/// What each node of the plan must have.
+pub(super) fn nodes(plan: &Plan) -> Vec<(&Node, OnNode)> {
+    let mut needs: BTreeMap<&str, OnNode> = BTreeMap::new();
+    for instance in plan.graph.node_weights() {
+        for (command, need) in commands(instance) {
+            let Place::Node(name) = &command.place else { continue };
+            let on_node = needs.entry(name).or_default();
+            on_node.certain |= need == Need::Certain;
+            if let Some(tool) = command.argv.first().and_then(Text::as_literal) {
+                raise(&mut on_node.tools, tool.to_owned(), need);
+            }
+        }
+        for name in instance.actions.iter().filter_map(verified) {
+            let on_node = needs.entry(name).or_default();
+            on_node.cri = true;
+            on_node.certain |= !instance.allow_failure;
+        }
+        if let Some(name) = &instance.node {
+            let on_node = needs.entry(name).or_default();
+            on_node.files |= instance.kind == "scp";
+            let platform =
+                instance.platform.as_ref().filter(|platform| !on_node.platforms.contains(platform));
+            on_node.platforms.extend(platform.cloned());
+        }
+    }
+    needs.into_iter().filter_map(|(name, on_node)| Some((plan.nodes.get(name)?, on_node))).collect()
+}
+
+/// The engines whose stores the plan uses.
+pub(super) fn engines(plan: &Plan) -> BTreeSet<Engine> {
+    let actions = plan.graph.node_weights().flat_map(|instance| &instance.actions);
+    actions
+        .filter_map(|action| match action {
+            Action::CheckBases(bases) => Some(bases.engine),
+            Action::ImageId(id) => Some(id.engine),
+            _ => None,
+        })
+        .collect()
+}
+
+fn verified(action: &Action) -> Option<&str> {
+    match action {
+        Action::CriVerify(verify) => Some(&verify.node),
+        _ => None,
+    }
+}
+
+/// The text, unless only a run knows it.
+fn known(text: &Text, here: &Path) -> Option<String> {
+    text.parts()
+        .iter()
+        .map(|part| match part {
+            Part::Literal(text) => Some(text.clone()),
+            Part::Here => here.to_str().map(str::to_owned),
+            Part::Late(_) => None,
+        })
+        .collect()
+}
+
+/// A step that comes before leaves the path behind, or a folder above it; what is in our own folder is made by a run too.
+fn is_made(plan: &Plan, user: NodeIndex, path: &Path, here: &Path) -> bool {
+    if path.starts_with(here.join(".pipeline")) {
+        return true;
+    }
+    let reversed = Reversed(&plan.graph);
+    let mut before = Dfs::new(reversed, user);
+    while let Some(index) = before.next(reversed) {
+        let made = index != user
+            && plan.graph[index].outputs.iter().any(|output| match &output.value {
+                Value::Known(text) => known(text, here)
+                    .is_some_and(|made| !made.is_empty() && path.starts_with(normal(&here.join(made)))),
+                Value::Late(_) => false,
+            });
+        if made {
+            return true;
+        }
+    }
+    false
+}
+
+/// Without `.` and, as far as names tell, without `..`.
+fn normal(path: &Path) -> PathBuf {
+    let mut normal = PathBuf::new();
+    for component in path.components() {
+        match component {
+            Component::CurDir => {}
+            Component::ParentDir => {
+                normal.pop();
+            }
+            other => normal.push(other),
+        }
+    }
+    normal
+}
