@@ -36,7 +36,7 @@ pub struct Machine<'m> {
     pub choose_engine: &'m dyn Fn() -> Result<(Engine, String), Diagnostic>,
 }
 
-/// Plans a recipe.
+/// Plans a recipe. Of one with errors there is no plan, but more errors are found.
 ///
 /// The diagnostics beside a plan are warnings; without one they hold every error found, sorted by place. A pattern that
 /// matches nothing has the code `select::nothing`.
@@ -49,7 +49,13 @@ pub fn plan(
     let mut diagnostics = Diagnostics::default();
     let plan = build(recipe, given, selection, machine, &mut diagnostics);
     let failed = diagnostics.has_errors();
-    (plan.filter(|_| !failed), diagnostics.finish(&recipe.source))
+    if plan.is_none() && !failed && recipe.sound {
+        diagnostics.push(
+            Diagnostic::error("plan::internal", "the recipe cannot be planned, and nothing said why")
+                .help("this is a defect of `pipeline`: please report it with the recipe"),
+        );
+    }
+    (plan.filter(|_| !failed && recipe.sound), diagnostics.finish(&recipe.source))
 }
 
 fn build(
@@ -73,19 +79,16 @@ fn build(
         }
     }
     let configured = configure(recipe, diagnostics);
-    let all_steps = configured.len() == recipe.steps.len();
+    let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
     let targets = expand::targets(&values, selection, machine, diagnostics);
     let nodes = nodes::nodes(&values, diagnostics);
-    // What is wrong so far would only be repeated by what follows.
+    let mut remarks = Vec::new();
+    let engine = engine(&values, machine, &mut remarks, diagnostics);
+    // Without all steps and targets, what follows would only find what they would have made.
     let (Some(targets), true) = (targets, all_steps) else { return None };
     let members = expand::instances(&configured, &targets, selection, diagnostics)?;
-    let links = producers::resolve(&configured, &members, diagnostics)?;
+    let links = producers::resolve(&configured, &members, diagnostics);
     let graph = link::link(&configured, &members, &links, diagnostics)?;
-    if diagnostics.has_errors() {
-        return None;
-    }
-    let mut remarks = Vec::new();
-    let engine = engine(&values, machine, &mut remarks, diagnostics)?;
     let name = recipe.header.name.as_ref().map_or_else(|| machine.folder.clone(), |name| name.value.clone());
     let (graph, used) = lower::lower(
         &lower::Context {
@@ -94,12 +97,20 @@ fn build(
             configured: &configured,
             members: &members,
             nodes: &nodes,
-            engine,
+            // Any will do to find what else is wrong.
+            engine: engine.unwrap_or(Engine::Buildah),
         },
         &graph,
         diagnostics,
     )?;
+    engine?;
     Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
+}
+
+/// No two steps have one id: else nobody knows which of them is meant.
+fn unique(recipe: &Recipe<'_>) -> bool {
+    let ids: std::collections::BTreeSet<&str> = recipe.step_ids().collect();
+    ids.len() == recipe.steps.len()
 }
 
 fn engine(
@@ -124,11 +135,13 @@ fn engine(
         diagnostics.push(
             Diagnostic::error("spec::bad-value", format!("no engine is called `{}`", word.escape_debug()))
                 .at(&span, "this engine")
-                .maybe_help(crate::diag::did_you_mean(
-                    &word,
-                    Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]),
-                ))
-                .maybe_help(None),
+                .help(
+                    crate::diag::did_you_mean(
+                        &word,
+                        Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]),
+                    )
+                    .unwrap_or_else(|| "`docker`, `buildx`, `podman`, `buildah` or `auto`".into()),
+                ),
         );
         return None;
     }
