@@ -8,13 +8,16 @@ use super::clean;
 /// Longer lines are not shown, in bytes.
 const MAX_LINE: usize = 400;
 
+/// Longer messages are cut, in characters.
+const MAX_MESSAGE: usize = 1500;
+
 /// The diagnostic as it may be printed.
 pub(super) fn printable(diagnostic: &Diagnostic) -> Diagnostic {
     let mut shown = diagnostic.clone();
-    shown.message = clean(&shown.message);
-    shown.help = shown.help.map(|help| clean(&help));
+    shown.message = short(&shown.message);
+    shown.help = shown.help.map(|help| short(&help));
     for (_, label) in &mut shown.labels {
-        *label = clean(label);
+        *label = short(label);
     }
     let Some(source) = &diagnostic.source else { return shown };
     if let Some((start, _)) = shown
@@ -31,6 +34,15 @@ pub(super) fn printable(diagnostic: &Diagnostic) -> Diagnostic {
         shown.source = Some(SourceFile::new(&clean(source.name()), same_length(source.text())));
     }
     shown
+}
+
+/// Names in a message may be as long as the file.
+fn short(text: &str) -> String {
+    let text = clean(text);
+    match text.char_indices().nth(MAX_MESSAGE) {
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text,
+    }
 }
 
 /// The longest of the lines from the one before `start` to the one after `end`.
