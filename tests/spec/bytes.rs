@@ -24,9 +24,11 @@ fn an_empty_file_lacks_a_version_and_steps() {
 #[test]
 fn brackets_by_the_million_end_soon_and_quietly() {
     let begun = Instant::now();
-    for (name, recipe) in
-        [("brackets", "[".repeat(1 << 20)), ("value", format!("a = {}", "[".repeat(1 << 20))), ("table", "{".repeat(1 << 20))]
-    {
+    for (name, recipe) in [
+        ("brackets", "[".repeat(1 << 20)),
+        ("value", format!("a = {}", "[".repeat(1 << 20))),
+        ("table", "{".repeat(1 << 20)),
+    ] {
         let (code, stderr) = check(name, recipe);
         assert_eq!(code, 3, "{name}");
         assert!(stderr.contains("spec::syntax"), "{name}");
@@ -69,9 +71,12 @@ fn control_characters_never_reach_the_terminal() {
         ("override", "\u{202e}"),
         ("delete", "\u{7f}"),
     ] {
-        for recipe in
-            [format!("version = 1\nname = \"a{bad}b\"\n"), format!("version = 1\n# {bad}\n"), format!("{bad}"), format!("version = 1\n\"{bad}\" = 1\n")]
-        {
+        for recipe in [
+            format!("version = 1\nname = \"a{bad}b\"\n"),
+            format!("version = 1\n# {bad}\n"),
+            format!("{bad}"),
+            format!("version = 1\n\"{bad}\" = 1\n"),
+        ] {
             let (code, stderr) = check(name, &recipe);
             assert_eq!(code, 3, "{recipe:?}");
             let raw = stderr.chars().find(|c| (c.is_control() && *c != '\n') || *c == '\u{202e}');
@@ -82,7 +87,13 @@ fn control_characters_never_reach_the_terminal() {
 
 #[test]
 fn escapes_in_strings_are_no_way_around() {
-    for place in ["[pipeline]\nname = \"X\"", "[vars]\n\"X\" = \"1\"", "[nodes.\"X\"]\nhost = \"h\"", "[[step]]\nid = \"X\"\nuses = \"X\"", "[[step]]\nuses = \"run\"\nargv = [\"${vars.X}\"]\n\"X\" = 1"] {
+    for place in [
+        "[pipeline]\nname = \"X\"",
+        "[vars]\n\"X\" = \"1\"",
+        "[nodes.\"X\"]\nhost = \"h\"",
+        "[[step]]\nid = \"X\"\nuses = \"X\"",
+        "[[step]]\nuses = \"run\"\nargv = [\"${vars.X}\"]\n\"X\" = 1",
+    ] {
         let recipe = format!("version = 1\n{}\n", place.replace('X', "\\u001b]0;t\\u0007\\u202e"));
         let (code, stderr) = check("escaped", &recipe);
         assert_eq!(code, 3, "{recipe}");

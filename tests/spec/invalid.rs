@@ -22,8 +22,18 @@ const ELSEWHERE: [&str; 10] = [
 
 /// Words of the implementation that mean nothing to who writes a recipe.
 const JARGON: [&str; 12] = [
-    "struct ", "enum ", "u16", "u32", "i32", "i64", "invalid type", "invalid value", "expected one of", "untagged",
-    "sequence", "serde",
+    "struct ",
+    "enum ",
+    "u16",
+    "u32",
+    "i32",
+    "i64",
+    "invalid type",
+    "invalid value",
+    "expected one of",
+    "untagged",
+    "sequence",
+    "serde",
 ];
 
 #[test]
@@ -67,7 +77,11 @@ fn messages_come_in_the_order_of_the_file_and_none_twice() {
             assert!(lines.is_sorted(), "{name}: {lines:?}");
         }
         let parts: Vec<&str> = stderr.split("\n\n").filter(|part| part.contains("╭─[")).collect();
-        assert_eq!(parts.len(), parts.iter().collect::<BTreeSet<_>>().len(), "{name} repeats itself:\n{stderr}");
+        assert_eq!(
+            parts.len(),
+            parts.iter().collect::<BTreeSet<_>>().len(),
+            "{name} repeats itself:\n{stderr}"
+        );
     }
 }
 

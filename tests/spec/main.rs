@@ -48,7 +48,10 @@ fn every_file_is_listed() {
         let path = entry.unwrap().path();
         if path.extension().is_some_and(|extension| extension == "rs") {
             let stem = path.file_stem().unwrap().to_str().unwrap().to_owned();
-            assert!(stem == "main" || main.contains(&format!("mod {stem};")), "{stem}.rs is no module of main.rs");
+            assert!(
+                stem == "main" || main.contains(&format!("mod {stem};")),
+                "{stem}.rs is no module of main.rs"
+            );
         }
     }
 }

@@ -136,7 +136,6 @@ fn one(
         output: &output,
     };
     let inputs = inputs(context, graph, at, outputs);
-    // A node whose values are wrong has been reported.
     let node = match &member.node {
         Some(name) => Some(context.nodes.get(name)?),
         None => None,

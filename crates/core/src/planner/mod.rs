@@ -82,29 +82,36 @@ fn build(
     let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
     let targets = expand::targets(&values, selection, machine, diagnostics);
     let nodes = nodes::nodes(&values, diagnostics);
-    let mut remarks = Vec::new();
-    let engine = engine(&values, machine, &mut remarks, diagnostics);
+    let engine = engine(&values, diagnostics);
     // Without all steps and targets, what follows would only find what they would have made.
     let (Some(targets), true) = (targets, all_steps) else { return None };
     let members = expand::instances(&configured, &targets, selection, diagnostics)?;
     let links = producers::resolve(&configured, &members, diagnostics);
     let graph = link::link(&configured, &members, &links, diagnostics)?;
     let name = recipe.header.name.as_ref().map_or_else(|| machine.folder.clone(), |name| name.value.clone());
-    let (graph, used) = lower::lower(
-        &lower::Context {
-            values,
-            name: &name,
-            configured: &configured,
-            members: &members,
-            nodes: &nodes,
-            // Any will do to find what else is wrong.
-            engine: engine.unwrap_or(Engine::Buildah),
-        },
-        &graph,
-        diagnostics,
-    )?;
-    engine?;
-    Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
+    let context = |engine: Engine| lower::Context {
+        values,
+        name: &name,
+        configured: &configured,
+        members: &members,
+        nodes: &nodes,
+        engine,
+    };
+    // Any engine will do to find what else is wrong.
+    let lowered = lower::lower(&context(engine.flatten().unwrap_or(Engine::Buildah)), &graph, diagnostics)?;
+    if diagnostics.has_errors() || !recipe.sound {
+        return None;
+    }
+    let mut notes = Vec::new();
+    let (graph, used) = match engine? {
+        Some(_) => lowered,
+        // Only now is the machine asked: whoever corrects a recipe needs no engine for it.
+        None => {
+            let chosen = choose(&values, machine, &mut notes, diagnostics)?;
+            lower::lower(&context(chosen), &graph, diagnostics)?
+        }
+    };
+    Some(Plan { recipe: name, graph, nodes: used, notes })
 }
 
 /// No two steps have one id: else nobody knows which of them is meant.
@@ -113,38 +120,41 @@ fn unique(recipe: &Recipe<'_>) -> bool {
     ids.len() == recipe.steps.len()
 }
 
-fn engine(
-    values: &Values<'_>,
-    machine: &Machine<'_>,
-    notes: &mut Vec<String>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Engine> {
-    let key = values.recipe.header.engine.as_ref();
-    let word = match key.map(|key| values.word(key, View::outside())).transpose() {
-        Ok(word) => word.unwrap_or_else(|| "auto".into()),
+/// The engine that the recipe names; `Some(None)` for `auto`.
+fn engine(values: &Values<'_>, diagnostics: &mut Diagnostics) -> Option<Option<Engine>> {
+    let Some(key) = &values.recipe.header.engine else { return Some(None) };
+    let word = match values.word(key, View::outside()) {
+        Ok(word) => word,
         Err(diagnostic) => {
             diagnostics.push(diagnostic);
             return None;
         }
     };
-    if let Some(engine) = Engine::ALL.into_iter().find(|engine| engine.name() == word) {
-        return Some(engine);
+    if word == "auto" {
+        return Some(None);
     }
-    if word != "auto" {
-        let span = key.map_or(0..0, |key| key.span.clone());
+    let engine = Engine::ALL.into_iter().find(|engine| engine.name() == word);
+    if engine.is_none() {
+        let names = Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]);
         diagnostics.push(
             Diagnostic::error("spec::bad-value", format!("no engine is called `{}`", word.escape_debug()))
-                .at(&span, "this engine")
+                .at(&key.span, "this engine")
                 .help(
-                    crate::diag::did_you_mean(
-                        &word,
-                        Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]),
-                    )
-                    .unwrap_or_else(|| "`docker`, `buildx`, `podman`, `buildah` or `auto`".into()),
+                    crate::diag::did_you_mean(&word, names)
+                        .unwrap_or_else(|| "`docker`, `buildx`, `podman`, `buildah` or `auto`".into()),
                 ),
         );
-        return None;
     }
+    engine.map(Some)
+}
+
+/// What `auto` means on this machine.
+fn choose(
+    values: &Values<'_>,
+    machine: &Machine<'_>,
+    notes: &mut Vec<String>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Engine> {
     let needs_engine =
         values.recipe.steps.iter().any(|step| matches!(step.uses.value.as_str(), "build" | "smoke" | "save"));
     if !needs_engine {

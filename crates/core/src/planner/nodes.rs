@@ -9,13 +9,12 @@ use crate::spec::{NodeSpec, Str, Values, View};
 /// Where a node keeps files that arrive, when the recipe does not say.
 const DEFAULT_DIR: &str = "/var/tmp/pipeline";
 
-/// Every node of the recipe that could be read, and this machine under the name `here`.
+/// Every node of the recipe, and this machine under the name `here`.
 pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<String, Node> {
     let mut nodes = BTreeMap::new();
     for (name, spec) in &values.recipe.nodes {
-        if let Some(node) = (Reader { values, name, spec, diagnostics }).node() {
-            nodes.insert(name.value.clone(), node);
-        }
+        // Also one that is wrong: it is wanted to find what else is.
+        nodes.insert(name.value.clone(), (Reader { values, name, spec, diagnostics }).node());
     }
     nodes.entry(super::expand::HERE.to_owned()).or_insert_with(|| Node {
         name: super::expand::HERE.into(),
@@ -39,9 +38,8 @@ struct Reader<'n, 'r> {
 }
 
 impl Reader<'_, '_> {
-    fn node(mut self) -> Option<Node> {
+    fn node(mut self) -> Node {
         let spec = self.spec;
-        let before = self.diagnostics.len();
         let ssh = self.ssh();
         let mut platforms = Vec::new();
         for text in spec.emulates.iter().chain(&spec.platform) {
@@ -58,8 +56,7 @@ impl Reader<'_, '_> {
         let cri = self.maybe("cri", spec.cri.as_ref(), cri_problem);
         let dir = self.maybe("dir", spec.dir.as_ref(), path_problem);
         let platform = if spec.platform.is_some() { platforms.pop() } else { None };
-        let failed = self.diagnostics.len() > before;
-        (!failed).then(|| Node {
+        Node {
             name: self.name.value.clone(),
             ssh,
             sudo: spec.sudo,
@@ -69,7 +66,7 @@ impl Reader<'_, '_> {
             cri,
             storage,
             dir: dir.map_or_else(|| DEFAULT_DIR.to_owned(), |dir| dir.trim_end_matches('/').to_owned()),
-        })
+        }
     }
 
     fn ssh(&mut self) -> Option<Ssh> {
@@ -101,7 +98,7 @@ impl Reader<'_, '_> {
             }
             return None;
         };
-        let destination = self.word("host", host, host_problem)?;
+        let destination = self.word("host", host, host_problem).unwrap_or_default();
         let known_hosts = self
             .maybe("host-key", spec.host_key.as_ref(), host_key_problem)
             .map(|_| Text::here(&format!(".pipeline/known_hosts/{}", self.name)));

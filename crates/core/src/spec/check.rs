@@ -222,17 +222,25 @@ pub(crate) fn unknown_step(id: &str, span: &Span, ids: &[&str]) -> Diagnostic {
         )
 }
 
+/// Every `${…}` in the values of variables, with its place.
+fn names_in_vars(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
+    let vars = recipe.vars.iter().map(|(_, value)| &value.0);
+    let target_vars =
+        recipe.targets.iter().flat_map(|(_, target)| target.vars.values().map(|value| &value.0));
+    names_in(recipe, vars.chain(target_vars))
+}
+
 /// Every `${…}` outside of steps, with its place.
 fn names_outside_steps(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
-    let vars = recipe.vars.iter().map(|(_, value)| &value.0);
-    let target_vars = recipe
-        .targets
-        .iter()
-        .flat_map(|(_, target)| target.vars.values().map(|value| &value.0).chain([&target.platform]));
+    let platforms = recipe.targets.iter().map(|(_, target)| &target.platform);
     let nodes = recipe.nodes.iter().flat_map(|(_, node)| node.strings());
-    vars.chain(target_vars)
-        .chain(nodes)
-        .chain(&recipe.header.engine)
+    let mut names = names_in(recipe, platforms.chain(nodes).chain(&recipe.header.engine));
+    names.extend(names_in_vars(recipe));
+    names
+}
+
+fn names_in<'r>(recipe: &Recipe<'_>, texts: impl Iterator<Item = &'r Str>) -> Vec<(Name, Span)> {
+    texts
         .filter_map(|text| Some((text, Template::parse(&text.value).ok()?)))
         .flat_map(|(text, template)| {
             template
@@ -248,7 +256,9 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let ids = recipe.known_ids();
     let passed = recipe.passed_env();
     let outside = names_outside_steps(recipe);
-    for (name, span) in &outside {
+    // Elsewhere they are found when the value is asked for; a variable may never be.
+    let vars_only = names_in_vars(recipe);
+    for (name, span) in &vars_only {
         if matches!(name, Name::Step { .. } | Name::NodeName) {
             diagnostics.push(
                 Diagnostic::error("spec::late-value", format!("`{name}` is not known here"))

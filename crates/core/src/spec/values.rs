@@ -131,6 +131,8 @@ impl Values<'_> {
                     TargetField::Variant => platform.variant().unwrap_or_default().into(),
                 })
             }
+            // A variable that holds one of these was reported when the recipe was read.
+            Name::NodeName | Name::Step { .. } if !within.is_empty() => Err(Diagnostic::reported()),
             Name::NodeName => view.node.map(Text::from).ok_or_else(|| {
                 refuse("`node.name` has no value here".into(), "there is no one node")
                     .help("only steps with the scope `node` have one")
