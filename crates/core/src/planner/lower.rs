@@ -14,7 +14,7 @@ use crate::plan::{
     WriteFile,
 };
 use crate::platform::Platform;
-use crate::spec::{Scope, Values, View};
+use crate::spec::{NoOutput, Scope, Values, View, check_env_name};
 use crate::steps::{Claim, Configured, Lower, Lowered, Resolved};
 
 /// What lowering needs to know.
@@ -38,7 +38,8 @@ pub(super) fn lower(
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
     let mut instances: Vec<Option<Instance>> = members.iter().map(|_| None).collect();
-    let mut outputs: Vec<Outputs> = vec![Outputs::new(); members.len()];
+    // None of those that could not be lowered.
+    let mut outputs: Vec<Option<Outputs>> = vec![None; members.len()];
     let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
     let mut failed = false;
     for at in order {
@@ -48,12 +49,13 @@ pub(super) fn lower(
             continue;
         };
         for claim in claimed {
-            if let Some((_, first)) = claims.insert(claim.key(context.nodes), (claim.clone(), index)) {
-                diagnostics.push(two_writers(context, &claim, first, index));
+            if let Some((_, other)) = claims.insert(claim.key(context.nodes), (claim.clone(), index)) {
+                // In the order of the recipe.
+                diagnostics.push(two_writers(context, &claim, other.min(index), other.max(index)));
                 failed = true;
             }
         }
-        outputs[index] = out;
+        outputs[index] = Some(out);
         instances[index] = Some(instance);
     }
     // In the order of keys a folder comes before what is in it, if not always right before.
@@ -101,7 +103,7 @@ fn one(
     context: &Context<'_>,
     graph: &Graph,
     at: NodeIndex,
-    outputs: &[Outputs],
+    outputs: &[Option<Outputs>],
     diagnostics: &mut Diagnostics,
 ) -> Option<(Instance, Outputs, Vec<Claim>)> {
     let members = &context.members.list;
@@ -114,15 +116,17 @@ fn one(
             .map(|node| graph[node])
             .find(|&other| context.configured[members[other].step].step.id.value == id)
     };
-    let output = |id: &str, name: &str| -> Result<Text, String> {
-        let producer = before(id).ok_or_else(|| format!("step `{id}` has no outputs here"))?;
-        outputs[producer].get(name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = outputs[producer].keys().map(String::as_str).collect();
-            match did_you_mean(name, known.iter().copied()) {
-                Some(near) => format!("step `{id}` has no output `{name}`; {near}"),
-                None if known.is_empty() => format!("step `{id}` has no outputs"),
-                None => format!("step `{id}` has no output `{name}`; it has {}", list_names(&known)),
+    let output = |id: &str, name: &str| -> Result<Text, NoOutput> {
+        // What is unknown, not visible or wrong in itself has been reported.
+        let outputs = before(id).and_then(|producer| outputs[producer].as_ref()).ok_or(NoOutput::Reported)?;
+        outputs.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = outputs.keys().map(String::as_str).collect();
+            if known.is_empty() {
+                return NoOutput::Because(format!("step `{id}` has no outputs"), None);
             }
+            let help = did_you_mean(name, known.iter().copied())
+                .unwrap_or_else(|| format!("it has {}", list_names(&known)));
+            NoOutput::Because(format!("step `{id}` has no output `{name}`"), Some(help))
         })
     };
     let view = View {
@@ -132,7 +136,6 @@ fn one(
     };
     let inputs = inputs(context, graph, at, outputs);
     let platforms = platforms(context, member.step);
-    // A node whose values are wrong has been reported.
     let node = match &member.node {
         Some(name) => Some(context.nodes.get(name)?),
         None => None,
@@ -151,6 +154,12 @@ fn one(
         inputs: &inputs,
         diagnostics,
     };
+    // All that is wrong, and not only the first thing that the kind stumbles over.
+    for (name, place) in &configured.step.names {
+        if let Err(diagnostic) = cx.values.name(name, place, cx.view) {
+            cx.refuse(diagnostic);
+        }
+    }
     let lowered = configured.body.lower(&mut cx);
     let common = &configured.step.common;
     let timeout = common.timeout.as_ref().map(|timeout| cx.duration(timeout)).transpose();
@@ -160,28 +169,25 @@ fn one(
         .map(|retry| {
             let delay = retry.delay.as_ref().map(|delay| cx.duration(delay)).transpose()?;
             Ok::<_, crate::steps::Refused>(Retry {
-                attempts: retry.attempts,
+                attempts: retry.attempts.value,
                 delay: delay.unwrap_or(Duration::ZERO),
             })
         })
         .transpose();
     let mut env = BTreeMap::new();
+    let mut refused = false;
     for (name, value) in &common.env {
-        let valid = |c: char| c.is_ascii_alphanumeric() || c == '_';
-        if name.starts_with(|c: char| c.is_ascii_digit()) || name.is_empty() || !name.chars().all(valid) {
-            cx.refuse(
-                Diagnostic::error(
-                    "spec::bad-name",
-                    format!("`{}` is no name of an environment variable", name.escape_debug()),
-                )
-                .at(&value.span, "its value"),
-            );
+        if let Err(diagnostic) = check_env_name(name, &value.span) {
+            cx.refuse(diagnostic);
         }
-        if let Ok(text) = cx.text(value) {
-            env.insert(name.clone(), text);
+        match cx.text(value) {
+            Ok(text) => {
+                env.insert(name.clone(), text);
+            }
+            Err(_) => refused = true,
         }
     }
-    if diagnostics.len() > reported {
+    if refused || diagnostics.len() > reported {
         return None;
     }
     let (Ok(mut lowered), Ok(timeout), Ok(retry)) = (lowered, timeout, retry) else { return None };
@@ -231,7 +237,7 @@ fn inputs(
     context: &Context<'_>,
     graph: &Graph,
     at: NodeIndex,
-    outputs: &[Outputs],
+    outputs: &[Option<Outputs>],
 ) -> BTreeMap<&'static str, Resolved> {
     let member = &context.members.list[graph[at]];
     let mut inputs = BTreeMap::new();
@@ -241,10 +247,13 @@ fn inputs(
             let producer = graph[edge.source()];
             let step = &context.configured[context.members.list[producer].step].step.id.value;
             let named = input.named.is_none_or(|named| named.value == *step);
-            if named && input.accepts.contains(artifact) {
+            if named
+                && input.accepts.contains(artifact)
+                && let Some(outputs) = &outputs[producer]
+            {
                 inputs.insert(
                     input.key,
-                    Resolved { artifact: *artifact, step: step.clone(), outputs: outputs[producer].clone() },
+                    Resolved { artifact: *artifact, step: step.clone(), outputs: outputs.clone() },
                 );
             }
         }
@@ -331,7 +340,14 @@ fn two_writers(context: &Context<'_>, claim: &Claim, first: usize, second: usize
         "plan::two-writers",
         format!("`{}` and `{}` would both write {claim}", first.id, second.id),
     )
-    .at(&step(second).span, format!("`{}` writes it", second.id));
+    .at(
+        &step(second).span,
+        if first.step == second.step {
+            "both are of this step".to_owned()
+        } else {
+            format!("`{}` writes it", second.id)
+        },
+    );
     if first.step == second.step {
         diagnostic.help("put `${target.name}` into the name, so that each target has its own")
     } else {

@@ -196,41 +196,26 @@ impl<'p> Lower<'p> {
         string.map(|string| self.word(string)).transpose()
     }
 
-    /// A file below the recipe's folder, without `.` and empty parts: relative, without `..`, not an option, and not among
-    /// the engine's own files.
+    /// A path below the recipe's folder: relative, without `..`, not an option, and always written in one way.
     pub fn local_path(&mut self, string: &Str) -> Result<String, Refused> {
-        let path = self.local_dir(string)?;
-        if path == "." {
-            return Err(self.bad_path(string, &path, "it names the recipe's folder itself"));
+        let path = self.word(string)?;
+        match plain_path(&path) {
+            Ok(plain) => Ok(plain),
+            Err(problem) => Err(self.bad_path(string, &path, problem)),
         }
-        Ok(path)
     }
 
-    /// The same for a folder, which may be the recipe's own: `.`.
-    pub fn local_dir(&mut self, string: &Str) -> Result<String, Refused> {
-        let word = self.word(string)?;
-        let path =
-            word.split('/').filter(|part| !part.is_empty() && *part != ".").collect::<Vec<_>>().join("/");
-        let problem = if word.is_empty() {
-            "it is empty"
-        } else if word.starts_with('/') || word.starts_with('~') {
-            "it does not start at the recipe's folder"
-        } else if path.split('/').any(|part| part == "..") {
-            "it leaves the recipe's folder"
-        } else if path.starts_with('-') {
-            "it would be read as an option"
-        } else if path.chars().any(char::is_control) {
-            "it holds a control character"
-        } else if (path == ".pipeline" || path.starts_with(".pipeline/"))
-            && !path.starts_with(".pipeline/out/")
-        {
-            "`.pipeline` holds the engine's own files, except for `.pipeline/out`"
-        } else if path.is_empty() {
-            return Ok(".".into());
+    /// The same for a path that the step writes: not the recipe's folder itself, and nothing of ours below `.pipeline`.
+    pub fn output_path(&mut self, string: &Str) -> Result<String, Refused> {
+        let path = self.local_path(string)?;
+        let ours = path == ".pipeline" || path.starts_with(".pipeline/");
+        if path == "." {
+            Err(self.bad_path(string, &path, "it is the recipe's folder itself"))
+        } else if ours && !path.starts_with(".pipeline/out/") {
+            Err(self.bad_path(string, &path, "only `.pipeline/out/` is for outputs there"))
         } else {
-            return Ok(path);
-        };
-        Err(self.bad_path(string, &word, problem))
+            Ok(path)
+        }
     }
 
     fn bad_path(&mut self, string: &Str, path: &str, problem: &str) -> Refused {
@@ -321,16 +306,14 @@ impl<'p> Lower<'p> {
         match self.input(key, output) {
             Some(text) => Ok(text.clone()),
             None => {
-                let step = self
-                    .inputs
-                    .get(key)
-                    .map_or_else(String::new, |input| format!(" by step `{}`", input.step));
+                // An input that was not found, or whose producer is wrong, has been reported.
+                let Some(input) = self.inputs.get(key) else { return Err(Refused) };
                 Err(self.refuse(
                     Diagnostic::error(
                         "plan::no-output",
-                        format!("the input `{key}`{step} has no `{output}`"),
+                        format!("step `{}` makes no `{output}`", input.step),
                     )
-                    .at(&self.span.clone(), "needs it"),
+                    .at(&self.span.clone(), "this step needs it"),
                 ))
             }
         }
@@ -349,9 +332,50 @@ impl<'p> Lower<'p> {
     }
 }
 
+/// The path in its one plain form, or why it is none below the recipe's folder.
+fn plain_path(path: &str) -> Result<String, &'static str> {
+    if path.is_empty() {
+        return Err("it is empty");
+    }
+    if path.chars().any(char::is_control) {
+        return Err("it holds a control character");
+    }
+    if path.starts_with('/') || path.starts_with('~') {
+        return Err("it does not start at the recipe's folder");
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return Err("it leaves the recipe's folder");
+    }
+    match parts.first() {
+        None => Ok(".".into()),
+        // After a leading `./` as well: it would be lost on the way to a tool.
+        Some(first) if first.starts_with('-') => Err("it would be read as an option"),
+        Some(first) if first.starts_with('~') => Err("it does not start at the recipe's folder"),
+        Some(_) => Ok(parts.join("/")),
+    }
+}
+
 /// `90s`, `15m`, `1h 30m`: positive, at most 30 days.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let parsed: jiff::SignedDuration = text.parse().ok()?;
     let duration = Duration::try_from(parsed).ok()?;
-    (duration <= Duration::from_hours(24 * 30)).then_some(duration)
+    (!duration.is_zero() && duration <= Duration::from_hours(24 * 30)).then_some(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_path;
+
+    #[test]
+    fn one_way_to_write_a_path() {
+        for (path, plain) in
+            [("a", "a"), ("./a//b/./c/", "a/b/c"), (".", "."), ("./", "."), ("a-b/.x", "a-b/.x")]
+        {
+            assert_eq!(plain_path(path).as_deref(), Ok(plain), "{path}");
+        }
+        for bad in ["", "/x", ".//../x", "..", "a/../b", "-x", "./-x", ".//-x", "~x", "./~x", "a\nb"] {
+            assert!(plain_path(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -74,7 +74,8 @@ impl StepBody for Spec {
         let dest = match &self.dest {
             Some(dest) => {
                 let path = cx.word(dest)?;
-                if let Some(problem) = remote_path_problem(&path) {
+                let folder = path.ends_with('/').then_some("it names a folder and no file");
+                if let Some(problem) = remote_path_problem(&path).or(folder) {
                     return Err(cx.refuse(
                         Diagnostic::error("spec::bad-path", format!("bad path `{}`: {problem}", path.escape_debug()))
                             .at(&dest.span, "this path")

@@ -51,6 +51,13 @@ impl Spec {
         let dest = cx.word(&self.dest)?;
         let (prefix, reference) = if let Some(rest) = dest.strip_prefix(STORAGE) {
             let (specifier, reference) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                Some((specifier, reference)) if specifier.contains(|c: char| c.is_control() || c.is_whitespace()) => {
+                    return Err(cx.refuse(
+                        Diagnostic::error("spec::bad-value", format!("the storage of `{reference}` holds spaces or control characters"))
+                            .at(&self.dest.span, "between `[` and `]`")
+                            .help("write `[driver@/root+/runroot]`, or declare the node's `storage`"),
+                    ));
+                }
                 Some((specifier, reference)) => (format!("[{specifier}]"), reference),
                 None => {
                     let storage = cx.node.and_then(|node| node.storage.as_ref());
@@ -68,7 +75,11 @@ impl Spec {
             ));
         };
         let full = ImageRef::parse(reference).map_err(|error| {
-            cx.refuse(Diagnostic::error("spec::bad-reference", error.to_string()).at(&self.dest.span, "in this reference"))
+            cx.refuse(
+                Diagnostic::error("spec::bad-reference", error.to_string())
+                    .at(&self.dest.span, "in this reference")
+                    .help("write `registry/name:tag` in lower case, such as `docker.io/library/registry:2`"),
+            )
         })?;
         // CRI-O looks for the name that the pod gives; a short one would land under `localhost/`.
         if !reference.starts_with(&format!("{}/", full.registry())) {
