@@ -204,7 +204,7 @@ impl StepBody for Spec {
                 let base = (cx.view.output)(&step.value, "ref").map_err(|_| Refused)?;
                 replace.insert(image.clone(), base);
             }
-            super::patch_from::copy(cx, &mut lowered, &context, &copy)?;
+            super::patch_from::copy(&mut lowered, &context, &copy);
             lowered.push(Action::RewriteFrom(RewriteFrom {
                 dockerfile: format!("{copy}/{path}").into(),
                 rules: FromRules::Replace(replace),

@@ -64,18 +64,10 @@ impl Spec {
 }
 
 /// Copies the files of a folder into a new one, also when the folder's name is a link: what is changed later is the copy.
-pub(super) fn copy(cx: &mut Lower<'_>, lowered: &mut Lowered, from: &Text, to: &str) -> Result<(), Refused> {
-    if from.as_literal() == Some(".") {
-        return Err(cx.refuse(
-            Diagnostic::error("plan::no-copy", "the recipe's own folder cannot be copied into a folder below it")
-                .at(&cx.span.clone(), "would copy it")
-                .help("put the sources into a folder of their own"),
-        ));
-    }
+pub(super) fn copy(lowered: &mut Lowered, from: &Text, to: &str) {
     lowered.push(Command::new(["rm", "-rf", "--", to]));
     lowered.push(Command::new(["mkdir", "--", to]));
     lowered.push(Command::new(["cp", "-a", "--"]).arg(from.clone().lit("/.")).arg(to));
-    Ok(())
 }
 
 /// An image that can stand behind `FROM`.
@@ -125,7 +117,7 @@ impl StepBody for Spec {
         let (dir, partial) = (cx.work("context"), cx.work("context.partial"));
         let mut lowered = Lowered::default();
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
-        copy(cx, &mut lowered, &source, &partial)?;
+        copy(&mut lowered, &source, &partial);
         lowered.push(Action::RewriteFrom(RewriteFrom { dockerfile: format!("{partial}/{dockerfile}").into(), rules }));
         lowered.push(Command::new(["rm", "-rf", "--", &dir]));
         lowered.push(Command::new(["mv", "-T", "--", &partial, &dir]));
