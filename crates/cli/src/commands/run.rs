@@ -32,10 +32,11 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
     let Prepared { plan, found, env } = prepared;
     // Held until the end: one run at a time in a folder.
-    let _lock = Lock::acquire(&found.folder).map_err(|error| {
+    let lock = Lock::acquire(&found.folder).map_err(|error| {
         terminal::error(&error.to_string(), None);
         exit_code::PREFLIGHT_FAILED
     })?;
+    lock.sweep();
     let allowed = privileged(plan, args.allow_privileged)?;
     look_ahead(args, prepared)?;
     let run = run_id();
