@@ -29,6 +29,9 @@ pub(super) struct Spec {
     dest: Option<Str>,
 }
 
+/// The exit code of [`LAND`] when the digests differ.
+const DIFFERS: i32 = 6;
+
 /// Compares the digest of a file with `$1`, makes it durable and gives it its final name.
 const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
      { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"";
@@ -109,12 +112,11 @@ impl StepBody for Spec {
             Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial))),
             None => lowered.push(Command::new(["cp", "--"]).arg(archive).arg(partial.as_str())),
         }
-        lowered.push(
-            Command::new(["sh", "-c", LAND, "sh"])
-                .arg(sha256.clone())
-                .args([partial.as_str(), dest.as_str()])
-                .on_node(&node.name),
-        );
+        let land = Command::new(["sh", "-c", LAND, "sh"])
+            .arg(sha256.clone())
+            .args([partial.as_str(), dest.as_str()])
+            .on_node(&node.name);
+        lowered.push(Command { mismatch: Some(DIFFERS), ..land });
         lowered.cleanup.push(Command::new(["rm", "-rf", "--", &entered]).on_node(&node.name).into());
         lowered.known("path", dest.as_str());
         lowered.known("sha256", sha256);
