@@ -206,6 +206,9 @@ impl ActionCx<'_> {
         }
         let code = failure::exit_code(&shown, ended.status)?;
         if !command.ok.contains(&code) {
+            if codes == Codes::Ok && command.mismatch == Some(code) {
+                return Err(failure::mismatch(&shown, code, &last));
+            }
             failure::judge(&shown, code, &last, codes == Codes::Any)?;
         }
         Ok(Captured { stdout: ended.stdout, code })

@@ -133,15 +133,24 @@ pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Resu
         )
         .help(tools::install_help(&tool, Some(node))));
     }
-    let said = match last.trim() {
-        "" => String::new(),
-        last => format!(": {}", shorten(last)),
-    };
-    let failure = Failure::new(FailureKind::Exit { code }, format!("{shown} exited with code {code}{said}"));
+    let failure = Failure::new(FailureKind::Exit { code }, exited(shown, code, last));
     Err(match advice(&tool, last) {
         Some(advice) => failure.help(advice),
         None => failure,
     })
+}
+
+/// The exit code by which a command tells that it found something other than it must be.
+pub(super) fn mismatch(shown: &Shown<'_>, code: i32, last: &str) -> Failure {
+    Failure::new(FailureKind::Mismatch, exited(shown, code, last))
+}
+
+fn exited(shown: &Shown<'_>, code: i32, last: &str) -> String {
+    let said = match last.trim() {
+        "" => String::new(),
+        last => format!(": {}", shorten(last)),
+    };
+    format!("{shown} exited with code {code}{said}")
 }
 
 fn shorten(text: &str) -> String {

@@ -51,6 +51,9 @@ pub struct Command {
     /// Exit codes that mean success.
     #[serde(default = "zero", skip_serializing_if = "is_zero")]
     pub ok: Vec<i32>,
+    /// The exit code that says: something is other than it must be, such as a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<i32>,
     /// Keep what it prints on stdout, less trailing newlines, as an output of the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
@@ -103,6 +106,7 @@ impl Command {
             dir: None,
             env: BTreeMap::new(),
             ok: zero(),
+            mismatch: None,
             capture: None,
         }
     }

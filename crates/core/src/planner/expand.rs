@@ -129,7 +129,7 @@ pub(super) fn platform(values: &Values<'_>, text: &Str) -> Result<Platform, Diag
     let word = values.word(text, View::outside())?;
     Platform::parse(&word).map_err(|error| {
         Diagnostic::error("spec::unknown-platform", error.to_string())
-            .at(&text.span, "nobody has this platform")
+            .at(&text.span, "this platform")
             .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?")))
     })
 }

@@ -16,14 +16,13 @@ use crate::steps::{Configured, Role};
 /// Indices of [`Members::list`], linked.
 pub(super) type Graph = DiGraph<usize, Edge>;
 
-/// The graph of all members, without cycles.
+/// The graph of all members; none where it has cycles.
 pub(super) fn link(
     configured: &[Configured<'_>],
     members: &Members,
     links: &Links,
     diagnostics: &mut Diagnostics,
 ) -> Option<Graph> {
-    let before = diagnostics.len();
     let mut graph = Graph::with_capacity(members.list.len(), members.list.len() * 2);
     for index in 0..members.list.len() {
         graph.add_node(index);
@@ -57,7 +56,8 @@ pub(super) fn link(
                         format!("step `{id}` does not run where `{}` does", step.id),
                     )
                     .at(span, "has no value there")
-                    .at(&configured[other].step.span, "left out, or only for other targets"),
+                    .at(&configured[other].step.span, "left out, or only for other targets")
+                    .help("give both the same `targets`"),
                 );
             } else if producers.len() > 1 {
                 diagnostics.push(set_for_one(configured, member, other, &format!("steps.{id}.{output}")));
@@ -78,8 +78,7 @@ pub(super) fn link(
         }
     }
     gates(configured, members, &mut graph);
-    cycles(configured, members, &graph, diagnostics);
-    (diagnostics.len() == before).then_some(graph)
+    cycles(configured, members, &graph, diagnostics).then_some(graph)
 }
 
 fn position(configured: &[Configured<'_>], id: &str) -> Option<usize> {
@@ -185,12 +184,20 @@ fn gates(configured: &[Configured<'_>], members: &Members, graph: &mut Graph) {
     }
 }
 
-fn cycles(configured: &[Configured<'_>], members: &Members, graph: &Graph, diagnostics: &mut Diagnostics) {
+/// There are none. Those that there are are reported, each once although many instances may go round.
+fn cycles(
+    configured: &[Configured<'_>],
+    members: &Members,
+    graph: &Graph,
+    diagnostics: &mut Diagnostics,
+) -> bool {
+    let mut none = true;
     for component in petgraph::algo::tarjan_scc(graph) {
         let start = component[0];
         if component.len() == 1 && graph.find_edge(start, start).is_none() {
             continue;
         }
+        none = false;
         let path = way_round(graph, &component);
         let step = |node: NodeIndex| configured[members.list[graph[node]].step].step;
         let ids: Vec<&str> =
@@ -205,6 +212,7 @@ fn cycles(configured: &[Configured<'_>], members: &Members, graph: &Graph, diagn
         }
         diagnostics.push(diagnostic);
     }
+    none
 }
 
 /// A shortest cycle through the first member of a component, each followed by one that it waits for.

@@ -36,7 +36,7 @@ pub struct Machine<'m> {
     pub choose_engine: &'m dyn Fn() -> Result<(Engine, String), Diagnostic>,
 }
 
-/// Plans a recipe.
+/// Plans a recipe. Of one with errors there is no plan, but more errors are found.
 ///
 /// The diagnostics beside a plan are warnings; without one they hold every error found, sorted by place. A pattern that
 /// matches nothing has the code `select::nothing`.
@@ -49,7 +49,13 @@ pub fn plan(
     let mut diagnostics = Diagnostics::default();
     let plan = build(recipe, given, selection, machine, &mut diagnostics);
     let failed = diagnostics.has_errors();
-    (plan.filter(|_| !failed), diagnostics.finish(&recipe.source))
+    if plan.is_none() && !failed && recipe.sound {
+        diagnostics.push(
+            Diagnostic::error("plan::internal", "the recipe cannot be planned, and nothing said why")
+                .help("this is a defect of `pipeline`: please report it with the recipe"),
+        );
+    }
+    (plan.filter(|_| !failed && recipe.sound), diagnostics.finish(&recipe.source))
 }
 
 fn build(
@@ -73,65 +79,82 @@ fn build(
         }
     }
     let configured = configure(recipe, diagnostics);
-    let all_steps = configured.len() == recipe.steps.len();
+    let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
     let targets = expand::targets(&values, selection, machine, diagnostics);
     let nodes = nodes::nodes(&values, diagnostics);
-    // What is wrong so far would only be repeated by what follows.
+    let engine = engine(&values, diagnostics);
+    // Without all steps and targets, what follows would only find what they would have made.
     let (Some(targets), true) = (targets, all_steps) else { return None };
     let members = expand::instances(&configured, &targets, selection, diagnostics)?;
-    let links = producers::resolve(&configured, &members, diagnostics)?;
+    let links = producers::resolve(&configured, &members, diagnostics);
     let graph = link::link(&configured, &members, &links, diagnostics)?;
-    if diagnostics.has_errors() {
+    let name = recipe.header.name.as_ref().map_or_else(|| machine.folder.clone(), |name| name.value.clone());
+    let context = |engine: Engine| lower::Context {
+        values,
+        name: &name,
+        configured: &configured,
+        members: &members,
+        nodes: &nodes,
+        engine,
+    };
+    // Any engine will do to find what else is wrong.
+    let lowered = lower::lower(&context(engine.flatten().unwrap_or(Engine::Buildah)), &graph, diagnostics)?;
+    if diagnostics.has_errors() || !recipe.sound {
         return None;
     }
-    let mut remarks = Vec::new();
-    let engine = engine(&values, machine, &mut remarks, diagnostics)?;
-    let name = recipe.header.name.as_ref().map_or_else(|| machine.folder.clone(), |name| name.value.clone());
-    let (graph, used) = lower::lower(
-        &lower::Context {
-            values,
-            name: &name,
-            configured: &configured,
-            members: &members,
-            nodes: &nodes,
-            engine,
-        },
-        &graph,
-        diagnostics,
-    )?;
-    Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
+    let mut notes = Vec::new();
+    let (graph, used) = match engine? {
+        Some(_) => lowered,
+        // Only now is the machine asked: whoever corrects a recipe needs no engine for it.
+        None => {
+            let chosen = choose(&values, machine, &mut notes, diagnostics)?;
+            lower::lower(&context(chosen), &graph, diagnostics)?
+        }
+    };
+    Some(Plan { recipe: name, graph, nodes: used, notes })
 }
 
-fn engine(
-    values: &Values<'_>,
-    machine: &Machine<'_>,
-    notes: &mut Vec<String>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Engine> {
-    let key = values.recipe.header.engine.as_ref();
-    let word = match key.map(|key| values.word(key, View::outside())).transpose() {
-        Ok(word) => word.unwrap_or_else(|| "auto".into()),
+/// No two steps have one id: else nobody knows which of them is meant.
+fn unique(recipe: &Recipe<'_>) -> bool {
+    let ids: std::collections::BTreeSet<&str> = recipe.step_ids().collect();
+    ids.len() == recipe.steps.len()
+}
+
+/// The engine that the recipe names; `Some(None)` for `auto`.
+fn engine(values: &Values<'_>, diagnostics: &mut Diagnostics) -> Option<Option<Engine>> {
+    let Some(key) = &values.recipe.header.engine else { return Some(None) };
+    let word = match values.word(key, View::outside()) {
+        Ok(word) => word,
         Err(diagnostic) => {
             diagnostics.push(diagnostic);
             return None;
         }
     };
-    if let Some(engine) = Engine::ALL.into_iter().find(|engine| engine.name() == word) {
-        return Some(engine);
+    if word == "auto" {
+        return Some(None);
     }
-    if word != "auto" {
-        let span = key.map_or(0..0, |key| key.span.clone());
+    let engine = Engine::ALL.into_iter().find(|engine| engine.name() == word);
+    if engine.is_none() {
+        let names = Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]);
         diagnostics.push(
             Diagnostic::error("spec::bad-value", format!("no engine is called `{}`", word.escape_debug()))
-                .at(&span, "this engine")
-                .maybe_help(crate::diag::did_you_mean(
-                    &word,
-                    Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]),
-                ))
-                .maybe_help(None),
+                .at(&key.span, "this engine")
+                .help(
+                    crate::diag::did_you_mean(&word, names)
+                        .unwrap_or_else(|| "`docker`, `buildx`, `podman`, `buildah` or `auto`".into()),
+                ),
         );
-        return None;
     }
+    engine.map(Some)
+}
+
+/// What `auto` means on this machine.
+fn choose(
+    values: &Values<'_>,
+    machine: &Machine<'_>,
+    notes: &mut Vec<String>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Engine> {
     let needs_engine =
         values.recipe.steps.iter().any(|step| matches!(step.uses.value.as_str(), "build" | "smoke" | "save"));
     if !needs_engine {

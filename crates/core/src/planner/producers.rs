@@ -7,7 +7,7 @@
 use std::collections::BTreeMap;
 
 use super::expand::Members;
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, one_of_names};
 use crate::plan::Artifact;
 use crate::steps::{Configured, Input, KINDS};
 
@@ -33,26 +33,24 @@ struct Resolver<'c> {
     diagnostics: &'c mut Diagnostics,
 }
 
-/// Finds every producer.
+/// Finds every producer; `None` stands for one that an optional input does without, or whose lack was reported.
 pub(super) fn resolve(
     configured: &[Configured<'_>],
     members: &Members,
     diagnostics: &mut Diagnostics,
-) -> Option<Links> {
-    let before = diagnostics.len();
+) -> Links {
     let mut resolver = Resolver { configured, members, found: BTreeMap::new(), diagnostics };
     for member in &members.list {
         resolver.step(member.step, member.target);
     }
-    let links = resolver
+    resolver
         .found
         .into_iter()
         .filter_map(|(key, progress)| match progress {
             Progress::Done(producers) => Some((key, producers)),
             Progress::Working => None,
         })
-        .collect();
-    (diagnostics.len() == before).then_some(links)
+        .collect()
 }
 
 impl Resolver<'_> {
@@ -105,7 +103,7 @@ impl Resolver<'_> {
             [one] => Some(*one),
             [] => {
                 if input.required {
-                    self.none(step, input);
+                    self.none(step, target, input);
                 }
                 None
             }
@@ -118,10 +116,10 @@ impl Resolver<'_> {
                 let mut diagnostic = Diagnostic::error(
                     "plan::several-producers",
                     format!(
-                        "step `{}` could take its {} from {}",
+                        "step `{}` could take its `{}` from {}",
                         self.configured[step].step.id,
-                        input.accepts[0],
-                        list_names(&ids)
+                        several[0].artifact,
+                        one_of_names(&ids)
                     ),
                 )
                 .at(&self.configured[step].step.span, "which one?")
@@ -182,7 +180,8 @@ impl Resolver<'_> {
                     ),
                 )
                 .at(&named.span, "left out there")
-                .at(&self.configured[other].step.span, "runs only for some targets"),
+                .at(&self.configured[other].step.span, "runs only for some targets")
+                .help("give both the same `targets`"),
             );
             return None;
         }
@@ -213,24 +212,32 @@ impl Resolver<'_> {
         inputs.iter().any(|&producer| producer == from || self.consumes(producer, from, target, seen))
     }
 
-    fn none(&mut self, step: usize, input: &Input<'_>) {
+    fn none(&mut self, step: usize, target: Option<usize>, input: &Input<'_>) {
         let kinds: Vec<&str> = KINDS
             .iter()
             .filter(|kind| input.accepts.iter().any(|artifact| makes_by_name(kind.flow(), *artifact)))
             .map(|kind| kind.name())
             .collect();
-        self.diagnostics.push(
-            Diagnostic::error(
-                "plan::no-producer",
-                format!(
-                    "no step makes the {} that step `{}` needs",
-                    one_of(input.accepts),
-                    self.configured[step].step.id
-                ),
-            )
-            .at(&self.configured[step].step.span, format!("needs {}", one_of(input.accepts)))
-            .help(format!("add a step of the kind {}, for the same targets", list_names(&kinds))),
-        );
+        let elsewhere: Vec<usize> = (0..self.configured.len())
+            .filter(|&other| other != step && self.makes(other, input).is_some())
+            .filter(|&other| !self.members.visible(other, target))
+            .collect();
+        let id = &self.configured[step].step.id;
+        let mut message = format!("no step makes the {} that step `{id}` needs", one_of(input.accepts));
+        if let (Some(target), [_, ..]) = (target, elsewhere.as_slice()) {
+            message += &format!(" for target `{}`", self.members.targets[target].name);
+        }
+        let mut diagnostic = Diagnostic::error("plan::no-producer", message)
+            .at(&self.configured[step].step.span, format!("needs {}", one_of(input.accepts)));
+        for other in &elsewhere {
+            diagnostic =
+                diagnostic.at(&self.configured[*other].step.span, "left out, or only for other targets");
+        }
+        self.diagnostics.push(diagnostic.help(if elsewhere.is_empty() {
+            format!("add a step of the kind {}", one_of_names(&kinds))
+        } else {
+            "give both the same `targets`".into()
+        }));
     }
 }
 
@@ -240,7 +247,7 @@ fn key(input: &Input<'_>) -> &'static str {
 }
 
 fn one_of(artifacts: &[Artifact]) -> String {
-    artifacts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+    one_of_names(artifacts)
 }
 
 /// The right-hand side of a kind's flow names the artifact.

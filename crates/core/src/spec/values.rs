@@ -3,7 +3,6 @@
 //! The value of a variable, strongest first: `--set`, `PIPELINE_VAR_*`, the target's `vars`, `[vars]`.
 
 use std::collections::BTreeMap;
-use std::ops::Range;
 
 use super::{Recipe, Str};
 use crate::diag::Diagnostic;
@@ -32,8 +31,17 @@ pub struct View<'v> {
     pub target: Option<(&'v str, &'v Platform)>,
     /// The node's name.
     pub node: Option<&'v str>,
-    /// The value of `steps.ID.OUTPUT`, or why there is none.
-    pub output: &'v dyn Fn(&str, &str) -> Result<Text, String>,
+    /// The value of `steps.ID.OUTPUT`, or why there is none and perhaps what to write instead.
+    pub output: &'v dyn Fn(&str, &str) -> Result<Text, NoOutput>,
+}
+
+/// Why there is no value of `steps.ID.OUTPUT`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum NoOutput {
+    /// What is wrong and perhaps what to write instead.
+    Because(String, Option<String>),
+    /// The reason has been reported where it lies.
+    Reported,
 }
 
 /// A recipe with the values given from outside.
@@ -51,7 +59,9 @@ impl View<'static> {
         Self {
             target: None,
             node: None,
-            output: &|id, _| Err(format!("the outputs of `{id}` are not known here")),
+            output: &|id, _| {
+                Err(NoOutput::Because(format!("the outputs of `{id}` are not known here"), None))
+            },
         }
     }
 }
@@ -77,33 +87,37 @@ impl Values<'_> {
     }
 
     fn evaluate(&self, string: &Str, view: View<'_>, within: &mut Vec<String>) -> Result<Text, Diagnostic> {
-        let template = Template::parse(&string.value).map_err(|errors| {
-            let message = errors.into_iter().map(|error| error.message).collect::<Vec<_>>().join("; ");
-            Diagnostic::error("spec::interpolation", message).at(&string.span, "here")
-        })?;
+        // Every string was taken apart when the recipe was read.
+        let template = Template::parse(&string.value).map_err(|_| Diagnostic::reported())?;
         let mut text = Text::new();
         for piece in &template.pieces {
             text = match piece {
                 Piece::Literal(literal) => text.lit(literal),
-                Piece::Name(name, at) => text.then(&self.name(name, string, at, view, within)?),
+                Piece::Name(name, at) => {
+                    let place = string.place(self.recipe.source.text(), at);
+                    text.then(&self.evaluate_name(name, &place, view, within)?)
+                }
             };
         }
         Ok(text)
     }
 
-    fn name(
+    /// The value of one name that stands at `place`.
+    pub fn name(&self, name: &Name, place: &Span, view: View<'_>) -> Result<Text, Diagnostic> {
+        self.evaluate_name(name, place, view, &mut Vec::new())
+    }
+
+    fn evaluate_name(
         &self,
         name: &Name,
-        string: &Str,
-        at: &Range<usize>,
+        place: &Span,
         view: View<'_>,
         within: &mut Vec<String>,
     ) -> Result<Text, Diagnostic> {
-        let place = string.place(self.recipe.source.text(), at);
         let refuse =
-            |message: String, label: &str| Diagnostic::error("spec::no-value", message).at(&place, label);
+            |message: String, label: &str| Diagnostic::error("spec::no-value", message).at(place, label);
         match name {
-            Name::Var(var) => self.variable(var, &place, view, within),
+            Name::Var(var) => self.variable(var, place, view, within),
             Name::Target(field) => {
                 let Some((target, platform)) = view.target else {
                     return Err(refuse(format!("`{name}` has no value here"), "there is no one target")
@@ -117,22 +131,28 @@ impl Values<'_> {
                     TargetField::Variant => platform.variant().unwrap_or_default().into(),
                 })
             }
+            // A variable that holds one of these was reported when the recipe was read.
+            Name::NodeName | Name::Step { .. } if !within.is_empty() => Err(Diagnostic::reported()),
             Name::NodeName => view.node.map(Text::from).ok_or_else(|| {
                 refuse("`node.name` has no value here".into(), "there is no one node")
                     .help("only steps with the scope `node` have one")
             }),
             Name::RecipeCommit => self.given.recipe_commit.as_deref().map(Text::from).ok_or_else(|| {
                 refuse("`recipe.commit` has no value".into(), "the recipe is in no git repository")
+                    .help("commit the recipe, or use a variable in its place")
             }),
+            // Reported when the recipe was read.
+            Name::Env(var) if !self.recipe.passed_env().contains(var.as_str()) => Err(Diagnostic::reported()),
             Name::Env(var) => {
                 self.given.env.get(var).map(|value| Text::from(value.as_str())).ok_or_else(|| {
                     refuse(format!("the environment variable `{var}` is not set"), "needed here")
                         .help(format!("set it: `{var}=… pipeline …`"))
                 })
             }
-            Name::Step { id, output } => {
-                (view.output)(id, output).map_err(|why| refuse(why, "no such value"))
-            }
+            Name::Step { id, output } => (view.output)(id, output).map_err(|why| match why {
+                NoOutput::Because(why, help) => refuse(why, "no such value").maybe_help(help),
+                NoOutput::Reported => Diagnostic::reported(),
+            }),
         }
     }
 
@@ -177,13 +197,8 @@ impl Values<'_> {
             }
         };
         let default = || self.recipe.vars.iter().find(|(name, _)| name.value == var).map(|(_, value)| value);
-        let Some(value) = value.or_else(default) else {
-            return Err(Diagnostic::error(
-                "spec::unknown-variable",
-                format!("no variable `{var}` is declared"),
-            )
-            .at(place, "no such variable"));
-        };
+        // An unknown one was reported when the recipe was read.
+        let Some(value) = value.or_else(default) else { return Err(Diagnostic::reported()) };
         within.push(var.to_owned());
         let text = self.evaluate(&value.0, view, within);
         within.pop();

@@ -98,7 +98,7 @@ pub(super) fn instance(step: &str, node: Option<&str>, actions: Vec<Action>) -> 
     Instance {
         id: InstanceId::new(step, None, node),
         step: step.into(),
-        kind: "run".into(),
+        kind: "test".into(),
         target: None,
         platform: None,
         node: node.map(Into::into),
@@ -117,6 +117,11 @@ pub(super) fn instance(step: &str, node: Option<&str>, actions: Vec<Action>) -> 
 /// An instance that calls tools here.
 pub(super) fn calls(step: &str, tools: &[&str]) -> Instance {
     instance(step, None, tools.iter().map(|tool| Command::new([*tool, "x"]).into()).collect())
+}
+
+/// The same as a step `run`.
+pub(super) fn runs(step: &str, tools: &[&str]) -> Instance {
+    Instance { kind: "run".into(), ..calls(step, tools) }
 }
 
 /// An instance that calls tools on a node.

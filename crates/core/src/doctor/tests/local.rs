@@ -1,6 +1,6 @@
 //! Tools, emulation and workspace of this machine.
 
-use super::kit::{Space, calls, instance, leaves, list, named, plan};
+use super::kit::{Space, calls, calls_on, instance, leaves, list, named, plan, runs};
 use crate::doctor::Level;
 use crate::plan::{Action, Command, EnsureBinfmt, Register, Text};
 use crate::platform::Platform;
@@ -53,6 +53,41 @@ fn a_path_is_looked_up_from_the_recipe_unless_a_step_before_makes_it() {
         ["absent.sh", "later", "plain.txt"].map(|name| format!("tools {}", space.file(name).display()));
     assert_eq!(list(&findings), expected);
     assert!(findings[2].remedy.as_ref().unwrap().starts_with("chmod +x "));
+}
+
+#[test]
+fn a_tool_is_looked_for_on_the_path_of_its_command() {
+    let space = Space::new();
+    std::fs::create_dir(space.file("own")).unwrap();
+    space.script("own/gen", "echo gen 3");
+    space.tool("git");
+    let on =
+        |path: Text, tool: &str| instance(tool, None, vec![Command::new([tool]).env("PATH", path).into()]);
+    let steps = plan(vec![on(Text::here("own"), "gen"), on("/nowhere".into(), "git")], Vec::new());
+    let findings = space.preflight(&steps);
+    assert_eq!(list(&findings), ["tools git"]);
+    assert!(findings[0].detail.contains("own PATH, /nowhere"), "{findings:?}");
+    assert_eq!(named(&space.examine(Some(&steps)), "tools", "gen").level, Level::Ok);
+    // What the run itself will make of it, nobody knows yet.
+    let late = Text::late("a", "b", crate::plan::Grammar::Hex);
+    assert!(space.preflight(&plan(vec![on(late, "gen")], Vec::new())).is_empty());
+}
+
+#[test]
+fn what_a_run_step_before_may_bring_is_only_a_warning() {
+    let space = Space::new();
+    space.tool("make");
+    let tools = ["bin/mytool", "mytool-of-a-test"];
+    let steps = plan(vec![runs("a", &["make"]), calls("b", &[]), calls("c", &tools)], Vec::new());
+    assert!(space.preflight(&steps).is_empty());
+    let findings = space.examine(Some(&steps));
+    assert_eq!(named(&findings, "tools", "mytool-of-a-test").level, Level::Warning);
+    let path = space.file("bin/mytool").display().to_string();
+    assert_eq!(named(&findings, "tools", &path).level, Level::Warning);
+    // Itself, what comes after, and what runs on a node bring nothing here.
+    let on_node = crate::plan::Instance { kind: "run".into(), ..calls_on("n", &["make"]) };
+    let steps = plan(vec![on_node, runs("c", &tools), runs("d", &["make"])], Vec::new());
+    assert_eq!(space.preflight(&steps).len(), 2);
 }
 
 #[test]
