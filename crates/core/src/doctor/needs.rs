@@ -42,7 +42,10 @@ impl Named {
     }
 
     /// The environment in which it is found.
-    pub(super) fn env<'e>(&self, env: &'e BTreeMap<OsString, OsString>) -> Cow<'e, BTreeMap<OsString, OsString>> {
+    pub(super) fn env<'e>(
+        &self,
+        env: &'e BTreeMap<OsString, OsString>,
+    ) -> Cow<'e, BTreeMap<OsString, OsString>> {
         let mut env = Cow::Borrowed(env);
         if let Some(path) = &self.path {
             env.to_mut().insert("PATH".into(), path.into());
@@ -157,7 +160,8 @@ fn may_be_brought(plan: &Plan, user: NodeIndex) -> bool {
     let reversed = Reversed(&plan.graph);
     let mut before = Dfs::new(reversed, user);
     while let Some(index) = before.next(reversed) {
-        let here = |action: &Action| matches!(action, Action::Command(command) if command.place == Place::Here);
+        let here =
+            |action: &Action| matches!(action, Action::Command(command) if command.place == Place::Here);
         let instance = &plan.graph[index];
         if index != user && instance.kind == "run" && instance.actions.iter().any(here) {
             return true;

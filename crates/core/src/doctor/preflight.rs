@@ -19,7 +19,8 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
         local.paths.iter().map(|(path, need)| tools::at_path(path, *need, env)).collect();
     let absent = local.named.iter().filter(|(tool, _)| tool.find(here, env).is_none());
     findings.extend(absent.map(|(tool, need)| tools::not_installed(tool, *need)));
-    let no_ssh = local.named.keys().any(|tool| tool.tool == "ssh") && find(OsStr::new("ssh"), here, env).is_none();
+    let no_ssh =
+        local.named.keys().any(|tool| tool.tool == "ssh") && find(OsStr::new("ssh"), here, env).is_none();
     if no_ssh {
         // Forty nodes that cannot be reached for want of ssh are one problem.
         findings.extend(nodes::reach(plan, here, env).into_iter().filter(|f| f.name != "connection"));

@@ -96,8 +96,7 @@ fn named_tool(named: &Named, need: Need, subject: &Subject<'_>) -> Finding {
     };
     let argv: Vec<OsString> =
         std::iter::once(name).chain(tool.version.iter().copied()).map(OsString::from).collect();
-    let question =
-        Question { argv: &argv, dir: subject.here, env: &env, hold_stdin: false, within: LIMIT };
+    let question = Question { argv: &argv, dir: subject.here, env: &env, hold_stdin: false, within: LIMIT };
     let broken = |why: String| {
         Finding::new(&Area::Tools, name, absent(need), format!("{found} does not start: {why}"))
             .remedy(tool.install)

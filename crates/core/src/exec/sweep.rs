@@ -72,7 +72,9 @@ mod mounts {
             (kind == b"overlay").then(|| PathBuf::from(std::ffi::OsString::from_vec(plain(point))))
         });
         let ours = |point: &PathBuf| {
-            point != store && point.starts_with(store) && point.file_name() == Some(OsStr::from_bytes(b"merged"))
+            point != store
+                && point.starts_with(store)
+                && point.file_name() == Some(OsStr::from_bytes(b"merged"))
         };
         let mut points: Vec<PathBuf> = points.filter(ours).collect();
         points.reverse();
@@ -85,7 +87,8 @@ mod mounts {
         let mut rest = field;
         while let Some((first, after)) = rest.split_first() {
             let digits = after.get(..3).filter(|_| *first == b'\\');
-            let code = digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+            let code =
+                digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
             plain.push(code.unwrap_or(*first));
             rest = if code.is_some() { &after[3..] } else { after };
         }

@@ -61,7 +61,8 @@ fn a_tool_is_looked_for_on_the_path_of_its_command() {
     std::fs::create_dir(space.file("own")).unwrap();
     space.script("own/gen", "echo gen 3");
     space.tool("git");
-    let on = |path: Text, tool: &str| instance(tool, None, vec![Command::new([tool]).env("PATH", path).into()]);
+    let on =
+        |path: Text, tool: &str| instance(tool, None, vec![Command::new([tool]).env("PATH", path).into()]);
     let steps = plan(vec![on(Text::here("own"), "gen"), on("/nowhere".into(), "git")], Vec::new());
     let findings = space.preflight(&steps);
     assert_eq!(list(&findings), ["tools git"]);
