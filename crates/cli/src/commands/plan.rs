@@ -5,11 +5,11 @@ use pipeline_core::plan::Presence;
 use pipeline_core::show;
 
 use crate::args::{PlanArgs, PlanFormat};
-use crate::prepare::{self, Prepared, prepare};
+use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::{exit_code, terminal};
 
 pub(super) fn plan(args: &PlanArgs) -> u8 {
-    let prepared = match prepare(&args.recipe, &args.select) {
+    let prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };

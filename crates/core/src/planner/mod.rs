@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Engine, Plan};
 use crate::platform::Platform;
 use crate::spec::{Given, Recipe, Values, View};
-use crate::steps::configure;
+use crate::steps::{Configured, configure};
 
 /// What of a recipe is planned. Patterns are globs; an empty list takes everything.
 #[derive(Debug, Clone, Default)]
@@ -85,7 +85,7 @@ fn build(
         return None;
     }
     let mut remarks = Vec::new();
-    let engine = engine(&values, machine, &mut remarks, diagnostics)?;
+    let engine = engine(&values, &configured, &members, machine, &mut remarks, diagnostics)?;
     let name = recipe.header.name.as_ref().map_or_else(|| machine.folder.clone(), |name| name.value.clone());
     let (graph, used) = lower::lower(
         &lower::Context {
@@ -104,6 +104,8 @@ fn build(
 
 fn engine(
     values: &Values<'_>,
+    configured: &[Configured<'_>],
+    members: &expand::Members,
     machine: &Machine<'_>,
     notes: &mut Vec<String>,
     diagnostics: &mut Diagnostics,
@@ -132,9 +134,9 @@ fn engine(
         );
         return None;
     }
-    let needs_engine =
-        values.recipe.steps.iter().any(|step| matches!(step.uses.value.as_str(), "build" | "smoke" | "save"));
-    if !needs_engine {
+    // Whatever else works with an image takes the engine of the build that it comes from.
+    let asks = |step: &Configured<'_>| step.kind == "build" && !step.step.table.contains_key("engine");
+    if !members.list.iter().any(|member| configured.get(member.step).is_some_and(asks)) {
         return Some(Engine::Buildah);
     }
     match (machine.choose_engine)() {
