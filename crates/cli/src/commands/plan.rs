@@ -18,7 +18,7 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
         PlanFormat::Json => {
             format!("{}\n", serde_json::to_string_pretty(&show::json(&prepared.plan)).unwrap_or_default())
         }
-        PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder),
+        PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed),
     };
     if args.probe && args.format == PlanFormat::Text {
         text += &probe(&prepared);
