@@ -11,12 +11,12 @@ use pipeline_core::show;
 
 use super::doctor::table;
 use crate::args::{Progress, RunArgs};
-use crate::prepare::{self, Prepared, prepare};
+use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::terminal::Plain;
 use crate::{exit_code, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
-    let prepared = match prepare(&args.recipe, &args.select) {
+    let prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };
@@ -30,7 +30,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 }
 
 fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
-    let Prepared { plan, found, env } = prepared;
+    let Prepared { plan, found, env, .. } = prepared;
     // Held until the end: one run at a time in a folder.
     let lock = Lock::acquire(&found.folder).map_err(|error| {
         terminal::error(&error.to_string(), None);

@@ -14,7 +14,7 @@ use std::borrow::Cow;
 
 use crate::plan::{Part, Text};
 
-/// An argument as a POSIX shell reads it back: late values as variables, the recipe's folder as `$PWD`.
+/// An argument as a POSIX shell reads it back: late values as variables, the recipe's folder as `$here`.
 fn shell_word(text: &Text) -> String {
     if text.parts().is_empty() {
         return "''".into();
@@ -24,7 +24,8 @@ fn shell_word(text: &Text) -> String {
         .map(|part| match part {
             Part::Literal(literal) => exact(literal),
             Part::Late(late) => format!("\"${{{}}}\"", late.shell_variable()),
-            Part::Here => "\"$PWD\"".into(),
+            // Not `$PWD`: a command may run in another folder.
+            Part::Here => "\"$here\"".into(),
         })
         .collect()
 }
