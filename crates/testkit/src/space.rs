@@ -131,7 +131,7 @@ impl TestSpace {
         faketool::calls(&self.settings().log).unwrap_or_else(|error| panic!("{error}"))
     }
 
-    /// A filter for [`crate::normalise`] that shows the space as `[SPACE]`.
+    /// A filter for [`crate::normalise()`] that shows the space as `[SPACE]`.
     pub fn filter(&self) -> (String, String) {
         literal(&self.root.display().to_string(), "[SPACE]")
     }
