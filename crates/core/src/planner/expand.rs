@@ -1,11 +1,14 @@
 //! Steps × targets × nodes: which instances there are.
 
+use std::ops::Range;
+
 use globset::{Glob, GlobMatcher};
 
 use super::{Machine, Selection};
 use crate::diag::{Diagnostic, Diagnostics, list_names};
 use crate::plan::InstanceId;
 use crate::platform::Platform;
+use crate::source::Span;
 use crate::spec::{Scope, Str, Values, View};
 use crate::steps::Configured;
 
@@ -29,6 +32,10 @@ pub(super) struct Members {
     pub(super) scopes: Vec<Scope>,
     /// The targets of each step, by index; all of them for a step that runs once.
     pub(super) applies: Vec<Vec<usize>>,
+    /// The steps that the selection leaves out.
+    pub(super) skipped: Vec<bool>,
+    /// Where the instances of each step are in the list.
+    pub(super) ranges: Vec<Range<usize>>,
 }
 
 /// One instance to be.
@@ -154,8 +161,14 @@ pub(super) fn instances(
             );
         }
     }
-    let mut members =
-        Members { targets: Vec::new(), list: Vec::new(), scopes: Vec::new(), applies: Vec::new() };
+    let mut members = Members {
+        targets: Vec::new(),
+        list: Vec::new(),
+        scopes: Vec::new(),
+        applies: Vec::new(),
+        skipped: Vec::new(),
+        ranges: Vec::new(),
+    };
     for (step, configured) in configured.iter().enumerate() {
         let common = &configured.step.common;
         let scope = common.scope.unwrap_or_else(|| configured.body.scope());
@@ -168,9 +181,13 @@ pub(super) fn instances(
             })
             .map(|(index, _)| index)
             .collect();
+        let start = members.list.len();
+        let skipped = skip.iter().any(|matcher| matcher.is_match(id));
         members.scopes.push(scope);
-        if skip.iter().any(|matcher| matcher.is_match(id)) || applies.is_empty() {
+        members.skipped.push(skipped);
+        if skipped || applies.is_empty() {
             members.applies.push(Vec::new());
+            members.ranges.push(start..start);
             continue;
         }
         match scope {
@@ -196,6 +213,7 @@ pub(super) fn instances(
             })),
         }
         members.applies.push(applies);
+        members.ranges.push(start..members.list.len());
     }
     members.targets = targets
         .iter()
@@ -213,7 +231,38 @@ impl Members {
     pub(super) fn visible(&self, step: usize, target: Option<usize>) -> bool {
         match (self.scopes[step], target) {
             (_, None) | (Scope::Once, _) => !self.applies[step].is_empty(),
-            (_, Some(target)) => self.applies[step].contains(&target),
+            (_, Some(target)) => self.applies[step].binary_search(&target).is_ok(),
         }
+    }
+
+    /// What to say where a step needs another that has no instance for it; `span` is where it asks.
+    pub(super) fn left_out(
+        &self,
+        configured: &[Configured<'_>],
+        other: usize,
+        step: usize,
+        target: Option<usize>,
+        span: &Span,
+    ) -> Diagnostic {
+        let (other_step, step) = (configured[other].step, configured[step].step);
+        let error = |message: String| Diagnostic::error("plan::not-visible", message);
+        if self.skipped[other] {
+            return error(format!("`--skip` left out step `{}`, and step `{}` needs it", other_step.id, step.id))
+                .at(span, "needs it")
+                .at(&other_step.span, "left out")
+                .help(format!("keep it, or skip `{}` too", step.id));
+        }
+        let place = match target {
+            Some(target) => format!("for target `{}`", self.targets[target].name),
+            None => "for all selected targets".to_owned(),
+        };
+        let only = other_step.common.targets.as_ref().and_then(|only| only.first());
+        error(format!(
+            "`targets` leaves out step `{}` {place}, and step `{}` needs it there",
+            other_step.id, step.id
+        ))
+        .at(span, "needs it")
+        .at(only.map_or(&other_step.span, |only| &only.span), "runs only for these targets")
+        .help(format!("let `{}` run there too, or give `{}` the same `targets`", other_step.id, step.id))
     }
 }

@@ -8,6 +8,8 @@ mod link;
 mod lower;
 mod nodes;
 mod producers;
+#[cfg(test)]
+mod testing;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Engine, Plan};
