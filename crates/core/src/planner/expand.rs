@@ -247,10 +247,13 @@ impl Members {
         let (other_step, step) = (configured[other].step, configured[step].step);
         let error = |message: String| Diagnostic::error("plan::not-visible", message);
         if self.skipped[other] {
-            return error(format!("`--skip` left out step `{}`, and step `{}` needs it", other_step.id, step.id))
-                .at(span, "needs it")
-                .at(&other_step.span, "left out")
-                .help(format!("keep it, or skip `{}` too", step.id));
+            return error(format!(
+                "`--skip` left out step `{}`, and step `{}` needs it",
+                other_step.id, step.id
+            ))
+            .at(span, "needs it")
+            .at(&other_step.span, "left out")
+            .help(format!("keep it, or skip `{}` too", step.id));
         }
         let place = match target {
             Some(target) => format!("for target `{}`", self.targets[target].name),

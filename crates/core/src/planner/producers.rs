@@ -128,8 +128,7 @@ pub(super) fn resolve(
         diagnostics,
     };
     resolver.all();
-    let links =
-        resolver.views.into_iter().map(|view| ((view.step, view.target), view.found)).collect();
+    let links = resolver.views.into_iter().map(|view| ((view.step, view.target), view.found)).collect();
     (diagnostics.len() == before).then_some(links)
 }
 
@@ -155,9 +154,9 @@ impl Resolver<'_> {
                     Attempt::Wait => waiting.push((view, input)),
                     Attempt::Found(found) => self.settle(view, input, found),
                     Attempt::Several(several) => {
-                        let known = several
-                            .iter()
-                            .any(|one| self.views[self.seen_from(one.step, view)].iter().any(|view| view.failed));
+                        let known = several.iter().any(|one| {
+                            self.views[self.seen_from(one.step, view)].iter().any(|view| view.failed)
+                        });
                         if !known {
                             self.several(view, input, &several);
                         }
@@ -265,8 +264,7 @@ impl Resolver<'_> {
 
     /// Every pending input waits for another: takes the only candidates there are, else reports who waits for whom.
     fn unlock(&mut self, pending: &mut Vec<Pending>) {
-        let candidates: Vec<_> =
-            pending.iter().map(|&(view, input)| self.candidates(view, input)).collect();
+        let candidates: Vec<_> = pending.iter().map(|&(view, input)| self.candidates(view, input)).collect();
         let only: Vec<(Pending, Producer)> = pending
             .iter()
             .zip(&candidates)
@@ -324,7 +322,11 @@ impl Resolver<'_> {
         if pending.len() == left {
             // Cannot be: who waits, waits for one that waits. But this must end.
             for (view, input) in std::mem::take(pending) {
-                self.none(self.views[view].step, self.views[view].target, &self.inputs[self.views[view].step][input].clone());
+                self.none(
+                    self.views[view].step,
+                    self.views[view].target,
+                    &self.inputs[self.views[view].step][input].clone(),
+                );
                 self.settle(view, input, None);
             }
         }
@@ -424,7 +426,10 @@ impl Resolver<'_> {
 
 /// What a message says of the steps that it does not show.
 pub(super) fn more(all: usize) -> String {
-    all.checked_sub(SHOWN).filter(|more| *more > 0).map(|more| format!(" … and {more} more")).unwrap_or_default()
+    all.checked_sub(SHOWN)
+        .filter(|more| *more > 0)
+        .map(|more| format!(" … and {more} more"))
+        .unwrap_or_default()
 }
 
 fn one_of(artifacts: &[Artifact]) -> String {
@@ -445,7 +450,8 @@ mod tests {
 
     use crate::planner::testing::{codes, instance, plan, plan_of, sources};
 
-    const SOURCE: &str = "[[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\nbranch = 'b'\n";
+    const SOURCE: &str =
+        "[[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\nbranch = 'b'\n";
 
     fn patch(id: &str, source: Option<&str>) -> String {
         let source = source.map(|source| format!("source = '{source}'\n")).unwrap_or_default();
@@ -543,9 +549,9 @@ mod tests {
         ]
         .concat();
         let plan = plan_of(&text);
-        assert_eq!(sources(&plan, "scp@x.n"), ["save@x"]);
-        assert_eq!(sources(&plan, "load@x.n"), ["scp@x.n"]);
-        assert_eq!(plan.graph[instance(&plan, "load@x.m")].node.as_deref(), Some("m"));
+        assert_eq!(sources(&plan, "scp@x@n"), ["save@x"]);
+        assert_eq!(sources(&plan, "load@x@n"), ["scp@x@n"]);
+        assert_eq!(plan.graph[instance(&plan, "load@x@m")].node.as_deref(), Some("m"));
     }
 
     #[test]
