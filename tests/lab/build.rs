@@ -38,7 +38,11 @@ fn built_as_told(work: &Work, inspect: impl Fn(&str) -> Command) {
 
 fn buildah(work: &Work) -> Command {
     let mut command = work.command("buildah");
-    command.arg("--root").arg(work.path(".pipeline/store/root")).arg("--runroot").arg(work.path(".pipeline/store/run"));
+    command
+        .arg("--root")
+        .arg(work.path(".pipeline/store/root"))
+        .arg("--runroot")
+        .arg(work.path(".pipeline/store/run"));
     command
 }
 
@@ -98,7 +102,8 @@ fn on_a_base_that_another_step_builds() {
         [[step]]\nid = \"app\"\nuses = \"build\"\nsource = \"app-context\"\ntag = \"app:1\"\nbases = { \"example.org/base:1\" = \"image\" }\n\
         [[step]]\nuses = \"smoke\"\nimage = \"app\"\nargv = [\"uname\", \"-m\"]\nstdout = \"aarch64\"\n";
     for engine in ["buildah", "docker"] {
-        let mut work = Work::tiny(&format!("bases-{engine}"), engine, &[("arm64", "")], "", "source = \"context\"\n");
+        let mut work =
+            Work::tiny(&format!("bases-{engine}"), engine, &[("arm64", "")], "", "source = \"context\"\n");
         let recipe = work.read("pipeline.toml");
         work.write("pipeline.toml", recipe + more);
         work.write("app/Dockerfile", "FROM example.org/base:1\nRUN echo app >/app\n");
@@ -152,7 +157,9 @@ fn a_base_that_is_not_to_be_had_for_the_platform_is_said_before_the_build() {
         assert_eq!(commands.iter().find(built), None, "the build began");
     }
     work.write("context-arm64/Dockerfile", format!("FROM {index}\nCMD [\"x\"]\n"));
-    let recipe = work.read("pipeline.toml").replace("arm64]\nplatform = \"linux/arm64\"", "arm64]\nplatform = \"linux/arm/v7\"");
+    let recipe = work
+        .read("pipeline.toml")
+        .replace("arm64]\nplatform = \"linux/arm64\"", "arm64]\nplatform = \"linux/arm/v7\"");
     work.write("pipeline.toml", recipe);
     work.run(&[]).exits(0);
 }

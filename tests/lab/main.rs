@@ -5,16 +5,16 @@
 
 mod kit;
 
-mod checkout;
-mod demo;
-mod patch;
-mod build;
-mod save;
-mod smoke;
-mod deliver;
-mod run_step;
-mod refusals;
-mod verify;
 mod binfmt;
+mod build;
+mod checkout;
+mod deliver;
+mod demo;
 mod engine_ends;
+mod patch;
+mod refusals;
+mod run_step;
+mod save;
 mod script;
+mod smoke;
+mod verify;

@@ -7,7 +7,13 @@ use crate::require_lab;
 fn outputs_are_sources_contexts_and_archives_for_others() {
     let lab = require_lab!("nodes", "containerd");
     // An archive that nothing of ours wrote.
-    let maker = Work::tiny("run-maker", "buildah", &[("arm64", "")], "", "[[step]]\nuses = \"save\"\npath = \"a.tar\"\n");
+    let maker = Work::tiny(
+        "run-maker",
+        "buildah",
+        &[("arm64", "")],
+        "",
+        "[[step]]\nuses = \"save\"\npath = \"a.tar\"\n",
+    );
     let made = maker.run(&[]).exits(0);
     let at = lab.dir.display();
     let recipe = format!(

@@ -42,7 +42,8 @@ fn saves(work: &Work, name: &str) {
         }
         // skopeo reads it, and finds the image that was built, under its name.
         let mut inspect = work.command("skopeo");
-        let output = inspect.args(["inspect", "--config", "--raw", &format!("{format}:{path}")]).output().unwrap();
+        let output =
+            inspect.args(["inspect", "--config", "--raw", &format!("{format}:{path}")]).output().unwrap();
         assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
         let mut hash = work.command("sh");
         let line = format!("skopeo inspect --config --raw {format}:{path} | tr -d '\\n' | sha256sum");

@@ -63,8 +63,17 @@ fn the_script_executes_the_argv_of_run_and_does_the_same_job() {
     let ids: Vec<_> = ["arm64", "armv7"].map(|target| run.output(&format!("image@{target}"), "id")).into();
     drop(work);
     for (node, line) in [
-        ("edge-arm64", format!("skopeo delete 'containers-storage:[overlay@{0}/crio/root+{0}/crio/run]{image}'", lab.dir.display())),
-        ("edge-armv7", format!("ctr -a {}/containerd.sock -n k8s.io images rm --sync {image}", lab.dir.display())),
+        (
+            "edge-arm64",
+            format!(
+                "skopeo delete 'containers-storage:[overlay@{0}/crio/root+{0}/crio/run]{image}'",
+                lab.dir.display()
+            ),
+        ),
+        (
+            "edge-armv7",
+            format!("ctr -a {}/containerd.sock -n k8s.io images rm --sync {image}", lab.dir.display()),
+        ),
     ] {
         lab.on_node(node, &line);
         assert_eq!(lab.delivered(node, image), None);
@@ -77,7 +86,8 @@ fn the_script_executes_the_argv_of_run_and_does_the_same_job() {
     assert!(faketool::calls(&space.root().join("calls.jsonl")).unwrap().is_empty(), "a plan calls nothing");
     let script = work.root().join("p.sh");
     fs::write(&script, &plan.stdout).unwrap();
-    let output = work.command("sh").arg(&script).env("PIPELINE", env!("CARGO_BIN_EXE_pipeline")).output().unwrap();
+    let output =
+        work.command("sh").arg(&script).env("PIPELINE", env!("CARGO_BIN_EXE_pipeline")).output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     for (node, id) in ["edge-arm64", "edge-armv7"].iter().zip(&ids) {
         assert_eq!(lab.delivered(node, image).as_ref(), Some(id), "{node}");

@@ -139,7 +139,9 @@ impl ActionCx<'_> {
         let inner: Vec<OsString> =
             command.argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
         let instances = self.shared.plan.graph.node_weights();
-        let about = instances.filter(|instance| instance.id == *self.instance).find_map(|instance| instance.node.as_deref());
+        let about = instances
+            .filter(|instance| instance.id == *self.instance)
+            .find_map(|instance| instance.node.as_deref());
         let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
         for (name, value) in &command.env {

@@ -109,7 +109,8 @@ pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Fa
 pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
     let tool = shown.tool();
     // scp has a code of its own for a connection that breaks under it.
-    let broken = tool == "scp" && ["lost connection", "Connection closed"].iter().any(|text| last.contains(text));
+    let broken =
+        tool == "scp" && ["lost connection", "Connection closed"].iter().any(|text| last.contains(text));
     if broken || code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
         let node = shown.node.or(shown.about);
         let place = node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
@@ -194,10 +195,7 @@ mod tests {
         let argv = ["git", "fetch"].map(OsString::from);
         let shown = Shown { argv: &argv, node: None, remote: false, about: None };
         let failure = judge(&shown, 128, "fatal: couldn't find remote ref x\n", false).unwrap_err();
-        assert_eq!(
-            failure.message,
-            "`git fetch` exited with code 128: fatal: couldn't find remote ref x"
-        );
+        assert_eq!(failure.message, "`git fetch` exited with code 128: fatal: couldn't find remote ref x");
         assert!(failure.help.unwrap().contains("ls-remote"));
         let failure = judge(&shown, 1, &"x".repeat(1000), false).unwrap_err();
         assert!(failure.message.len() < 300 && failure.message.ends_with('…'), "{failure:?}");

@@ -112,7 +112,9 @@ fn command_line(plan: &Plan, instance: &Instance, command: &Command, or: &str) -
     if let Some(capture) = &command.capture {
         let name = variable(instance, &capture.output);
         line = if capture.again {
-            format!("{name}=$({line}); code=$?; if [ -z \"${name}\" ]; then {name}=$({line}); code=$?; fi; ( exit \"$code\" )")
+            format!(
+                "{name}=$({line}); code=$?; if [ -z \"${name}\" ]; then {name}=$({line}); code=$?; fi; ( exit \"$code\" )"
+            )
         } else {
             format!("{name}=$({line})")
         };
