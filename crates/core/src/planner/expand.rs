@@ -95,6 +95,14 @@ pub(super) fn targets(
     let mut targets = Vec::new();
     let mut failed = false;
     for (name, spec) in &values.recipe.targets {
+        if spec.nodes.as_ref().is_some_and(Vec::is_empty) {
+            diagnostics.push(
+                Diagnostic::error("plan::no-nodes", format!("target `{name}` has an empty list of nodes"))
+                    .at(&name.span, "no step would reach a node")
+                    .help("name its nodes, or leave `nodes` out for this machine"),
+            );
+            failed = true;
+        }
         match platform(values, &spec.platform) {
             Ok(platform) => targets.push(Target {
                 name: name.value.clone(),
@@ -267,5 +275,59 @@ impl Members {
         .at(span, "needs it")
         .at(only.map_or(&other_step.span, |only| &only.span), "runs only for these targets")
         .help(format!("let `{}` run there too, or give `{}` the same `targets`", other_step.id, step.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::planner::Selection;
+    use crate::planner::testing::{codes, plan, select};
+
+    const STEPS: &str = "[[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\n\
+        branch = 'b'\n[[step]]\nid = 'image'\nuses = 'build'\ntag = 'x:1'\n\
+        [[step]]\nuses = 'save'\nimage = 'image'\npath = 'a.tar'\n\
+        [[step]]\nid = 'tell'\nuses = 'run'\nargv = ['echo', '${steps.save.path}']\n";
+
+    fn error(text: &str, skip: &str) -> String {
+        let selection = Selection { skip: vec![skip.into()], ..Selection::default() };
+        let (planned, errors) = select(text, &selection);
+        assert!(planned.is_none());
+        assert_eq!(codes(&errors), ["plan::not-visible"]);
+        errors.iter().map(|error| error.message.clone()).collect()
+    }
+
+    #[test]
+    fn what_skip_left_out_is_said_with_who_needs_it() {
+        let wanted = |id: &str, by: &str| format!("`--skip` left out step `{id}`, and step `{by}` needs it");
+        assert_eq!(error(STEPS, "source"), wanted("source", "image"));
+        assert_eq!(error(STEPS, "image"), wanted("image", "save"));
+        assert_eq!(error(STEPS, "save"), wanted("save", "tell"));
+        assert!(plan(STEPS).0.is_some());
+    }
+
+    #[test]
+    fn what_targets_left_out_is_said_with_who_needs_it() {
+        let targets = "[targets.x]\nplatform = 'linux/amd64'\n[targets.y]\nplatform = 'linux/arm64'\n";
+        let steps = STEPS.replacen("tag = 'x:1'", "tag = 'x:1'\ntargets = ['x']", 1);
+        let (_, errors) = plan(&format!("{targets}{steps}"));
+        assert_eq!(codes(&errors), ["plan::not-visible"]);
+        let error = errors.iter().next().unwrap();
+        assert_eq!(
+            error.message,
+            "`targets` leaves out step `image` for target `y`, and step `save` needs it there"
+        );
+    }
+
+    #[test]
+    fn a_target_has_nodes_or_says_nothing() {
+        let (_, errors) = plan(&format!("[targets.x]\nplatform = 'linux/amd64'\nnodes = []\n{STEPS}"));
+        assert_eq!(codes(&errors), ["plan::no-nodes"]);
+    }
+
+    #[test]
+    fn no_node_takes_the_name_of_this_machine() {
+        let nodes = "[targets.x]\nplatform = 'linux/amd64'\nnodes = ['here']\n[nodes.here]\nhost = 'h'\n";
+        let (_, errors) = plan(&format!("{nodes}{STEPS}"));
+        assert_eq!(codes(&errors), ["plan::reserved-name"]);
     }
 }
