@@ -56,6 +56,25 @@ fn duplicates(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             );
         }
     }
+    let targets = recipe.targets.iter().map(|(name, _)| ("targets", name)).collect::<Vec<_>>();
+    let nodes = recipe.nodes.iter().map(|(name, _)| ("nodes", name)).collect::<Vec<_>>();
+    for names in [targets, nodes] {
+        let mut seen: BTreeMap<String, &Str> = BTreeMap::new();
+        for (what, name) in names {
+            // They become file names and tags too.
+            if let Some(first) = seen.insert(name.value.to_lowercase(), name) {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::duplicate-id",
+                        format!("two {what} are called `{first}` and `{name}`"),
+                    )
+                    .at(&name.span, "the second")
+                    .at(&first.span, "the first")
+                    .help("give one of them a name that differs in more than its case"),
+                );
+            }
+        }
+    }
 }
 
 fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
@@ -259,5 +278,22 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                     .at(&name.span, "nothing goes there"),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::SourceFile;
+
+    #[test]
+    fn names_that_differ_only_in_case_are_duplicates() {
+        let text = "version = 1\n[targets.x]\nplatform = 'linux/amd64'\nnodes = ['n', 'N']\n\
+            [targets.X]\nplatform = 'linux/arm64'\n[nodes.n]\n[nodes.N]\n\
+            [[step]]\nuses = 'run'\nargv = ['true']\n";
+        let source = SourceFile::new("pipeline.toml", text.into());
+        let (recipe, errors) = crate::spec::parse(&source);
+        assert!(recipe.is_none());
+        let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(messages, ["two targets are called `x` and `X`", "two nodes are called `n` and `N`"]);
     }
 }
