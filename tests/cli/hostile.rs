@@ -157,7 +157,8 @@ fn every_value_is_one_argument_or_an_error() {
             let case = format!("{field} = {payload:?}");
             // What is planned is what would run: its arguments can be read without running them.
             let planned = lab.output(&["plan", "--format", "json"]);
-            let shown = planned.stderr.chars().find(|c| (c.is_control() && !"\n\t".contains(*c)) || *c == '\u{202e}');
+            let shown =
+                planned.stderr.chars().find(|c| (c.is_control() && !"\n\t".contains(*c)) || *c == '\u{202e}');
             assert_eq!(shown, None, "{case}: {:?}", planned.stderr);
             if planned.code != 0 {
                 assert_eq!(planned.code, 3, "{case}: {}", planned.stderr);
@@ -222,7 +223,11 @@ fn what_a_tool_answers_enters_an_argument_only_in_its_shape() {
     for answer in ["-x", "$(touch canary)", "../../x", "sha256:zz", "", "sha256:short\nsha256:other"] {
         lab.script(&[Rule::of("docker").args(&["build"]).write_after("--iidfile", answer)]);
         let ran = lab.output(&["run"]).must(1);
-        assert!(ran.stderr.contains("a digest (`sha256:` and 64 hexadecimal digits)"), "{answer:?}: {}", ran.stderr);
+        assert!(
+            ran.stderr.contains("a digest (`sha256:` and 64 hexadecimal digits)"),
+            "{answer:?}: {}",
+            ran.stderr
+        );
         assert!(!lab.calls().iter().any(|call| call[1] == "save"), "{answer:?}");
     }
 }
@@ -238,7 +243,10 @@ fn the_environment_of_git_has_no_say() {
     std::fs::copy(hook, templates.join("post-checkout")).unwrap();
     std::fs::write(
         lab.space.root().join("home/.gitconfig"),
-        format!("[init]\ntemplateDir = {}\n[protocol]\nallow = always\n", templates.parent().unwrap().display()),
+        format!(
+            "[init]\ntemplateDir = {}\n[protocol]\nallow = always\n",
+            templates.parent().unwrap().display()
+        ),
     )
     .unwrap();
     let mut command = lab.pipeline(&["run"]);

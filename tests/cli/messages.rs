@@ -197,7 +197,11 @@ fn no_engine_at_all_is_a_preflight_failure() {
     );
     for command in ["run", "plan", "check"] {
         let ran = Ran::of(space.command(crate::PIPELINE).arg(command)).must(5);
-        assert!(ran.stderr.contains("engine::none") && ran.stderr.contains("apt-get install buildah"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("engine::none") && ran.stderr.contains("apt-get install buildah"),
+            "{}",
+            ran.stderr
+        );
     }
 }
 
@@ -210,6 +214,8 @@ fn a_node_that_does_not_answer_is_told_before_anything_runs() {
          [[step]]\nuses = \"run\"\nscope = \"node\"\nargv = [\"podman\"]\n",
     );
     // `run` runs here also for a node; only what goes there asks it.
-    lab.script(&[Rule::of("ssh").stderr("ssh: connect to host edge port 22: Connection refused\n").exit(255)]);
+    lab.script(&[Rule::of("ssh")
+        .stderr("ssh: connect to host edge port 22: Connection refused\n")
+        .exit(255)]);
     lab.output(&["run"]).must(0);
 }
