@@ -310,7 +310,7 @@ mod tests {
     use crate::planner::testing::{before, codes, plan, plan_of};
 
     const HEAD: &str = "[targets.x]\nplatform = 'linux/amd64'\nnodes = ['m', 'n']\n\
-        [nodes.m]\nruntime = 'docker'\n[nodes.n]\nruntime = 'docker'\n\
+        [nodes.m]\nruntime = 'docker'\n[nodes.n]\nruntime = 'podman'\n\
         [[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\nbranch = 'b'\n\
         [[step]]\nid = 'image'\nuses = 'build'\ntag = 'x:1'\n";
     const CHECKED: &str = "[[step]]\nuses = 'smoke'\nargv = ['true']\nimage = 'image'\n\

@@ -341,6 +341,11 @@ mod tests {
         let (recipe, errors) = crate::spec::parse(&source);
         assert!(recipe.is_none());
         let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
-        assert_eq!(messages, ["two targets are called `x` and `X`", "two nodes are called `n` and `N`"]);
+        let expected = ["two targets have the names `x` and `X`", "two nodes have the names `n` and `N`"];
+        assert_eq!(messages.len(), expected.len(), "{messages:?}");
+        assert!(
+            messages.iter().zip(expected).all(|(message, begin)| message.starts_with(begin)),
+            "{messages:?}"
+        );
     }
 }
