@@ -1,7 +1,7 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
 
-mod image;
 mod hostile;
+mod image;
 mod kinds;
 mod lab;
 mod messages;

@@ -65,7 +65,11 @@ fn an_interrupted_run_leaves_no_process_and_says_130() {
         assert_eq!(lab.calls_of("podman"), Vec::<Vec<String>>::new());
         let events = lab.events();
         assert!(matches!(events.last().unwrap().kind, EventKind::RunFinished { .. }), "{events:?}");
-        assert!(events.iter().any(|event| matches!(event.kind, EventKind::Interrupted { signal } if signal + 128 == code)));
+        assert!(
+            events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Interrupted { signal } if signal + 128 == code))
+        );
         assert!(events.iter().any(|event| {
             matches!(&event.kind, EventKind::Finished { instance, status: Status::Cancelled, .. } if instance.as_str() == "sleeps@host")
         }));

@@ -5,7 +5,7 @@ use std::fmt::Write as _;
 use petgraph::Direction;
 
 use super::describe::describe;
-use super::{shown_env, shown_line};
+use super::{acts, shown_env, shown_line};
 use crate::plan::{Action, Command, Instance, NodeIndex, Place, Plan};
 
 /// The whole plan. Commands on nodes stand after `on NODE:`; what that means is said at the end.
@@ -29,7 +29,8 @@ pub fn text(plan: &Plan) -> String {
         instance(&mut out, plan, node);
     }
     legend(&mut out, plan);
-    out
+    // Commands are quoted; sentences hold what the recipe says as it is.
+    out.chars().map(|c| if acts(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn count(number: usize, what: &str) -> String {
