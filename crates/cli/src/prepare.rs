@@ -1,12 +1,13 @@
 //! From the command line to a plan: reading, choosing an engine, planning.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
 use pipeline_core::actions::Performer;
 use pipeline_core::diag::{Diagnostic, Diagnostics};
-use pipeline_core::plan::{Grammar, Plan};
+use pipeline_core::plan::{Engine, Grammar, Plan};
 use pipeline_core::planner::{Machine, Selection, plan};
 use pipeline_core::platform::Platform;
 use pipeline_core::spec::{Given, Recipe, examine};
@@ -21,6 +22,19 @@ pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) found: Found,
     pub(crate) env: BTreeMap<OsString, OsString>,
+    /// The names that the recipe passes from this environment.
+    pub(crate) passed: Vec<String>,
+    /// Why no engine works here, where the plan takes one for granted all the same.
+    pub(crate) no_engine: Option<Diagnostic>,
+}
+
+/// What becomes of `engine = "auto"` on a machine without an engine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum WithoutEngine {
+    /// There is no plan: it could not be carried out.
+    Refuse,
+    /// The plan is for looking at, so the embedded default will do.
+    Assume,
 }
 
 /// This machine's platform.
@@ -48,7 +62,11 @@ pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
 }
 
 /// Reads and plans the recipe that the arguments name. What is wrong has been shown; the error is the exit code.
-pub(crate) fn prepare(args: &RecipeArgs, select: &SelectArgs) -> Result<Prepared, u8> {
+pub(crate) fn prepare(
+    args: &RecipeArgs,
+    select: &SelectArgs,
+    without_engine: WithoutEngine,
+) -> Result<Prepared, u8> {
     let found = find(args)?;
     let source = found.source.clone();
     let (recipe, mut diagnostics) = examine(&source);
@@ -59,7 +77,14 @@ pub(crate) fn prepare(args: &RecipeArgs, select: &SelectArgs) -> Result<Prepared
     let passed = passed(&recipe);
     let env = environment::for_steps(&passed);
     let given = given(args, &recipe, &found, &env)?;
-    let choose = || doctor::choose_engine(&env, &found.folder);
+    let no_engine = RefCell::new(None);
+    let choose = || match doctor::choose_engine(&env, &found.folder) {
+        Err(none) if without_engine == WithoutEngine::Assume => {
+            no_engine.replace(Some(none));
+            Ok((Engine::Buildah, "none works on this machine, so the default is taken for granted".into()))
+        }
+        chosen => chosen,
+    };
     let machine =
         Machine { platform: platform(), folder: folder_name(&found.folder), choose_engine: &choose };
     let selection =
@@ -69,7 +94,10 @@ pub(crate) fn prepare(args: &RecipeArgs, select: &SelectArgs) -> Result<Prepared
     let diagnostics = diagnostics.finish(&source);
     terminal::diagnostics(&diagnostics);
     match plan {
-        Some(plan) => Ok(Prepared { plan, found, env }),
+        Some(plan) => {
+            let no_engine = no_engine.into_inner();
+            Ok(Prepared { plan, found, env, passed, no_engine })
+        }
         None => Err(code(&diagnostics)),
     }
 }

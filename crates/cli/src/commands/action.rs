@@ -15,6 +15,9 @@ struct Request {
     action: Action,
     #[serde(default)]
     nodes: BTreeMap<String, Node>,
+    /// What the recipe's `[env]` passes.
+    #[serde(default)]
+    env: Vec<String>,
 }
 
 pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u8 {
@@ -49,7 +52,7 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
         }
     };
     let performer = prepare::performer(allow_privileged);
-    let host = Host { here, env: environment::for_steps(&[]), actions: &performer };
+    let host = Host { here, env: environment::for_steps(&request.env), actions: &performer };
     let signals = Signals::install().ok();
     let mut show = |event: &Event| {
         if let EventKind::Line { stream, text, .. } = &event.kind {

@@ -5,8 +5,14 @@ use crate::{exit_code, prepare, terminal};
 
 pub(super) fn check(args: &CheckArgs) -> u8 {
     let everything = SelectArgs { target: Vec::new(), node: Vec::new(), skip: Vec::new() };
-    match prepare::prepare(&args.recipe, &everything) {
+    match prepare::prepare(&args.recipe, &everything, prepare::WithoutEngine::Assume) {
         Ok(prepared) => {
+            if let Some(none) = &prepared.no_engine {
+                terminal::note(&format!(
+                    "note: {}; the recipe was read as for buildah\n",
+                    terminal::clean(&none.message)
+                ));
+            }
             terminal::note(&format!(
                 "{}: the recipe is valid ({} instances)\n",
                 prepared.found.source.name(),

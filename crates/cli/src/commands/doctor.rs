@@ -1,5 +1,6 @@
 //! `pipeline doctor`
 
+use pipeline_core::diag::Diagnostic;
 use pipeline_core::doctor::{Finding, Level, Subject, examine};
 use serde_json::json;
 
@@ -11,7 +12,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
     let named = args.recipe.recipe.is_some() || args.recipe.file.is_some();
     // Without a recipe the machine is examined for whatever a recipe could need.
     let prepared = if named || recipe::find(&args.recipe).is_ok() {
-        match prepare::prepare(&args.recipe, &args.select) {
+        match prepare::prepare(&args.recipe, &args.select, prepare::WithoutEngine::Assume) {
             Ok(prepared) => Some(prepared),
             Err(code) => return code,
         }
@@ -25,13 +26,16 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
     let env = prepared.as_ref().map_or_else(|| environment::for_steps(&[]), |prepared| prepared.env.clone());
     let binfmt = prepare::binfmt();
     let platform = prepare::platform();
-    let findings = examine(&Subject {
+    let mut findings = examine(&Subject {
         env: &env,
         here: &here,
         platform: &platform,
         binfmt: &binfmt,
         plan: prepared.as_ref().map(|prepared| &prepared.plan),
     });
+    if let Some(none) = prepared.as_ref().and_then(|prepared| prepared.no_engine.as_ref()) {
+        no_engine(&mut findings, none);
+    }
     match args.format {
         TableFormat::Json => {
             terminal::out(&format!("{:#}\n", json!({ "version": 1, "findings": findings })));
@@ -43,6 +47,19 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
     } else {
         exit_code::DONE
     }
+}
+
+/// Says of all engines why none works, before what is said of the one that the plan was made with.
+fn no_engine(findings: &mut Vec<Finding>, none: &Diagnostic) {
+    let finding = Finding {
+        area: "engine".into(),
+        name: "auto".into(),
+        level: Level::Missing,
+        detail: none.message.clone(),
+        remedy: none.help.clone(),
+    };
+    let at = findings.iter().position(|other| other.area == finding.area).unwrap_or(findings.len());
+    findings.insert(at, finding);
 }
 
 /// Findings by area, each with its remedy.

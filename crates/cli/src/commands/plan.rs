@@ -5,11 +5,11 @@ use pipeline_core::plan::Presence;
 use pipeline_core::show;
 
 use crate::args::{PlanArgs, PlanFormat};
-use crate::prepare::{self, Prepared, prepare};
+use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::{exit_code, terminal};
 
 pub(super) fn plan(args: &PlanArgs) -> u8 {
-    let prepared = match prepare(&args.recipe, &args.select) {
+    let prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };
@@ -18,7 +18,7 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
         PlanFormat::Json => {
             format!("{}\n", serde_json::to_string_pretty(&show::json(&prepared.plan)).unwrap_or_default())
         }
-        PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder),
+        PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed),
     };
     if args.probe && args.format == PlanFormat::Text {
         text += &probe(&prepared);

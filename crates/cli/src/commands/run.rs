@@ -11,12 +11,12 @@ use pipeline_core::show;
 
 use super::doctor::table;
 use crate::args::{Progress, RunArgs};
-use crate::prepare::{self, Prepared, prepare};
+use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::terminal::Plain;
 use crate::{exit_code, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
-    let prepared = match prepare(&args.recipe, &args.select) {
+    let prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };
@@ -30,12 +30,13 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 }
 
 fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
-    let Prepared { plan, found, env } = prepared;
+    let Prepared { plan, found, env, .. } = prepared;
     // Held until the end: one run at a time in a folder.
-    let _lock = Lock::acquire(&found.folder).map_err(|error| {
+    let lock = Lock::acquire(&found.folder).map_err(|error| {
         terminal::error(&error.to_string(), None);
         exit_code::PREFLIGHT_FAILED
     })?;
+    lock.sweep();
     let allowed = privileged(plan, args.allow_privileged)?;
     look_ahead(args, prepared)?;
     let run = run_id();
@@ -182,6 +183,7 @@ fn delivered(plan: &Plan, summary: &Summary) {
     }
 }
 
+/// Of several answers the gravest: a mismatch before any other failure.
 fn code(summary: &Summary) -> u8 {
     if let Some(signal) = summary.interrupted {
         return exit_code::SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0));
@@ -191,8 +193,39 @@ fn code(summary: &Summary) -> u8 {
         match status {
             Status::Failed(failure) if failure.kind == FailureKind::Mismatch => return exit_code::MISMATCH,
             Status::Failed(_) | Status::Cancelled => code = exit_code::STEP_FAILED,
-            Status::Done | Status::Allowed(_) | Status::Skipped { .. } => {}
+            // Allowed is the failure, not that what depends on it is missing.
+            Status::Skipped { because: Some(_) } => code = exit_code::STEP_FAILED,
+            Status::Done | Status::Allowed(_) | Status::Skipped { because: None } => {}
         }
     }
     code
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+    use std::time::Duration;
+
+    use pipeline_core::event::{Counts, Failure};
+    use pipeline_core::plan::InstanceId;
+
+    use super::*;
+
+    fn ended(statuses: Vec<(&str, Status)>) -> u8 {
+        let id = |id: &str| InstanceId::new(id, None, None);
+        let results =
+            statuses.into_iter().map(|(step, status)| (id(step), (status, Duration::ZERO))).collect();
+        let values = BTreeMap::new();
+        code(&Summary { counts: Counts::default(), results, values, interrupted: None })
+    }
+
+    #[test]
+    fn what_an_allowed_failure_left_out_is_no_success() {
+        let allowed = || Status::Allowed(Failure::new(FailureKind::Timeout, "x"));
+        let skipped = || Status::Skipped { because: Some(InstanceId::new("check", None, None)) };
+        assert_eq!(ended(vec![("check", allowed()), ("after", Status::Done)]), exit_code::DONE);
+        assert_eq!(ended(vec![("check", allowed()), ("deliver", skipped())]), exit_code::STEP_FAILED);
+        let mismatch = Status::Failed(Failure::new(FailureKind::Mismatch, "x"));
+        assert_eq!(ended(vec![("a", mismatch), ("deliver", skipped())]), exit_code::MISMATCH);
+    }
 }

@@ -1,6 +1,6 @@
 //! Progress as lines: reads well in a terminal and in a CI log.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use pipeline_core::event::{Event, EventKind, Failure, Status, Stream};
@@ -20,11 +20,24 @@ pub(crate) struct Plain {
     total: usize,
     ended: usize,
     tails: BTreeMap<InstanceId, VecDeque<String>>,
+    /// What failed and may.
+    allowed: BTreeSet<InstanceId>,
+    /// How many did not start because of those.
+    left_out: usize,
 }
 
 impl Plain {
     pub(crate) fn new(logs: PathBuf, verbose: bool) -> Self {
-        Self { style: Style::stderr(), verbose, logs, total: 0, ended: 0, tails: BTreeMap::new() }
+        Self {
+            style: Style::stderr(),
+            verbose,
+            logs,
+            total: 0,
+            ended: 0,
+            tails: BTreeMap::new(),
+            allowed: BTreeSet::new(),
+            left_out: 0,
+        }
     }
 
     pub(crate) fn on(&mut self, event: &Event) {
@@ -71,6 +84,10 @@ impl Plain {
                         parts.push(format!("{number} {what}"));
                     }
                 }
+                if self.left_out > 0 {
+                    // Nothing says FAILED above, and the run ends with an exit code other than 0.
+                    parts.push(format!("{} of these for want of what failed as allowed", self.left_out));
+                }
                 let text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
                 let text =
                     if counts.done == self.total { self.style.good(&text) } else { self.style.bold(&text) };
@@ -85,9 +102,13 @@ impl Plain {
         match status {
             Status::Done => self.line("done", &progress, instance, &format!("  {took}")),
             Status::Failed(failure) => self.failed("FAILED", &progress, instance, failure, took),
-            Status::Allowed(failure) => self.failed("allowed", &progress, instance, failure, took),
+            Status::Allowed(failure) => {
+                self.allowed.insert(instance.clone());
+                self.failed("allowed", &progress, instance, failure, took);
+            }
             Status::Cancelled => self.line("stopped", &progress, instance, &format!("  {took}")),
             Status::Skipped { because: Some(other) } => {
+                self.left_out += usize::from(self.allowed.contains(other));
                 self.line("skipped", &progress, instance, &format!("  ({other} failed)"));
             }
             // A run that ends early skips all the rest; the last line counts them.
@@ -109,7 +130,8 @@ impl Plain {
             }
         }
         if let Some(help) = &failure.help {
-            text += &format!("{indent}{} {}\n", self.style.dim("help:"), clean(help));
+            let help = clean(help).replace('\n', &format!("\n{indent}      "));
+            text += &format!("{indent}{} {help}\n", self.style.dim("help:"));
         }
         let log = self.logs.join(format!("{instance}.log"));
         text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());

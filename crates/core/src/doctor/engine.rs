@@ -13,8 +13,8 @@ use crate::plan::Engine;
 /// dockerd on a loaded machine answers in well under a second, and buildah at once.
 const LIMIT: Duration = Duration::from_secs(5);
 
-/// podman opens its storage; the first time, it makes it.
-const PODMAN_LIMIT: Duration = Duration::from_secs(10);
+/// How many of them there may be.
+const USER_NAMESPACES: &str = "/proc/sys/user/max_user_namespaces";
 
 const NONE_HELP: &str = "install one that needs no daemon: `apt-get install buildah`; or `apt-get install podman`, or \
      `apt-get install docker.io`, and start it: `systemctl start docker`";
@@ -84,6 +84,7 @@ struct Probe<'p> {
 impl Probe<'_> {
     /// Why the engine will do, or why not.
     fn engine(&self, engine: Engine, daemon: &Daemon) -> Result<String, String> {
+        let root = rustix::process::geteuid().is_root();
         match engine {
             Engine::Docker => match daemon {
                 Daemon::Absent => Err("docker is not installed".into()),
@@ -107,12 +108,12 @@ impl Probe<'_> {
                     .map(|line| format!("buildx works ({line})"))
                     .map_err(|why| format!("buildx cannot be used ({why})")),
             },
-            // A version says nothing about storage, user namespaces and mounts; this opens them.
+            // `podman info` would say more, but it makes the storage folders where there are none, and without root starts
+            // a process that stays; with throw-away folders it says nothing about the real ones. A plan writes nothing,
+            // so only this is asked, and what podman cannot do without where it runs without root.
             Engine::Podman => self
-                .first_line(
-                    &["podman", "info", "--format", "podman {{.Version.Version}} works"],
-                    PODMAN_LIMIT,
-                )
+                .first_line(&["podman", "--version"], LIMIT)
+                .and_then(|line| rootless(root, Path::new(USER_NAMESPACES)).map(|()| works(&line)))
                 .map_err(|why| {
                     if why == NOT_INSTALLED {
                         format!("podman {why}")
@@ -121,7 +122,7 @@ impl Probe<'_> {
                     }
                 }),
             Engine::Buildah => {
-                self.first_line(&["buildah", "--version"], LIMIT).map(|line| buildah(&line)).map_err(|why| {
+                self.first_line(&["buildah", "--version"], LIMIT).map(|line| works(&line)).map_err(|why| {
                     if why == NOT_INSTALLED {
                         format!("buildah {why}")
                     } else {
@@ -186,8 +187,31 @@ impl Probe<'_> {
 
 const NOT_INSTALLED: &str = "is not installed";
 
-/// `buildah version 1.28.2 (image-spec …, runtime-spec …)`
-fn buildah(line: &str) -> String {
+/// Without root, podman's storage needs user namespaces.
+fn rootless(root: bool, limit: &Path) -> Result<(), String> {
+    let none = std::fs::read_to_string(limit).is_ok_and(|text| text.trim() == "0");
+    if root || !none { Ok(()) } else { Err("this machine allows no user namespaces".into()) }
+}
+
+/// `buildah version 1.28.2 (image-spec …, runtime-spec …)`, `podman version 4.3.1`
+fn works(line: &str) -> String {
     let version = line.split(" (").next().unwrap_or_default().replace(" version ", " ");
     format!("{version} works")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn podman_needs_user_namespaces_without_root() {
+        let folder = tempfile::tempdir().unwrap();
+        let limit = folder.path().join("max");
+        assert!(rootless(false, &limit).is_ok(), "where the kernel does not say, it may work");
+        std::fs::write(&limit, "0\n").unwrap();
+        assert!(rootless(false, &limit).is_err());
+        assert!(rootless(true, &limit).is_ok());
+        std::fs::write(&limit, "15000\n").unwrap();
+        assert!(rootless(false, &limit).is_ok());
+    }
 }

@@ -11,6 +11,9 @@ mod preflight;
 mod tools;
 mod workspace;
 
+#[cfg(test)]
+mod tests;
+
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
@@ -96,13 +99,8 @@ pub enum Level {
 
 impl Finding {
     fn new(area: &Area, name: impl Into<String>, level: Level, detail: impl AsRef<str>) -> Self {
-        Self {
-            area: area.to_string(),
-            name: name.into(),
-            level,
-            detail: one_line(detail.as_ref()),
-            remedy: None,
-        }
+        let (name, detail) = (one_line(&name.into()), one_line(detail.as_ref()));
+        Self { area: area.to_string(), name, level, detail, remedy: None }
     }
 
     fn ok(area: &Area, name: impl Into<String>, detail: impl AsRef<str>) -> Self {

@@ -1,10 +1,13 @@
 //! What the commands of a plan need, here and on each node. Pure.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
 use petgraph::visit::{Dfs, Reversed};
 
+use crate::exec::find;
 use crate::plan::{
     Action, Command, Engine, Instance, Node, NodeIndex, Part, Place, Plan, Register, Text, Value,
 };
@@ -13,16 +16,49 @@ use crate::platform::Platform;
 /// How certainly a tool is needed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(super) enum Need {
-    /// Only in clean-up, for a step that may fail, or when something else is missing.
+    /// Only in clean-up, for a step that may fail, when something else is missing, or what a step before it may bring.
     Perhaps,
     Certain,
+}
+
+/// A tool by its name, and where it is looked for.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) struct Named {
+    pub(super) tool: String,
+    /// The PATH that the command sets for itself; every step's own when absent.
+    pub(super) path: Option<String>,
+}
+
+impl From<&str> for Named {
+    fn from(tool: &str) -> Self {
+        Self { tool: tool.to_owned(), path: None }
+    }
+}
+
+impl Named {
+    /// The tool's path, where it is there.
+    pub(super) fn find(&self, here: &Path, env: &BTreeMap<OsString, OsString>) -> Option<PathBuf> {
+        find(OsStr::new(&self.tool), here, &self.env(env))
+    }
+
+    /// The environment in which it is found.
+    pub(super) fn env<'e>(
+        &self,
+        env: &'e BTreeMap<OsString, OsString>,
+    ) -> Cow<'e, BTreeMap<OsString, OsString>> {
+        let mut env = Cow::Borrowed(env);
+        if let Some(path) = &self.path {
+            env.to_mut().insert("PATH".into(), path.into());
+        }
+        env
+    }
 }
 
 /// Tools that are run on this machine.
 #[derive(Debug, Default)]
 pub(super) struct Local {
-    /// By name on PATH.
-    pub(super) named: BTreeMap<String, Need>,
+    /// By name on a PATH.
+    pub(super) named: BTreeMap<Named, Need>,
     /// By path, absolute.
     pub(super) paths: BTreeMap<PathBuf, Need>,
 }
@@ -72,10 +108,14 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
     let mut local = Local::default();
     for index in plan.graph.node_indices() {
         let instance = &plan.graph[index];
+        let most = if may_be_brought(plan, index) { Need::Perhaps } else { Need::Certain };
         for (command, need) in commands(instance) {
+            let need = need.min(most);
             match &command.place {
                 Place::Node(name) if plan.nodes.get(name).is_some_and(|node| node.ssh.is_some()) => {
-                    raise(&mut local.named, "ssh".to_owned(), need);
+                    if let Some(ssh) = named(command, "ssh", here) {
+                        raise(&mut local.named, ssh, need);
+                    }
                 }
                 // A node that is this machine is asked itself, as any node.
                 Place::Node(_) => {}
@@ -90,7 +130,7 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
                         if !is_made(plan, index, &path, here) {
                             raise(&mut local.paths, path, need);
                         }
-                    } else {
+                    } else if let Some(tool) = named(command, &tool, here) {
                         raise(&mut local.named, tool, need);
                     }
                 }
@@ -98,11 +138,36 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
         }
         let asked = instance.actions.iter().filter_map(verified);
         if asked.filter_map(|name| plan.nodes.get(name)).any(|node| node.ssh.is_some()) {
-            let need = if instance.allow_failure { Need::Perhaps } else { Need::Certain };
-            raise(&mut local.named, "ssh".to_owned(), need);
+            let need = if instance.allow_failure { Need::Perhaps } else { most };
+            raise(&mut local.named, "ssh".into(), need);
         }
     }
     local
+}
+
+/// The tool on the PATH that its command sees, unless only a run knows that PATH.
+fn named(command: &Command, tool: &str, here: &Path) -> Option<Named> {
+    let path = match command.env.get("PATH") {
+        Some(path) => Some(known(path, here)?),
+        None => None,
+    };
+    Some(Named { tool: tool.to_owned(), path })
+}
+
+/// A `run` step on this machine comes before, if only by `needs`: what it leaves behind nobody can tell, it may well
+/// install or make the tool.
+fn may_be_brought(plan: &Plan, user: NodeIndex) -> bool {
+    let reversed = Reversed(&plan.graph);
+    let mut before = Dfs::new(reversed, user);
+    while let Some(index) = before.next(reversed) {
+        let here =
+            |action: &Action| matches!(action, Action::Command(command) if command.place == Place::Here);
+        let instance = &plan.graph[index];
+        if index != user && instance.kind == "run" && instance.actions.iter().any(here) {
+            return true;
+        }
+    }
+    false
 }
 
 /// What each node of the plan must have.

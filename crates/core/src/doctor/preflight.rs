@@ -17,9 +17,10 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
     let local = needs::local(plan, here);
     let mut findings: Vec<Finding> =
         local.paths.iter().map(|(path, need)| tools::at_path(path, *need, env)).collect();
-    let absent = local.named.iter().filter(|(name, _)| find(OsStr::new(name), here, env).is_none());
-    findings.extend(absent.map(|(name, need)| tools::not_installed(name, *need)));
-    let no_ssh = local.named.contains_key("ssh") && find(OsStr::new("ssh"), here, env).is_none();
+    let absent = local.named.iter().filter(|(tool, _)| tool.find(here, env).is_none());
+    findings.extend(absent.map(|(tool, need)| tools::not_installed(tool, *need)));
+    let no_ssh =
+        local.named.keys().any(|tool| tool.tool == "ssh") && find(OsStr::new("ssh"), here, env).is_none();
     if no_ssh {
         // Forty nodes that cannot be reached for want of ssh are one problem.
         findings.extend(nodes::reach(plan, here, env).into_iter().filter(|f| f.name != "connection"));

@@ -1,11 +1,11 @@
 //! Tools on this machine.
 
 use std::collections::BTreeMap;
-use std::ffi::{OsStr, OsString};
+use std::ffi::OsString;
 use std::path::Path;
 use std::time::Duration;
 
-use super::needs::{self, Need};
+use super::needs::{self, Named, Need};
 use super::{Area, Finding, Level, Subject, one_line};
 use crate::exec::tools::{install_help, tool_named};
 use crate::exec::{NoAnswer, Question, ask, find};
@@ -36,14 +36,14 @@ pub(super) fn examine(subject: &Subject<'_>, works: Option<Engine>) -> Vec<Findi
 }
 
 /// What any recipe might need. Of the engines one is enough.
-fn of_all_kinds(have_engine: bool) -> BTreeMap<String, Need> {
+fn of_all_kinds(have_engine: bool) -> BTreeMap<Named, Need> {
     let is_engine = |tool: &str| Engine::ALL.iter().any(|engine| engine.name() == tool);
     KINDS
         .iter()
         .flat_map(|kind| kind.tools())
         .map(|tool| {
             let need = if have_engine && is_engine(tool) { Need::Perhaps } else { Need::Certain };
-            ((*tool).to_owned(), need)
+            (Named::from(*tool), need)
         })
         .collect()
 }
@@ -70,18 +70,25 @@ pub(super) fn at_path(path: &Path, need: Need, env: &BTreeMap<OsString, OsString
 }
 
 /// The finding on a tool that is not on PATH.
-pub(super) fn not_installed(name: &str, need: Need) -> Finding {
-    let finding = Finding::new(&Area::Tools, name, absent(need), "is not installed (not found on PATH)");
+pub(super) fn not_installed(tool: &Named, need: Need) -> Finding {
+    let name = tool.tool.as_str();
+    let detail = match &tool.path {
+        Some(path) => format!("is not installed (not found on the step's own PATH, {path})"),
+        None => "is not installed (not found on PATH)".into(),
+    };
+    let finding = Finding::new(&Area::Tools, name, absent(need), detail);
     match tool_named(name) {
         Some(tool) => finding.remedy(tool.install),
         None => finding.remedy(install_help(name, None)),
     }
 }
 
-fn named_tool(name: &str, need: Need, subject: &Subject<'_>) -> Finding {
-    let Some(path) = find(OsStr::new(name), subject.here, subject.env) else {
-        return not_installed(name, need);
+fn named_tool(named: &Named, need: Need, subject: &Subject<'_>) -> Finding {
+    let name = named.tool.as_str();
+    let Some(path) = named.find(subject.here, subject.env) else {
+        return not_installed(named, need);
     };
+    let env = named.env(subject.env);
     let found = path.display().to_string();
     // Whatever else a recipe calls is not ours to try out.
     let Some(tool) = tool_named(name).filter(|tool| !tool.version.is_empty()) else {
@@ -89,8 +96,7 @@ fn named_tool(name: &str, need: Need, subject: &Subject<'_>) -> Finding {
     };
     let argv: Vec<OsString> =
         std::iter::once(name).chain(tool.version.iter().copied()).map(OsString::from).collect();
-    let question =
-        Question { argv: &argv, dir: subject.here, env: subject.env, hold_stdin: false, within: LIMIT };
+    let question = Question { argv: &argv, dir: subject.here, env: &env, hold_stdin: false, within: LIMIT };
     let broken = |why: String| {
         Finding::new(&Area::Tools, name, absent(need), format!("{found} does not start: {why}"))
             .remedy(tool.install)
@@ -115,6 +121,6 @@ fn named_tool(name: &str, need: Need, subject: &Subject<'_>) -> Finding {
             format!("{found} did not tell its version within {} s", LIMIT.as_secs()),
         ),
         Err(NoAnswer::Io(error)) => broken(error.to_string()),
-        Err(NoAnswer::NotFound) => not_installed(name, need),
+        Err(NoAnswer::NotFound) => not_installed(named, need),
     }
 }

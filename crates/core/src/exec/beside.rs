@@ -19,7 +19,7 @@ impl ActionCx<'_> {
         ask: &dyn Fn() -> Result<T, Failure>,
     ) -> Result<T, Failure> {
         let argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
-        let shown = Shown { argv: &argv, node: None, remote: true };
+        let shown = Shown { argv: &argv, node: None, remote: true, about: None };
         let tool = argv.first().map(|tool| tool.to_string_lossy().into_owned()).unwrap_or_default();
         let program = self.tool(&tool)?;
         self.event(EventKind::Command {

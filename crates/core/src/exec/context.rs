@@ -138,7 +138,11 @@ impl ActionCx<'_> {
         let argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
         let inner: Vec<OsString> =
             command.argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
-        let shown = Shown { argv: &inner, node, remote };
+        let instances = self.shared.plan.graph.node_weights();
+        let about = instances
+            .filter(|instance| instance.id == *self.instance)
+            .find_map(|instance| instance.node.as_deref());
+        let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
         for (name, value) in &command.env {
             env.insert(name.into(), self.resolve(value)?);
@@ -202,6 +206,9 @@ impl ActionCx<'_> {
         }
         let code = failure::exit_code(&shown, ended.status)?;
         if !command.ok.contains(&code) {
+            if codes == Codes::Ok && command.mismatch == Some(code) {
+                return Err(failure::mismatch(&shown, code, &last));
+            }
             failure::judge(&shown, code, &last, codes == Codes::Any)?;
         }
         Ok(Captured { stdout: ended.stdout, code })

@@ -27,6 +27,8 @@ pub(super) struct Shown<'a> {
     pub(super) argv: &'a [OsString],
     pub(super) node: Option<&'a str>,
     pub(super) remote: bool,
+    /// The node that the instance is about, also where the command runs here: `scp`.
+    pub(super) about: Option<&'a str>,
 }
 
 impl Shown<'_> {
@@ -106,8 +108,12 @@ pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Fa
 /// What an exit code that does not mean success means. `any`: the caller wants to judge the tool's own codes itself.
 pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
     let tool = shown.tool();
-    if code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
-        let place = shown.node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
+    // scp has a code of its own for a connection that breaks under it.
+    let broken =
+        tool == "scp" && ["lost connection", "Connection closed"].iter().any(|text| last.contains(text));
+    if broken || code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
+        let node = shown.node.or(shown.about);
+        let place = node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
         let failure =
             Failure::new(FailureKind::Unreachable, format!("{place} could not be reached by {shown}"));
         let said = if last.is_empty() { String::new() } else { format!("ssh says: {last}\n") };
@@ -127,7 +133,47 @@ pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Resu
         )
         .help(tools::install_help(&tool, Some(node))));
     }
-    Err(Failure::new(FailureKind::Exit { code }, format!("{shown} exited with code {code}")))
+    let failure = Failure::new(FailureKind::Exit { code }, exited(shown, code, last));
+    Err(match advice(&tool, last) {
+        Some(advice) => failure.help(advice),
+        None => failure,
+    })
+}
+
+/// The exit code by which a command tells that it found something other than it must be.
+pub(super) fn mismatch(shown: &Shown<'_>, code: i32, last: &str) -> Failure {
+    Failure::new(FailureKind::Mismatch, exited(shown, code, last))
+}
+
+fn exited(shown: &Shown<'_>, code: i32, last: &str) -> String {
+    let said = match last.trim() {
+        "" => String::new(),
+        last => format!(": {}", shorten(last)),
+    };
+    format!("{shown} exited with code {code}{said}")
+}
+
+fn shorten(text: &str) -> String {
+    if text.chars().count() > SHOWN {
+        text.chars().take(SHOWN).chain(['…']).collect()
+    } else {
+        text.to_owned()
+    }
+}
+
+/// What to do about tools' own last words, where they leave that open.
+fn advice(tool: &str, last: &str) -> Option<&'static str> {
+    let words: [(&str, &str, &str); 3] = [
+        (
+            "git",
+            "couldn't find remote ref",
+            "the repository has no such branch or tag; `git ls-remote URL` lists those it has",
+        ),
+        ("git", "not our ref", "the repository does not give this commit; is it on one of its branches?"),
+        ("", "No space left on device", "make room on the disk; the log says where"),
+    ];
+    let fits = |(by, text, _): &&(&str, &str, &str)| (by.is_empty() || *by == tool) && last.contains(text);
+    words.iter().find(fits).map(|(.., advice)| *advice)
 }
 
 #[cfg(test)]
@@ -137,14 +183,30 @@ mod tests {
     #[test]
     fn exit_255_of_ssh_is_the_network_and_of_others_their_own() {
         let argv = ["skopeo", "copy", "a b"].map(OsString::from);
-        let remote = Shown { argv: &argv, node: Some("n1"), remote: true };
+        let remote = Shown { argv: &argv, node: Some("n1"), remote: true, about: None };
         let failure = judge(&remote, 255, "Connection refused", false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert!(failure.help.unwrap().contains("Connection refused"));
         assert_eq!(judge(&remote, 127, "", false).unwrap_err().kind, FailureKind::Tool);
         judge(&remote, 1, "", true).unwrap();
+        let scp = ["scp", "a", "n1:b"].map(OsString::from);
+        let here = Shown { argv: &scp, node: None, remote: false, about: Some("n1") };
+        let failure = judge(&here, 1, "lost connection", false).unwrap_err();
+        assert_eq!(failure.kind, FailureKind::Unreachable);
+        assert!(failure.message.starts_with("node `n1` could not be reached"), "{failure:?}");
         let failure = judge(&Shown { remote: false, node: None, ..remote }, 255, "", false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Exit { code: 255 });
         assert_eq!(failure.message, "`skopeo copy 'a b'` exited with code 255");
+    }
+
+    #[test]
+    fn the_tools_last_words_are_part_of_the_message() {
+        let argv = ["git", "fetch"].map(OsString::from);
+        let shown = Shown { argv: &argv, node: None, remote: false, about: None };
+        let failure = judge(&shown, 128, "fatal: couldn't find remote ref x\n", false).unwrap_err();
+        assert_eq!(failure.message, "`git fetch` exited with code 128: fatal: couldn't find remote ref x");
+        assert!(failure.help.unwrap().contains("ls-remote"));
+        let failure = judge(&shown, 1, &"x".repeat(1000), false).unwrap_err();
+        assert!(failure.message.len() < 300 && failure.message.ends_with('…'), "{failure:?}");
     }
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 #[derive(Debug)]
 pub struct Lock {
     _file: File,
+    /// The folder that is locked: `.pipeline`.
+    pub(super) folder: PathBuf,
 }
 
 /// The folder could not be locked.
@@ -35,9 +37,11 @@ pub enum LockError {
 impl Lock {
     /// Locks the recipe's folder, or says who has.
     pub fn acquire(here: &Path) -> Result<Self, LockError> {
-        let path = here.join(".pipeline/lock");
+        let folder = here.join(".pipeline");
+        let path = folder.join("lock");
         let failed = |error| LockError::Io { path: path.clone(), error };
-        fs::create_dir_all(here.join(".pipeline")).map_err(failed)?;
+        fs::create_dir_all(&folder).map_err(failed)?;
+        ignored(&folder).map_err(|error| LockError::Io { path: folder.join(".gitignore"), error })?;
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -65,13 +69,34 @@ impl Lock {
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
             .map_err(failed)?;
-        Ok(Self { _file: file })
+        Ok(Self { _file: file, folder })
+    }
+}
+
+/// Nothing in the folder is the repository's: gigabytes of images would be one `git add .` away. What stands in the file
+/// already is its owner's.
+fn ignored(folder: &Path) -> io::Result<()> {
+    match OpenOptions::new().write(true).create_new(true).open(folder.join(".gitignore")) {
+        Ok(mut file) => file.write_all(b"*\n"),
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists => Ok(()),
+        Err(error) => Err(error),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn git_ignores_the_folder_and_a_changed_file_stays() {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join(".pipeline/.gitignore");
+        drop(Lock::acquire(folder.path()).unwrap());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "*\n");
+        fs::write(&file, "work\n").unwrap();
+        drop(Lock::acquire(folder.path()).unwrap());
+        assert_eq!(fs::read_to_string(&file).unwrap(), "work\n");
+    }
 
     #[test]
     fn the_second_is_told_who_holds_it() {

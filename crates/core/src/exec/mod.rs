@@ -24,6 +24,7 @@ mod record;
 mod scheduler;
 mod signal;
 mod state;
+mod sweep;
 pub mod tools;
 mod worker;
 

@@ -149,7 +149,11 @@ fn digest(output: &str, value: &str) -> Result<(), Failure> {
 
 /// Runs a command whose stdout is a value.
 fn kept(cx: &ActionCx<'_>, command: &Command, capture: &Capture) -> Result<String, Failure> {
-    let captured = cx.execute(command, Keep::Stdout, Codes::Ok)?;
+    let mut captured = cx.execute(command, Keep::Stdout, Codes::Ok)?;
+    if capture.again && captured.stdout.is_empty() {
+        cx.say("nothing was printed; the tool may have lost it, so once more");
+        captured = cx.execute(command, Keep::Stdout, Codes::Ok)?;
+    }
     let text = String::from_utf8_lossy(&captured.stdout);
     let value = text.trim_end_matches(['\n', '\r']);
     if capture.grammar.accepts(value) {

@@ -51,6 +51,9 @@ pub struct Command {
     /// Exit codes that mean success.
     #[serde(default = "zero", skip_serializing_if = "is_zero")]
     pub ok: Vec<i32>,
+    /// The exit code that says: something is other than it must be, such as a digest.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mismatch: Option<i32>,
     /// Keep what it prints on stdout, less trailing newlines, as an output of the instance.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub capture: Option<Capture>,
@@ -63,6 +66,9 @@ pub struct Capture {
     pub output: String,
     /// What it must look like.
     pub grammar: Grammar,
+    /// Run the command once more when nothing came: for a tool that now and then loses what its child printed.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub again: bool,
 }
 
 /// Where a command runs.
@@ -100,6 +106,7 @@ impl Command {
             dir: None,
             env: BTreeMap::new(),
             ok: zero(),
+            mismatch: None,
             capture: None,
         }
     }
@@ -135,7 +142,7 @@ impl Command {
     /// Keeps stdout as the instance's output of that name.
     #[must_use]
     pub fn capture(mut self, output: &str, grammar: Grammar) -> Self {
-        self.capture = Some(Capture { output: output.into(), grammar });
+        self.capture = Some(Capture { output: output.into(), grammar, again: false });
         self
     }
 }

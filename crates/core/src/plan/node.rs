@@ -95,7 +95,7 @@ pub struct Ssh {
 /// ssh hands no signal to a command without a terminal, and its end does not end the command (it would go on for as long
 /// as it likes). So the command runs in a session of its own beside a reader of the connection's stdin, which the engine
 /// holds open: its end is the signal to die.
-const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
+pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
      (while read -r _ <&3; do :; done; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
      wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; exit $r";
 
@@ -149,8 +149,22 @@ impl Ssh {
         let mut argv: Vec<Text> = vec!["scp".into(), "-s".into(), "-q".into()];
         argv.extend(self.options());
         argv.extend(self.port("-P"));
-        argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.destination).into()]);
+        argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.bracketed()).into()]);
         argv
+    }
+}
+
+impl Ssh {
+    /// The destination with an IPv6 address in brackets, as `scp` takes what follows the first `:` for a path.
+    fn bracketed(&self) -> String {
+        let (user, host) =
+            self.destination.rsplit_once('@').map_or(("", &*self.destination), |(user, host)| (user, host));
+        let at = if user.is_empty() { "" } else { "@" };
+        if host.contains(':') && !host.starts_with('[') {
+            format!("{user}{at}[{host}]")
+        } else {
+            self.destination.clone()
+        }
     }
 }
 
@@ -161,11 +175,11 @@ impl Node {
     /// be held open for as long as the command may run.
     pub fn wrap(&self, argv: &[Text]) -> Vec<Text> {
         let sudo = ["sudo", "-n", "--"].map(Text::from);
-        let argv: Vec<Text> =
-            if self.sudo { sudo.into_iter().chain(argv.to_vec()).collect() } else { argv.to_vec() };
-        let Some(ssh) = &self.ssh else { return argv };
+        let sudo = sudo.into_iter().filter(|_| self.sudo);
+        let Some(ssh) = &self.ssh else { return sudo.chain(argv.to_vec()).collect() };
         let mut line = ssh.ssh(&[]);
-        let watched = ["sh", "-c", WATCHDOG, "sh"].map(Text::from).into_iter().chain(argv);
+        // The watchdog must be of the user whose processes it ends.
+        let watched = sudo.chain(["sh", "-c", WATCHDOG, "sh"].map(Text::from)).chain(argv.to_vec());
         let mut remote = Text::new();
         for (index, arg) in watched.enumerate() {
             if index > 0 {

@@ -37,29 +37,19 @@ pub(super) fn lower(
 ) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
-    let platforms: Vec<Platform> = {
-        let mut seen = Vec::new();
-        for target in &context.members.targets {
-            if !seen.contains(&target.platform) {
-                seen.push(target.platform.clone());
-            }
-        }
-        seen
-    };
     let mut instances: Vec<Option<Instance>> = members.iter().map(|_| None).collect();
     // None of those that could not be lowered.
     let mut outputs: Vec<Option<Outputs>> = vec![None; members.len()];
-    let mut claims: BTreeMap<Claim, usize> = BTreeMap::new();
+    let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
     let mut failed = false;
     for at in order {
         let index = graph[at];
-        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, &platforms, diagnostics)
-        else {
+        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, diagnostics) else {
             failed = true;
             continue;
         };
         for claim in claimed {
-            if let Some(other) = claims.insert(claim.clone(), index) {
+            if let Some((_, other)) = claims.insert(claim.key(context.nodes), (claim.clone(), index)) {
                 // In the order of the recipe.
                 diagnostics.push(two_writers(context, &claim, other.min(index), other.max(index)));
                 failed = true;
@@ -67,6 +57,16 @@ pub(super) fn lower(
         }
         outputs[index] = Some(out);
         instances[index] = Some(instance);
+    }
+    // In the order of keys a folder comes before what is in it, if not always right before.
+    let mut folders: Vec<&(Claim, usize)> = Vec::new();
+    for entry in claims.values() {
+        folders.retain(|folder| folder.0.holds(&entry.0));
+        if let Some((_, first)) = folders.iter().find(|folder| folder.1 != entry.1) {
+            diagnostics.push(two_writers(context, &entry.0, *first, entry.1));
+            failed = true;
+        }
+        folders.push(entry);
     }
     if failed || diagnostics.has_errors() {
         return None;
@@ -104,7 +104,6 @@ fn one(
     graph: &Graph,
     at: NodeIndex,
     outputs: &[Option<Outputs>],
-    platforms: &[Platform],
     diagnostics: &mut Diagnostics,
 ) -> Option<(Instance, Outputs, Vec<Claim>)> {
     let members = &context.members.list;
@@ -136,6 +135,7 @@ fn one(
         output: &output,
     };
     let inputs = inputs(context, graph, at, outputs);
+    let platforms = platforms(context, member.step);
     let node = match &member.node {
         Some(name) => Some(context.nodes.get(name)?),
         None => None,
@@ -149,7 +149,7 @@ fn one(
         view,
         node,
         nodes: context.nodes,
-        platforms,
+        platforms: &platforms,
         engine: context.engine,
         inputs: &inputs,
         diagnostics,
@@ -221,6 +221,18 @@ fn one(
     Some((instance, map, lowered.claims))
 }
 
+/// The platforms of the targets that a step is for, each once.
+fn platforms(context: &Context<'_>, step: usize) -> Vec<Platform> {
+    let mut platforms = Vec::new();
+    for &target in &context.members.applies[step] {
+        let platform = &context.members.targets[target].platform;
+        if !platforms.contains(platform) {
+            platforms.push(platform.clone());
+        }
+    }
+    platforms
+}
+
 fn inputs(
     context: &Context<'_>,
     graph: &Graph,
@@ -249,19 +261,32 @@ fn inputs(
     inputs
 }
 
-/// The step's `env` reaches every command of it that runs here.
+/// The step's `env` reaches every command of it: here through the environment, on a node through `env`, as ssh passes none.
 fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
-    let commands = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
+    if env.is_empty() {
+        return;
+    }
+    let probe = match &mut lowered.probe {
+        Some(Probe::Command(command)) => Some(command),
+        _ => None,
+    };
+    let actions = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
         Action::Command(command) => Some(command),
+        Action::CheckBases(bases) => Some(&mut bases.inspect),
+        Action::ImageId(id) => Some(&mut id.inspect),
         Action::EnsureBinfmt(ensure) => match &mut ensure.register {
             Register::Container(command) => Some(command),
             Register::Host | Register::Never => None,
         },
         _ => None,
     });
-    for command in commands {
-        for (name, value) in env {
-            command.env.insert(name.clone(), value.clone());
+    for command in actions.chain(probe) {
+        match command.place {
+            Place::Here => command.env.extend(env.clone()),
+            Place::Node(_) => {
+                let pairs = env.iter().map(|(name, value)| Text::from(format!("{name}=")).then(value));
+                command.argv.splice(0..0, std::iter::once(Text::from("env")).chain(pairs));
+            }
         }
     }
 }

@@ -13,7 +13,7 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Engine, Plan};
 use crate::platform::Platform;
 use crate::spec::{Given, Recipe, Values, View};
-use crate::steps::configure;
+use crate::steps::{Configured, configure};
 
 /// What of a recipe is planned. Patterns are globs; an empty list takes everything.
 #[derive(Debug, Clone, Default)]
@@ -102,16 +102,16 @@ fn build(
     if diagnostics.has_errors() || !recipe.sound {
         return None;
     }
-    let mut notes = Vec::new();
+    let mut remarks = Vec::new();
     let (graph, used) = match engine? {
         Some(_) => lowered,
         // Only now is the machine asked: whoever corrects a recipe needs no engine for it.
         None => {
-            let chosen = choose(&values, machine, &mut notes, diagnostics)?;
+            let chosen = choose(&configured, &members, machine, &mut remarks, diagnostics)?;
             lower::lower(&context(chosen), &graph, diagnostics)?
         }
     };
-    Some(Plan { recipe: name, graph, nodes: used, notes })
+    Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
 }
 
 /// No two steps have one id: else nobody knows which of them is meant.
@@ -121,6 +121,7 @@ fn unique(recipe: &Recipe<'_>) -> bool {
 }
 
 /// The engine that the recipe names; `Some(None)` for `auto`.
+#[expect(clippy::option_option, reason = "wrong, `auto`, or an engine")]
 fn engine(values: &Values<'_>, diagnostics: &mut Diagnostics) -> Option<Option<Engine>> {
     let Some(key) = &values.recipe.header.engine else { return Some(None) };
     let word = match values.word(key, View::outside()) {
@@ -150,14 +151,15 @@ fn engine(values: &Values<'_>, diagnostics: &mut Diagnostics) -> Option<Option<E
 
 /// What `auto` means on this machine.
 fn choose(
-    values: &Values<'_>,
+    configured: &[Configured<'_>],
+    members: &expand::Members,
     machine: &Machine<'_>,
     notes: &mut Vec<String>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Engine> {
-    let needs_engine =
-        values.recipe.steps.iter().any(|step| matches!(step.uses.value.as_str(), "build" | "smoke" | "save"));
-    if !needs_engine {
+    // Whatever else works with an image takes the engine of the build that it comes from.
+    let asks = |step: &Configured<'_>| step.kind == "build" && !step.step.table.contains_key("engine");
+    if !members.list.iter().any(|member| configured.get(member.step).is_some_and(asks)) {
         return Some(Engine::Buildah);
     }
     match (machine.choose_engine)() {

@@ -1,13 +1,15 @@
 //! Actions of our own, in one line each.
 
-use super::shown_line;
+use super::{shown_line, shown_word};
 use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register};
 
 /// What an action that is no command does.
 pub(super) fn describe(action: &Action) -> String {
     match action {
         Action::Command(command) => shown_line(&command.argv),
-        Action::WriteFile(file) => format!("write {}", file.path),
+        Action::WriteFile(file) => {
+            format!("write {}: {}", file.path, shown_word(&file.contents).replace('\n', "\\n"))
+        }
         Action::RewriteFrom(rewrite) => {
             let what = match &rewrite.rules {
                 FromRules::From(from) => format!("FROM -> {from}"),
@@ -22,7 +24,12 @@ pub(super) fn describe(action: &Action) -> String {
         }
         Action::EnsureBinfmt(ensure) => binfmt(ensure),
         Action::CheckBases(bases) => {
-            format!("check that each base image in {} is to be had for {}", bases.dockerfile, bases.platform)
+            format!(
+                "check that each base image in {} is to be had for {}: {} BASE, else skopeo inspect --raw docker://BASE",
+                bases.dockerfile,
+                bases.platform,
+                shown_line(&bases.inspect.argv)
+            )
         }
         Action::ImageId(id) => {
             format!(
@@ -54,8 +61,9 @@ pub(super) fn describe(action: &Action) -> String {
             let endpoint = verify.endpoint.as_deref().map_or_else(String::new, |endpoint| {
                 format!(" --runtime-endpoint {endpoint} --image-endpoint {endpoint}")
             });
+            let machine = if verify.node_platform.is_none() { "uname -m; " } else { "" };
             format!(
-                "on {}: crictl --timeout 30s{endpoint} inspecti --output json {} (through the CRI socket where there is \
+                "on {}: {machine}crictl --timeout 30s{endpoint} inspecti --output json {} (through the CRI socket where there is \
                  no crictl); check name, {} and {}",
                 verify.node, verify.reference, verify.id, verify.platform
             )

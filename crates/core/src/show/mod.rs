@@ -2,6 +2,7 @@
 
 mod describe;
 mod json;
+mod legend;
 mod sh;
 mod text;
 
@@ -9,9 +10,11 @@ pub use json::json;
 pub use sh::sh;
 pub use text::text;
 
-use crate::plan::{Command, Part, Text};
+use std::borrow::Cow;
 
-/// An argument as a POSIX shell reads it back: late values as variables, the recipe's folder as `$PWD`.
+use crate::plan::{Part, Text};
+
+/// An argument as a POSIX shell reads it back: late values as variables, the recipe's folder as `$here`.
 fn shell_word(text: &Text) -> String {
     if text.parts().is_empty() {
         return "''".into();
@@ -19,68 +22,64 @@ fn shell_word(text: &Text) -> String {
     text.parts()
         .iter()
         .map(|part| match part {
-            Part::Literal(literal) => portable(literal),
+            Part::Literal(literal) => exact(literal),
             Part::Late(late) => format!("\"${{{}}}\"", late.shell_variable()),
-            Part::Here => "\"$PWD\"".into(),
+            // Not `$PWD`: a command may run in another folder.
+            Part::Here => "\"$here\"".into(),
         })
         .collect()
 }
 
+/// Acts on a terminal, or turns the text around it.
+fn hidden(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
+/// Quoted for any POSIX shell, with control characters made by `printf`, so that a script shows no raw ones.
+fn exact(text: &str) -> String {
+    let mut words = String::new();
+    for piece in text.split_inclusive(hidden) {
+        let literal = piece.trim_end_matches(hidden);
+        if !literal.is_empty() {
+            words += &quote(literal);
+        }
+        if literal.len() < piece.len() {
+            let octal: String = piece[literal.len()..].bytes().map(|byte| format!("\\{byte:03o}")).collect();
+            words += &format!("\"$(printf '{octal}')\"");
+        }
+    }
+    if words.is_empty() { "''".into() } else { words }
+}
+
 /// An argument as people read it: late values as named placeholders.
 fn shown_word(text: &Text) -> String {
-    match text.as_literal() {
-        Some(literal) => quote(literal),
-        // Placeholders and `$PWD` are no shell syntax here, so only what is around them decides on quotes.
-        None => {
-            let plain = text.parts().iter().all(|part| match part {
-                Part::Literal(literal) => quote(literal) == *literal || literal.is_empty(),
-                Part::Late(_) | Part::Here => true,
-            });
-            if plain { text.to_string() } else { quote(&text.to_string()) }
-        }
-    }
+    // Placeholders and `$PWD` are no shell syntax here, so only what is around them decides on quotes.
+    let plain = text.parts().iter().all(|part| match part {
+        Part::Literal(literal) => quote(literal) == *literal,
+        Part::Late(_) | Part::Here => true,
+    });
+    let shown = text.to_string();
+    let shown = visible(&shown);
+    if plain && !shown.is_empty() { shown.into_owned() } else { quote(&shown) }
 }
 
-/// Must not reach a terminal raw: it acts on it, or turns the text around.
-fn acts(c: char) -> bool {
-    (c.is_control() && c != '\n')
-        || matches!(c, '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}')
-}
-
-/// As every POSIX shell reads it back; `$'…'` is not for all of them.
-fn portable(text: &str) -> String {
-    if !text.chars().any(acts) {
-        return quote(text);
-    }
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(acts) {
-        let next = at + rest[at..].chars().next().map_or(0, char::len_utf8);
-        if at > 0 {
-            out += &quote(&rest[..at]);
-        }
-        let octal: String = rest[at..next].bytes().map(|byte| format!("\\{byte:03o}")).collect();
-        out += &format!("\"$(printf '{octal}')\"");
-        rest = &rest[next..];
-    }
-    if rest.is_empty() { out } else { out + &quote(rest) }
-}
-
-/// As people read it. Control characters would act on the terminal, and a newline would break the line.
+/// In single quotes where a shell would read something into it.
 fn quote(text: &str) -> String {
-    if text.chars().any(acts) {
-        let escaped: String = text
-            .chars()
-            .map(|c| if c.is_control() || acts(c) { c.escape_default().to_string() } else { c.to_string() })
-            .collect();
-        return format!("$'{}'", escaped.replace('\'', "\\'"));
-    }
-    // shlex also quotes what needs it nowhere, such as `=`.
     let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
     if !text.is_empty() && text.chars().all(plain) {
-        return text.to_owned();
+        text.to_owned()
+    } else {
+        format!("'{}'", text.replace('\'', r"'\''"))
     }
-    shlex::try_quote(text).map_or_else(|_| "''".into(), std::borrow::Cow::into_owned)
+}
+
+/// Control characters would reach the terminal raw; a newline may.
+fn visible(text: &str) -> Cow<'_, str> {
+    if !text.contains(hidden) {
+        return text.into();
+    }
+    text.chars().map(|c| if hidden(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
 }
 
 fn shown_line(argv: &[Text]) -> String {
@@ -88,24 +87,50 @@ fn shown_line(argv: &[Text]) -> String {
 }
 
 /// The environment that a command sets, as it is written before it.
-fn shown_env(command: &Command, word: impl Fn(&Text) -> String) -> String {
-    command.env.iter().fold(String::new(), |line, (name, value)| line + name + "=" + &word(value) + " ")
+fn shown_env<'e>(
+    env: impl IntoIterator<Item = (&'e String, &'e Text)>,
+    word: impl Fn(&Text) -> String,
+) -> String {
+    env.into_iter().fold(String::new(), |line, (name, value)| line + name + "=" + &word(value) + " ")
 }
 
 #[cfg(test)]
 mod tests {
-    use super::{portable, quote};
+    use std::process::Command;
+
+    use super::*;
+    use crate::plan::Grammar;
 
     #[test]
-    fn what_acts_on_a_terminal_is_written_so_that_any_shell_reads_it_back() {
-        assert_eq!(portable("a b"), "'a b'");
-        assert_eq!(portable("x\r"), "x\"$(printf '\\015')\"");
-        let text = "a'b\u{1b}[31m\u{9b}\u{202e}$(x)\n\ty";
-        let shown = portable(text);
-        assert!(!shown.chars().any(super::acts), "{shown:?}");
-        let script = format!("printf %s {shown}");
-        let said = std::process::Command::new("sh").args(["-c", &script]).output().unwrap();
-        assert_eq!(String::from_utf8(said.stdout).unwrap(), text);
-        assert!(!quote(text).chars().any(super::acts));
+    fn a_shell_reads_an_argument_back() {
+        for text in [
+            "",
+            "a b",
+            "it's",
+            "$(x) `y` \"z\"",
+            "tab\there",
+            "\u{1b}[31m\u{7f}\u{85}x",
+            "a\u{202e}b\u{2066}",
+            "two\nlines",
+            "-n",
+            "\\t",
+        ] {
+            let word = shell_word(&text.into());
+            assert!(!word.contains(hidden), "{word}");
+            let script = format!("printf '%s.' {word}");
+            let output = Command::new("sh").args(["-c", &script]).output().unwrap();
+            assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{text}."), "{word}");
+        }
+    }
+
+    #[test]
+    fn people_read_placeholders_and_no_control_characters() {
+        let late = Text::late("source", "commit", Grammar::Hex);
+        assert_eq!(shown_word(&late), "<source.commit>");
+        assert_eq!(shown_word(&late.lit("^{tree}")), "'<source.commit>^{tree}'");
+        assert_eq!(shown_word(&Text::here("out")), "$PWD/out");
+        assert_eq!(shown_word(&"a\tb".into()), r"'a\tb'");
+        assert_eq!(shown_word(&"it's".into()), r"'it'\''s'");
+        assert_eq!(shown_word(&"".into()), "''");
     }
 }

@@ -5,10 +5,11 @@ use std::fmt::Write as _;
 use petgraph::Direction;
 
 use super::describe::describe;
-use super::{acts, shown_env, shown_line};
-use crate::plan::{Action, Command, Instance, NodeIndex, Place, Plan};
+use super::legend::Legend;
+use super::visible;
+use crate::plan::{Action, Command, Instance, NodeIndex, Plan};
 
-/// The whole plan. Commands on nodes stand after `on NODE:`; what that means is said at the end.
+/// The whole plan. What stands around many of its commands is said once, at the end.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
     let targets: std::collections::BTreeSet<_> =
@@ -24,20 +25,21 @@ pub fn text(plan: &Plan) -> String {
     for note in &plan.notes {
         let _ = writeln!(out, "{note}");
     }
+    let legend = Legend::new(plan);
     for node in plan.order() {
         out.push('\n');
-        instance(&mut out, plan, node);
+        instance(&mut out, plan, node, &legend);
     }
-    legend(&mut out, plan);
+    legend.write(&mut out);
     // Commands are quoted; sentences hold what the recipe says as it is.
-    out.chars().map(|c| if acts(c) { c.escape_default().to_string() } else { c.to_string() }).collect()
+    visible(&out).into_owned()
 }
 
 fn count(number: usize, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn instance(out: &mut String, plan: &Plan, node: NodeIndex) {
+fn instance(out: &mut String, plan: &Plan, node: NodeIndex, legend: &Legend<'_>) {
     let instance = &plan.graph[node];
     let _ = write!(out, "{}  ({}", instance.id, instance.kind);
     if let Some(platform) = &instance.platform {
@@ -56,10 +58,10 @@ fn instance(out: &mut String, plan: &Plan, node: NodeIndex) {
     out.push('\n');
     limits(out, instance);
     for action in &instance.actions {
-        let _ = writeln!(out, "    {}", line(action));
+        let _ = writeln!(out, "    {}", line(action, legend));
     }
     for action in &instance.cleanup {
-        let _ = writeln!(out, "    finally {}", line(action));
+        let _ = writeln!(out, "    finally {}", line(action, legend));
     }
 }
 
@@ -82,41 +84,16 @@ fn limits(out: &mut String, instance: &Instance) {
     }
 }
 
-fn line(action: &Action) -> String {
+fn line(action: &Action, legend: &Legend<'_>) -> String {
     match action {
-        Action::Command(command) => command_line(command),
+        Action::Command(command) => command_line(command, legend),
         other => format!("* {}", describe(other)),
     }
 }
 
-fn command_line(command: &Command) -> String {
-    let place = match &command.place {
-        Place::Here => String::new(),
-        Place::Node(node) => format!("on {node}: "),
-    };
+fn command_line(command: &Command, legend: &Legend<'_>) -> String {
     let dir = command.dir.as_ref().map(|dir| format!("in {dir}: ")).unwrap_or_default();
     let capture =
         command.capture.as_ref().map(|capture| format!("  > {}", capture.output)).unwrap_or_default();
-    format!("{place}{dir}{}{}{capture}", shown_env(command, super::shown_word), shown_line(&command.argv))
-}
-
-/// What stands around the commands on nodes: exactly what is executed, once for each node.
-fn legend(out: &mut String, plan: &Plan) {
-    if plan.nodes.is_empty() {
-        return;
-    }
-    out.push('\n');
-    for node in plan.nodes.values() {
-        let around = node.wrap(&["…".into()]);
-        if node.ssh.is_some() {
-            let _ = writeln!(out, "on {}:  {}", node.name, shown_line(&around));
-        } else {
-            let _ = writeln!(
-                out,
-                "on {}:  this machine{}",
-                node.name,
-                if node.sudo { ", through sudo -n" } else { "" }
-            );
-        }
-    }
+    format!("{dir}{}{capture}", legend.command(command))
 }

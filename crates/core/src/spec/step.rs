@@ -44,7 +44,7 @@ pub struct Common {
     pub targets: Option<Vec<Str>>,
     /// The longest one attempt may take, such as `"90s"`, `"15m"` or `"1h 30m"`.
     pub timeout: Option<Str>,
-    /// Try again after a failure.
+    /// Try again after a failure: `{ attempts = 3, delay = "10s" }`.
     pub retry: Option<RetrySpec>,
     /// Environment variables for the step's tools.
     pub env: BTreeMap<String, Str>,

@@ -31,11 +31,12 @@ pub(super) struct Spec {
     /// QEMU along.
     #[serde(default)]
     via: Via,
-    /// The image for `via = "container"`.
+    /// The image for `via = "container"`; `multiarch/qemu-user-static` when absent.
     #[serde(default)]
     image: Option<Str>,
-    /// The arguments for that image; `["--reset", "-p", "yes"]` when absent. The form `["--register", "--reset"]` of old wipes all
-    /// entries and works only where the base images hold QEMU.
+    /// The arguments for that image; `["--reset", "-p", "yes"]` when absent, which makes all entries anew with the flag `F`.
+    /// (The form of 2018, the image `multiarch/qemu-user-static:register` with `["--reset"]`, sets no `F`: containers then
+    /// look for QEMU in their own files, and this step refuses what it registers.)
     #[serde(default)]
     args: Option<Vec<Str>>,
 }

@@ -42,10 +42,10 @@ pub(super) struct Spec {
     engine: Option<Str>,
     /// `true` builds with BuildKit and `false` with docker's classic builder; the docker client decides when absent.
     buildkit: Option<bool>,
-    /// Values for `ARG`.
+    /// Values for `ARG`, by name.
     #[serde(default)]
     args: BTreeMap<String, Str>,
-    /// Labels.
+    /// Labels of the image, by name.
     #[serde(default)]
     labels: BTreeMap<String, Str>,
     /// The stage to build; the last one when absent.
@@ -60,11 +60,12 @@ pub(super) struct Spec {
     /// Seconds since the epoch for the image's timestamps; the commit's time when absent, or 0 where there is no commit.
     /// docker's classic builder cannot set them.
     timestamp: Option<Str>,
-    /// podman's and buildah's format of the image: `oci` (the default), or `docker`, which keeps `HEALTHCHECK` and `SHELL` and, in
-    /// buildah before 1.29, is not the same when built again.
+    /// The image format of podman and buildah. `oci` is the default. `docker` keeps `HEALTHCHECK` and `SHELL`, but buildah 1.28
+    /// does not build the same image twice in it.
     #[serde(default)]
     format: Format,
-    /// Base images that other steps build: `{ "name in FROM" = "step id" }`.
+    /// Base images that other steps build, by their name in the Dockerfile: `{ "alpine:3.4" = "base" }`, where `base` is the id
+    /// of a `build` step.
     #[serde(default)]
     bases: BTreeMap<String, Str>,
 }
@@ -203,8 +204,7 @@ impl StepBody for Spec {
                 let base = (cx.view.output)(&step.value, "ref").map_err(|_| Refused)?;
                 replace.insert(image.clone(), base);
             }
-            lowered.push(Command::new(["rm", "-rf", "--", &copy]));
-            lowered.push(Command::new(["cp", "-a", "--"]).arg(context).arg(copy.as_str()));
+            super::patch_from::copy(&mut lowered, &context, &copy);
             lowered.push(Action::RewriteFrom(RewriteFrom {
                 dockerfile: format!("{copy}/{path}").into(),
                 rules: FromRules::Replace(replace),

@@ -53,6 +53,13 @@ impl StepBody for Spec {
                             .help(format!("write `{full}`")),
                     ));
                 }
+                if full.tag().is_none() || full.digest().is_some() {
+                    return Err(cx.refuse(
+                        Diagnostic::error("spec::bad-reference", "a node is asked for a tag, not for a digest")
+                            .at(&image.span, "this reference")
+                            .help("leave the `@sha256:…` out: the image id is compared anyway"),
+                    ));
+                }
                 full.to_string()
             }
             None => cx.need("image", "reference")?.to_string(),

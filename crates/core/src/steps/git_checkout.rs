@@ -13,7 +13,7 @@ pub(super) struct GitCheckout;
 
 impl StepKind for GitCheckout {
     const NAME: &'static str = "git-checkout";
-    const SUMMARY: &'static str = "Check a commit of a git repository out";
+    const SUMMARY: &'static str = "Check out a commit of a git repository";
     const FLOW: &'static str = "→ Source (dir, commit, tree, epoch)";
     const TOOLS: &'static [&'static str] = &["git"];
     type Spec = Spec;
@@ -27,11 +27,11 @@ impl StepKind for GitCheckout {
 pub(super) struct Spec {
     /// `https://…`, `ssh://…` or `user@host:path`; a path or `file://…` where `allow-protocols` names `file`.
     url: Str,
-    /// The branch. The remote's default branch when there is neither branch, tag nor commit.
+    /// The branch. Give at most one of `branch`, `tag` and `commit`; without any it is the remote's default branch.
     branch: Option<Str>,
     /// The tag.
     tag: Option<Str>,
-    /// The full commit id.
+    /// The commit's full id.
     commit: Option<Str>,
     /// Protocols besides `https` and `ssh`: `file`, `http`, `git`.
     #[serde(default)]
@@ -187,7 +187,7 @@ impl StepBody for Spec {
         let mirror = format!(".pipeline/git/{}-{slug}.git", cx.id);
         let dir = cx.work("src");
         let partial = cx.work("src.partial");
-        let local = format!("refs/pipeline/{}", cx.id.as_str().replace('@', "/"));
+        let local = "refs/pipeline/fetched";
         let git = |args: &[&str]| {
             Command::new(["git"])
                 .args(args.iter().copied())
@@ -214,6 +214,10 @@ impl StepBody for Spec {
             "protocol.ext.allow=never",
             "-c",
             "fetch.fsckObjects=true",
+            "-c",
+            "gc.auto=0",
+            "-c",
+            "maintenance.auto=false",
             "fetch",
             "--no-tags",
             "--no-recurse-submodules",
@@ -236,7 +240,13 @@ impl StepBody for Spec {
                 .arg(commit.clone())
                 .capture("epoch", Grammar::Number),
         );
-        lowered.push(git(&["clone", "--quiet", "--no-checkout", "--shared", "--template=", "--", &mirror, &partial]));
+        // From the mirror, whatever protocol the mirror itself was fetched by; with objects of its own where the
+        // repository stays usable, as the mirror is not there in a build.
+        let objects = if self.keep_git_dir { "--no-hardlinks" } else { "--shared" };
+        lowered.push(
+            git(&["clone", "--quiet", "--no-checkout", objects, "--template=", "--", &mirror, &partial])
+                .env("GIT_ALLOW_PROTOCOL", "file"),
+        );
         lowered.push(
             git(&["-C", &partial, "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "checkout", "--quiet"])
                 .arg("--detach")

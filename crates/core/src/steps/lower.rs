@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::image::ImageRef;
+use crate::image::{Digest, ImageRef};
 use crate::plan::{Action, Artifact, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
 use crate::platform::Platform;
 use crate::source::Span;
@@ -30,7 +30,7 @@ pub struct Lower<'p> {
     pub node: Option<&'p Node>,
     /// Every node of the plan by name.
     pub nodes: &'p BTreeMap<String, Node>,
-    /// The platforms of all selected targets.
+    /// The platforms of the selected targets that the step is for.
     pub platforms: &'p [Platform],
     /// The recipe's engine.
     pub engine: Engine,
@@ -84,6 +84,8 @@ pub enum Claim {
     NodeImage {
         /// The node's name.
         node: String,
+        /// Which store there.
+        store: String,
         /// The full reference.
         reference: String,
     },
@@ -91,12 +93,41 @@ pub enum Claim {
     Pushed(String),
 }
 
+impl Claim {
+    /// What is written, the same for every name that it has. `nodes` are those of the plan.
+    pub fn key(&self, nodes: &BTreeMap<String, Node>) -> String {
+        // Two names of one host are one place.
+        let place = |name: &str| match nodes.get(name).and_then(|node| node.ssh.as_ref()) {
+            Some(ssh) => format!("{:?} {:?} {}", ssh.config, ssh.port, ssh.destination),
+            None => "here".into(),
+        };
+        match self {
+            Self::Path(path) => format!("path {path}"),
+            Self::NodeFile { node, path } => format!("file {path} on {}", place(node)),
+            Self::NodeImage { node, store, reference } => {
+                format!("image {reference} in {store} on {}", place(node))
+            }
+            Self::Pushed(reference) => format!("pushed {reference}"),
+        }
+    }
+
+    /// One is a folder that holds the other.
+    pub fn holds(&self, other: &Claim) -> bool {
+        match (self, other) {
+            (Self::Path(outer), Self::Path(inner)) => {
+                inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl std::fmt::Display for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => write!(f, "the path `{path}`"),
             Self::NodeFile { node, path } => write!(f, "the file `{path}` on node `{node}`"),
-            Self::NodeImage { node, reference } => write!(f, "the image `{reference}` on node `{node}`"),
+            Self::NodeImage { node, reference, .. } => write!(f, "the image `{reference}` on node `{node}`"),
             Self::Pushed(reference) => write!(f, "the image `{reference}` in its registry"),
         }
     }
@@ -252,6 +283,11 @@ impl<'p> Lower<'p> {
                     .help("leave out `scope`"),
             )),
         }
+    }
+
+    /// The instance's id in few characters, for names that may not hold all of it.
+    pub fn short_hash(&self) -> String {
+        Digest::of(self.id.as_str().as_bytes()).hex()[..8].to_owned()
     }
 
     /// The instance's own folder, relative to the recipe's; nobody else writes there.

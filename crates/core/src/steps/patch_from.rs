@@ -29,7 +29,8 @@ impl StepKind for PatchFrom {
 pub(super) struct Spec {
     /// The step whose files are copied; found by itself where there is one.
     source: Option<Str>,
-    /// The new base of the one external image in the Dockerfile, or of `stage`.
+    /// The new base: of the one external image in the Dockerfile, or of `stage`. Where there are several and no `stage`,
+    /// the step fails and lists them.
     from: Option<Str>,
     /// The stage (`FROM … AS stage`) whose base becomes `from`.
     stage: Option<Str>,
@@ -60,6 +61,13 @@ impl Spec {
             )),
         }
     }
+}
+
+/// Copies the files of a folder into a new one, also when the folder's name is a link: what is changed later is the copy.
+pub(super) fn copy(lowered: &mut Lowered, from: &Text, to: &str) {
+    lowered.push(Command::new(["rm", "-rf", "--", to]));
+    lowered.push(Command::new(["mkdir", "--", to]));
+    lowered.push(Command::new(["cp", "-a", "--"]).arg(from.clone().lit("/.")).arg(to));
 }
 
 /// An image that can stand behind `FROM`.
@@ -109,8 +117,7 @@ impl StepBody for Spec {
         let (dir, partial) = (cx.work("context"), cx.work("context.partial"));
         let mut lowered = Lowered::default();
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
-        lowered.push(Command::new(["rm", "-rf", "--", &partial]));
-        lowered.push(Command::new(["cp", "-a", "--"]).arg(source).arg(partial.as_str()));
+        copy(&mut lowered, &source, &partial);
         lowered.push(Action::RewriteFrom(RewriteFrom { dockerfile: format!("{partial}/{dockerfile}").into(), rules }));
         lowered.push(Command::new(["rm", "-rf", "--", &dir]));
         lowered.push(Command::new(["mv", "-T", "--", &partial, &dir]));

@@ -22,7 +22,8 @@ impl StepKind for Run {
     type Spec = Spec;
 }
 
-/// No shell takes part: write `argv = ["sh", "-c", "…"]` for one. Runs in the recipe's folder.
+/// The escape hatch. Runs in the recipe's folder or in `dir`, and fails when an output is not there afterwards. No shell
+/// takes part: write `argv = ["sh", "-c", "…"]` for one.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Spec {
@@ -39,9 +40,9 @@ pub(super) struct Spec {
     outputs: BTreeMap<String, Str>,
     /// The full reference in the archive, where `outputs` has an `archive`.
     reference: Option<Str>,
-    /// The step that built the image that this command checks.
+    /// The step that built the image that this command is about; found by itself where there is one and `check` is set.
     image: Option<Str>,
-    /// It checks an image: nothing delivers the image before it has passed.
+    /// `true`: it checks an image, and nothing delivers the image before it has passed.
     #[serde(default)]
     check: bool,
 }
@@ -134,6 +135,13 @@ impl Spec {
             ));
         };
         let reference: ImageRef = cx.reference(reference)?;
+        if path.contains(':') {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-path", "the path of an archive cannot hold `:`")
+                    .at(&cx.span.clone(), "in `outputs` of this step")
+                    .help("skopeo would read what follows as a tag"),
+            ));
+        }
         for (of, output) in [(DigestOf::Config, "id"), (DigestOf::File, "sha256")] {
             lowered.push(Action::ArchiveDigest(ArchiveDigest {
                 path: Text::from(path),

@@ -30,8 +30,10 @@ pub(super) struct Spec {
     /// `containers-storage:REGISTRY/NAME:TAG` or `docker://REGISTRY/NAME:TAG`, with the registry spelled out. The node's
     /// `storage` is put in where it is declared.
     dest: Str,
-    /// The step that made the image or the archive; found by itself where there is one.
-    source: Option<Str>,
+    /// The step that made the archive or brought it; found by itself where there is one.
+    archive: Option<Str>,
+    /// The step that built the image, to copy it without an archive.
+    image: Option<Str>,
     /// `false` lets skopeo talk to a registry without TLS or with a certificate it does not know.
     tls_verify: Option<bool>,
 }
@@ -102,7 +104,8 @@ impl StepBody for Spec {
         } else {
             &[Artifact::Archive, Artifact::Image]
         };
-        vec![Input { key: "archive", named: self.source.as_ref(), accepts, required: true }]
+        let named = self.archive.as_ref().or(self.image.as_ref());
+        vec![Input { key: "archive", named, accepts, required: true }]
     }
 
     fn produces(&self) -> Vec<Artifact> {
@@ -114,6 +117,13 @@ impl StepBody for Spec {
     }
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        if let (Some(archive), Some(image)) = (&self.archive, &self.image) {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", "`archive` and `image` exclude each other")
+                    .at(&image.span, "this one")
+                    .at(&archive.span, "or this one"),
+            ));
+        }
         let (prefix, reference) = self.dest(cx)?;
         let dest = format!("{prefix}{reference}");
         let artifact = cx.inputs.get("archive").map(|input| input.artifact);
@@ -123,13 +133,13 @@ impl StepBody for Spec {
             super::load::local_archive(cx, node)?;
         }
         let source = if artifact == Some(Artifact::Image) {
-            let handle = cx.need("archive", "handle")?;
+            let name = cx.need("archive", "ref")?;
             let engine = cx.input("archive", "engine").and_then(Text::as_literal).map(str::to_owned);
             let engine = crate::plan::Engine::ALL
                 .into_iter()
                 .find(|known| Some(known.name()) == engine.as_deref())
                 .unwrap_or_else(|| engine_of_image(cx));
-            engine::skopeo_source(engine, &handle).ok_or_else(|| {
+            engine::skopeo_source(engine, &name).ok_or_else(|| {
                 cx.refuse(
                     Diagnostic::error("plan::type-mismatch", "skopeo cannot be told where dockerd is")
                         .at(&cx.span.clone(), "this step copies from docker's store")
@@ -165,7 +175,11 @@ impl StepBody for Spec {
         lowered.known("reference", reference.to_string());
         lowered.known("id", id);
         lowered.claims.push(match node {
-            Some(node) => Claim::NodeImage { node: node.name.clone(), reference: reference.to_string() },
+            Some(node) => Claim::NodeImage {
+                node: node.name.clone(),
+                store: prefix.clone(),
+                reference: reference.to_string(),
+            },
             None => Claim::Pushed(reference.to_string()),
         });
         lowered.probe = Some(Probe::Command(inspect));

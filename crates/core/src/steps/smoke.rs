@@ -19,8 +19,8 @@ impl StepKind for Smoke {
     type Spec = Spec;
 }
 
-/// Runs under emulation where the platform is foreign, without a network unless told. The image's entrypoint does not
-/// take part.
+/// Runs `argv` in place of the image's entrypoint, under emulation where the platform is foreign, and without a network
+/// unless `network` gives it one.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Spec {
@@ -33,7 +33,7 @@ pub(super) struct Spec {
     exit: i32,
     /// What it must print on stdout: the exact text less trailing newlines, or `{ regex = "…" }` for a match anywhere.
     stdout: Option<Stdout>,
-    /// The network; `none` when absent (for buildah: the engine's default).
+    /// The network; `none` when absent. (buildah: its own default when absent.)
     network: Option<Str>,
     /// How buildah isolates it; `chroot` when absent.
     isolation: Option<Str>,
@@ -113,7 +113,8 @@ impl StepBody for Spec {
         }
         let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose()?;
         let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose()?;
-        let name = format!("pipeline-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"));
+        // With the hash, `a-b@c` and `a@b-c` have different names.
+        let name = format!("pipeline-{}-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"), cx.short_hash());
         let commands = engine::smoke(
             engine,
             &engine::Smoke {
@@ -121,6 +122,7 @@ impl StepBody for Spec {
                 platform: &platform,
                 name: &name,
                 argv,
+                talks: self.stdout.is_some(),
                 network: network.as_deref(),
                 isolation: isolation.as_deref(),
             },

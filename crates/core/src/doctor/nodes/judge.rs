@@ -2,14 +2,11 @@
 
 use super::super::needs::{Need, OnNode};
 use super::super::{Area, Finding, Level, workspace};
-use super::by_hand;
 use super::script::{Facts, free};
+use super::{by_hand, cri};
 use crate::exec::tools::tool_named;
 use crate::plan::{Node, Runtime};
 use crate::platform::Platform;
-
-/// Where runtimes listen when nobody says otherwise.
-const SOCKETS: [&str; 2] = ["/run/crio/crio.sock", "/run/containerd/containerd.sock"];
 
 /// Tools that belong to the node's runtime, apart from crictl.
 pub(super) fn runtime_tools(node: &Node) -> &'static [&'static str] {
@@ -18,14 +15,6 @@ pub(super) fn runtime_tools(node: &Node) -> &'static [&'static str] {
         Runtime::Containerd => &["ctr"],
         Runtime::Docker => &["docker"],
         Runtime::Podman => &["podman"],
-    }
-}
-
-/// The CRI sockets to look for: the recipe's, or else the usual ones.
-pub(super) fn sockets(node: &Node) -> Vec<&str> {
-    match &node.cri {
-        Some(cri) => vec![cri.strip_prefix("unix://").unwrap_or(cri)],
-        None => SOCKETS.to_vec(),
     }
 }
 
@@ -46,7 +35,7 @@ pub(super) fn judge(node: &Node, needs: &OnNode, facts: &Facts) -> Vec<Finding> 
     }
     findings.extend(tools(node, needs, facts, &area));
     if needs.cri {
-        findings.extend(cri(node, facts, &area));
+        findings.extend(cri::cri(node, facts, &area));
     }
     if let Some(answer) = facts.get("policy", "") {
         let used = needs.tools.get("skopeo").is_some_and(|need| *need == Need::Certain);
@@ -65,7 +54,7 @@ pub(super) fn judge(node: &Node, needs: &OnNode, facts: &Facts) -> Vec<Finding> 
         });
     }
     if let Some(answer) = facts.get("folder", &node.dir) {
-        findings.push(folder(node, answer, facts.get("user", ""), &area));
+        findings.push(folder(node, answer, &area));
     }
     for (place, answer) in facts.all("space") {
         let name = format!("free space at {place}");
@@ -136,68 +125,93 @@ fn tools(node: &Node, needs: &OnNode, facts: &Facts, area: &Area) -> Vec<Finding
     findings
 }
 
-/// crictl, or the socket itself. crictl asks as the user that commands run as, ssh forwards as the one that logs in.
-fn cri(node: &Node, facts: &Facts, area: &Area) -> Option<Finding> {
-    let crictl = facts.get("tool", "crictl")?;
-    let there = |kind: &'static str| facts.all(kind).find(|(_, answer)| *answer != "no");
-    let finding = match (&node.cri, crictl, there("cri"), there("socket")) {
-        (Some(_), _, None, None) => {
-            let detail = format!("there is no socket at {}: is the runtime up?", sockets(node).join(", "));
-            Finding::missing(area, "CRI", detail).remedy(by_hand(node, start(node.runtime)))
-        }
-        (_, crictl, cri, _) if !crictl.is_empty() => {
-            let at = cri.map(|(socket, _)| format!(", and a socket at {socket}")).unwrap_or_default();
-            Finding::ok(area, "CRI", format!("{crictl}{at}"))
-        }
-        (Some(_), _, _, Some((socket, "yes"))) => {
-            Finding::ok(area, "CRI", format!("no crictl, but {socket}, which will do"))
-        }
-        (Some(_), ..) => {
-            let detail = format!("there is no crictl, and {} is closed to us", sockets(node).join(", "));
-            install(Finding::missing(area, "CRI", detail), node)
-        }
-        (None, _, Some((socket, _)), _) | (None, _, _, Some((socket, _))) => {
-            let detail = format!("there is no crictl, and the recipe does not name the socket {socket}");
-            Finding::missing(area, "CRI", detail)
-                .remedy(format!("cri = \"unix://{socket}\" in [nodes.{}]", node.name))
-        }
-        (None, ..) => install(Finding::missing(area, "CRI", "there is neither crictl nor a socket"), node),
-    };
-    Some(finding)
-}
-
-fn install(finding: Finding, node: &Node) -> Finding {
-    finding.maybe(tool_named("crictl").map(|tool| by_hand(node, tool.install)))
-}
-
-fn start(runtime: Runtime) -> &'static str {
-    match runtime {
-        Runtime::CriO => "systemctl start crio",
-        Runtime::Containerd => "systemctl start containerd",
-        Runtime::Docker => "systemctl start docker",
-        Runtime::Podman => "systemctl start podman.socket",
-    }
-}
-
-/// scp writes as the user that logs in; the folder is made by the one that commands run as.
-fn folder(node: &Node, answer: &str, user: Option<&str>, area: &Area) -> Finding {
+/// Judged for the user that logs in; behind sudo, root makes what scp needs there.
+fn folder(node: &Node, answer: &str, area: &Area) -> Finding {
     let name = format!("folder {}", node.dir);
-    let owned = node.sudo && user.is_some_and(|user| user != "0");
     let take = |detail: String| {
         let user = node.ssh.as_ref().and_then(|ssh| ssh.destination.rsplit_once('@')).map(|(user, _)| user);
         let made = super::super::shell(["install", "-d", "-o", user.unwrap_or("$USER"), &node.dir]);
         Finding::missing(area, name.clone(), detail).remedy(by_hand(node, &made))
     };
     match answer {
-        "yes" => Finding::ok(area, name, "can be written to"),
-        "new" if owned => {
-            take("is not there; sudo would make it root's, and scp could not write to it".into())
-        }
-        "new" => Finding::ok(area, name, "can be made"),
-        "closed" => take("cannot be written to by the user that logs in".into()),
         "file" => Finding::missing(area, name, "is not a folder")
             .remedy(format!("another `dir` in [nodes.{}]", node.name)),
+        "yes" => Finding::ok(area, name, "can be written to"),
+        _ if node.sudo => Finding::ok(area, name, "is entered through sudo"),
+        "new" => Finding::ok(area, name, "can be made"),
+        "closed" => take("cannot be written to by the user that logs in".into()),
         // `under` and the nearest folder.
         other => take(format!("is not there and cannot be made {other}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::plan::Ssh;
+
+    fn remote(sudo: bool, cri: Option<&str>) -> Node {
+        Node {
+            name: "n".into(),
+            ssh: Some(Ssh {
+                destination: "ops@n1".into(),
+                config: None,
+                port: Some(2222),
+                identity: None,
+                host_key: None,
+                known_hosts: None,
+            }),
+            sudo,
+            platform: Some(Platform::parse("arm64").unwrap()),
+            emulates: Vec::new(),
+            runtime: Runtime::CriO,
+            cri: cri.map(Into::into),
+            storage: None,
+            dir: "/srv/files".into(),
+        }
+    }
+
+    /// The one finding that is not in order.
+    fn wrong(node: &Node, cri: bool, answers: &[(&str, &str)]) -> Finding {
+        let mut lines: Vec<String> = answers.iter().map(|(q, a)| format!("pipeline\t{q}\t{a}")).collect();
+        lines.push("pipeline\tend:\tyes".into());
+        let facts = Facts::parse(&lines.join("\n")).unwrap();
+        let mut findings = judge(node, &OnNode { cri, ..OnNode::default() }, &facts);
+        findings.retain(|finding| finding.level != Level::Ok);
+        assert_eq!(findings.len(), 1, "{findings:#?}");
+        findings.remove(0)
+    }
+
+    #[test]
+    fn a_folder_must_be_open_to_the_user_unless_sudo_helps() {
+        let lines = "pipeline\tuser:\t1000\npipeline\tfolder:/srv/files\tnew\npipeline\tend:\tyes";
+        let facts = Facts::parse(lines).unwrap();
+        let findings = judge(&remote(true, None), &OnNode::default(), &facts);
+        assert!(findings.iter().all(|finding| finding.level == Level::Ok), "{findings:#?}");
+        let closed = wrong(&remote(false, None), false, &[("folder:/srv/files", "under /srv")]);
+        assert_eq!(
+            (closed.level, closed.detail.as_str()),
+            (Level::Missing, "is not there and cannot be made under /srv")
+        );
+    }
+
+    #[test]
+    fn a_socket_helps_when_the_recipe_names_it_and_we_may_use_it() {
+        let socket = "/run/crio/crio.sock";
+        let no_crictl = |login: &'static str| {
+            [("tool:crictl", ""), ("cri:/run/crio/crio.sock", "yes"), ("socket:/run/crio/crio.sock", login)]
+        };
+        let finding = wrong(&remote(true, Some("unix:///run/crio/crio.sock")), true, &no_crictl("closed"));
+        assert!(finding.detail.contains(&format!("{socket} is closed to us")), "{finding:?}");
+        let finding = wrong(&remote(false, None), true, &no_crictl("yes"));
+        let remedy = "cri = \"unix:///run/crio/crio.sock\" in [nodes.n]";
+        assert_eq!(finding.remedy.as_deref(), Some(remedy));
+    }
+
+    #[test]
+    fn another_machine_than_the_recipe_says() {
+        let finding = wrong(&remote(false, None), false, &[("machine:", "x86_64")]);
+        assert_eq!(finding.level, Level::Warning);
+        assert_eq!(finding.remedy.as_deref(), Some("platform = \"linux/amd64\" in [nodes.n]"));
     }
 }

@@ -1,5 +1,6 @@
 //! Nodes: one session each, side by side.
 
+mod cri;
 mod judge;
 mod refusal;
 mod script;
@@ -75,7 +76,7 @@ fn ask_all(
 fn essentials(node: &Node, needs: &OnNode) -> Questions {
     let mut questions = Questions::default();
     if needs.cri {
-        for socket in judge::sockets(node) {
+        for socket in cri::sockets(node) {
             questions.as_login(format!("socket:{socket}"));
             questions.as_worker(format!("cri:{socket}"));
         }
@@ -119,7 +120,15 @@ fn storage_root(node: &Node) -> &str {
 fn by_hand(node: &Node, command: &str) -> String {
     let command = if node.sudo { format!("sudo {command}") } else { command.to_owned() };
     match &node.ssh {
-        Some(_) => super::shell(ssh_words(node).into_iter().chain([command])),
+        Some(_) => {
+            let mut words = ssh_words(node);
+            // sudo may want to ask for a password.
+            if node.sudo {
+                words.insert(1, "-t".to_owned());
+            }
+            words.push(command);
+            super::shell(words)
+        }
         None => command,
     }
 }

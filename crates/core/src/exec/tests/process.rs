@@ -79,17 +79,24 @@ fn the_environment_and_stdin_are_only_what_was_given() {
 fn exit_codes_and_signals_are_told_apart() {
     let mut odd = sh("exit 4");
     odd.ok = vec![0, 4];
+    let mut differs = sh("echo 'the copy differs'; exit 6");
+    differs.mismatch = Some(6);
     let plan = plan(
         vec![
             instance("ok@a", vec![odd.into()]),
             instance("exit@b", vec![sh("exit 4").into()]),
             instance("signal@c", vec![sh("kill -9 $$").into()]),
+            instance("differs@d", vec![differs.into()]),
+            instance("six@e", vec![sh("exit 6").into()]),
         ],
         &[],
     );
     let ran = go(&plan, Path::new("/"), &options(1));
     assert_eq!(*ran.status("ok@a"), Status::Done);
     assert_eq!(ran.failure("exit@b").kind, FailureKind::Exit { code: 4 });
+    assert_eq!(ran.failure("differs@d").kind, FailureKind::Mismatch);
+    assert!(ran.failure("differs@d").message.ends_with("exited with code 6: the copy differs"));
+    assert_eq!(ran.failure("six@e").kind, FailureKind::Exit { code: 6 }, "only where the plan says so");
     assert_eq!(ran.failure("exit@b").message, "`sh -c 'exit 4'` exited with code 4");
     assert_eq!(ran.failure("signal@c").kind, FailureKind::Signal { signal: 9 });
 }

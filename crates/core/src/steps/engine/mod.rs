@@ -41,6 +41,8 @@ pub(super) struct Smoke<'b> {
     /// The container's name.
     pub(super) name: &'b str,
     pub(super) argv: Vec<Text>,
+    /// It must print something.
+    pub(super) talks: bool,
     pub(super) network: Option<&'b str>,
     pub(super) isolation: Option<&'b str>,
 }
@@ -97,18 +99,19 @@ pub(super) fn smoke(engine: Engine, smoke: &Smoke<'_>) -> SmokeCommands {
     }
 }
 
-/// The image as skopeo names it, where skopeo can read the engine's store without being told where the daemon is.
-pub(super) fn skopeo_source(engine: Engine, handle_hex: &Text) -> Option<Text> {
+/// The image as skopeo names it, where skopeo can read the engine's store without being told where the daemon is. By its
+/// private name: an id would have to be without `sha256:` there. What arrives is compared with the id.
+pub(super) fn skopeo_source(engine: Engine, name: &Text) -> Option<Text> {
     match engine {
         Engine::Docker | Engine::Buildx => None,
-        Engine::Podman => Some(Text::from("containers-storage:").then(handle_hex)),
+        Engine::Podman => Some(Text::from("containers-storage:").then(name)),
         Engine::Buildah => Some(
             Text::from("containers-storage:[")
                 .then(&Text::here(buildah::ROOT))
                 .lit("+")
                 .then(&Text::here(buildah::RUNROOT))
                 .lit("]")
-                .then(handle_hex),
+                .then(name),
         ),
     }
 }

@@ -1,0 +1,5 @@
+mod engines;
+mod kit;
+mod local;
+mod nodes;
+mod sshd;

@@ -1,0 +1,172 @@
+//! What a run that was killed left behind: nobody else removes it, and mounts keep the workspace from being deleted.
+//!
+//! Under the lock no other run of the folder is under way, so whatever is half done belongs to nobody.
+
+use std::fs;
+use std::path::Path;
+
+use super::Lock;
+
+impl Lock {
+    /// Removes what earlier runs left half done below `.pipeline`. What cannot be removed stays: the steps that would use
+    /// the same names begin by removing them, and say so when they cannot.
+    pub fn sweep(&self) {
+        let work = self.folder.join("work");
+        for entry in entries(&work) {
+            let name = entry.file_name();
+            let is_folder = entry.file_type().is_ok_and(|kind| kind.is_dir());
+            if name.as_encoded_bytes().starts_with(b".export-") {
+                remove(&entry);
+            } else if is_folder {
+                let partial =
+                    |entry: &fs::DirEntry| entry.file_name().as_encoded_bytes().ends_with(b".partial");
+                entries(&entry.path()).filter(partial).for_each(|entry| remove(&entry));
+            }
+        }
+        #[cfg(target_os = "linux")]
+        mounts::unmount(&self.folder.join("store"));
+    }
+}
+
+fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {
+    fs::read_dir(folder).into_iter().flatten().flatten()
+}
+
+/// A symbolic link goes itself, not what it points to.
+fn remove(entry: &fs::DirEntry) {
+    let path = entry.path();
+    let _ = match entry.file_type() {
+        Ok(kind) if kind.is_dir() => fs::remove_dir_all(path),
+        _ => fs::remove_file(path),
+    };
+}
+
+#[cfg(target_os = "linux")]
+mod mounts {
+    use std::ffi::OsStr;
+    use std::fs;
+    use std::os::unix::ffi::{OsStrExt, OsStringExt};
+    use std::path::{Path, PathBuf};
+
+    use rustix::mount::{UnmountFlags, unmount as detach};
+
+    /// Ends the overlay mounts of containers that are no more, below this store only.
+    ///
+    /// Lazily: whoever still has a file open there keeps it. Without the right to do so the mounts are none of ours: they
+    /// lie in a namespace that ended with its last process.
+    pub(super) fn unmount(store: &Path) {
+        let Ok(store) = fs::canonicalize(store) else { return };
+        let Ok(table) = fs::read("/proc/self/mountinfo") else { return };
+        for point in stale(&table, &store) {
+            let _ = detach(&point, UnmountFlags::DETACH);
+        }
+    }
+
+    /// Overlays called `merged` below the store, the last one first, as mounts may lie on one another.
+    pub(super) fn stale(table: &[u8], store: &Path) -> Vec<PathBuf> {
+        let points = table.split(|byte| *byte == b'\n').filter_map(|line| {
+            // ID PARENT DEVICE ROOT POINT OPTIONS [TAG…] - TYPE SOURCE OPTIONS
+            let mut fields = line.split(|byte| *byte == b' ');
+            let point = fields.nth(4)?;
+            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+            (kind == b"overlay").then(|| PathBuf::from(std::ffi::OsString::from_vec(plain(point))))
+        });
+        let ours = |point: &PathBuf| {
+            point != store
+                && point.starts_with(store)
+                && point.file_name() == Some(OsStr::from_bytes(b"merged"))
+        };
+        let mut points: Vec<PathBuf> = points.filter(ours).collect();
+        points.reverse();
+        points
+    }
+
+    /// The kernel writes blanks, tabs, newlines and backslashes as `\` and three octal digits.
+    fn plain(field: &[u8]) -> Vec<u8> {
+        let mut plain = Vec::with_capacity(field.len());
+        let mut rest = field;
+        while let Some((first, after)) = rest.split_first() {
+            let digits = after.get(..3).filter(|_| *first == b'\\');
+            let code =
+                digits.and_then(|digits| u8::from_str_radix(std::str::from_utf8(digits).ok()?, 8).ok());
+            plain.push(code.unwrap_or(*first));
+            rest = if code.is_some() { &after[3..] } else { after };
+        }
+        plain
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_half_done_goes_and_the_rest_stays() {
+        let space = tempfile::tempdir().unwrap();
+        let work = space.path().join(".pipeline/work");
+        let there = |name: &str| work.join(name).symlink_metadata().is_ok();
+        fs::create_dir_all(work.join("a@t/src.partial/deep")).unwrap();
+        fs::create_dir_all(work.join("a@t/src/x.partial")).unwrap();
+        fs::create_dir_all(space.path().join("precious/x.partial")).unwrap();
+        for file in [".export-Ab12", "a@t/.image.tar.Ab12.partial", "a@t/image.tar", "x.partial"] {
+            fs::write(work.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink(space.path().join("precious"), work.join("a@t/link.partial")).unwrap();
+        std::os::unix::fs::symlink(space.path().join("precious"), work.join("linked")).unwrap();
+        Lock::acquire(space.path()).unwrap().sweep();
+        for gone in [".export-Ab12", "a@t/src.partial", "a@t/.image.tar.Ab12.partial", "a@t/link.partial"] {
+            assert!(!there(gone), "{gone}");
+        }
+        for stays in ["a@t/src/x.partial", "a@t/image.tar", "x.partial", "linked"] {
+            assert!(there(stays), "{stays}");
+        }
+        assert!(space.path().join("precious/x.partial").exists());
+    }
+
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn only_overlays_of_this_store_are_stale() {
+        let table = b"1 0 0:1 / / rw - ext4 /dev/x rw\n\
+            2 1 0:2 / /w/a\\040b/.pipeline/store/root/overlay/1/merged rw shared:1 master:2 - overlay overlay rw\n\
+            3 1 0:2 / /w/a\\040b/.pipeline/store/root/overlay/2/merged rw - overlay overlay rw\n\
+            4 1 0:3 / /w/a\\040b/.pipeline/store/root/overlay/3/merged rw - tmpfs tmpfs rw\n\
+            5 1 0:4 / /w/a\\040b/.pipeline/store/root/overlay rw - overlay overlay rw\n\
+            6 1 0:5 / /w/other/.pipeline/store/root/overlay/1/merged rw - overlay overlay rw\n\
+            7 1 0:6 / /w/a\\040b/.pipeline/store-2/merged rw - overlay overlay rw\n";
+        let store = Path::new("/w/a b/.pipeline/store");
+        let stale = mounts::stale(table, store);
+        let expected = [2, 1].map(|n| store.join(format!("root/overlay/{n}/merged")));
+        assert_eq!(stale, expected);
+    }
+
+    /// Where overlays may be mounted: by root, and not on another overlay.
+    #[cfg(target_os = "linux")]
+    #[test]
+    fn a_mount_that_was_left_behind_is_ended() {
+        let space = tempfile::tempdir().unwrap();
+        let store = space.path().join(".pipeline/store");
+        for folder in ["1/merged", "lower", "upper", "work"] {
+            fs::create_dir_all(store.join(folder)).unwrap();
+        }
+        let merged = store.join("1/merged");
+        let options = ["lower", "upper", "work"]
+            .map(|name| format!("{name}dir={}", store.join(name).display()))
+            .join(",");
+        let mounted = std::process::Command::new("mount")
+            .args(["-t", "overlay", "overlay", "-o", &options, "--"])
+            .arg(&merged)
+            .output()
+            .is_ok_and(|output| output.status.success());
+        if !mounted {
+            eprintln!("skipped: overlays cannot be mounted here");
+            return;
+        }
+        let is_there = || {
+            let table = fs::read("/proc/self/mountinfo").unwrap();
+            !mounts::stale(&table, &fs::canonicalize(&store).unwrap()).is_empty()
+        };
+        assert!(is_there());
+        Lock::acquire(space.path()).unwrap().sweep();
+        assert!(!is_there());
+    }
+}

@@ -1,0 +1,265 @@
+//! What the text form says once at its end instead of on every line: nothing is hidden, and lines stay readable.
+//!
+//! Three things are shortened: `on NODE:` stands for ssh and what watches the command there, `to NODE:` for the options
+//! of scp, and a tool that always runs with the same variables is written without them. A long `sh -c` script gets a
+//! number.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+use super::{quote, shown_env, shown_line, shown_word, visible};
+use crate::plan::{Action, Command, Node, Place, Plan, Text, WATCHDOG};
+
+/// A script of at most this many characters is shown where it runs.
+const SHORT: usize = 100;
+
+/// So many variables are worth a line of their own.
+const SEVERAL: usize = 2;
+
+type Env = BTreeMap<String, Text>;
+
+/// See the module.
+pub(super) struct Legend<'p> {
+    plan: &'p Plan,
+    /// By tool: the variables that all its commands have.
+    envs: BTreeMap<&'p str, Env>,
+    /// Long scripts, in the order in which they appear.
+    scripts: Vec<&'p str>,
+}
+
+impl<'p> Legend<'p> {
+    pub(super) fn new(plan: &'p Plan) -> Self {
+        let mut tools: BTreeMap<&str, (usize, Env)> = BTreeMap::new();
+        let mut scripts = Vec::new();
+        for command in plan.order().into_iter().flat_map(|node| commands(&plan.graph[node])) {
+            if let Some(tool) = command.argv.first().and_then(Text::as_literal) {
+                let (count, common) = tools.entry(tool).or_insert_with(|| (0, command.env.clone()));
+                *count += 1;
+                common.retain(|name, value| command.env.get(name) == Some(value));
+            }
+            if let Some((_, script)) = script(command)
+                && !scripts.contains(&script)
+            {
+                scripts.push(script);
+            }
+        }
+        let several = |(_, (count, env)): &(&str, (usize, Env))| *count > 1 && env.len() >= SEVERAL;
+        let envs = tools.into_iter().filter(several).map(|(tool, (_, env))| (tool, env)).collect();
+        Self { plan, envs, scripts }
+    }
+
+    /// The command without what stands in the legend.
+    pub(super) fn command(&self, command: &Command) -> String {
+        let common = command.argv.first().and_then(Text::as_literal).and_then(|tool| self.envs.get(tool));
+        let own = command.env.iter().filter(|(name, _)| common.is_none_or(|env| !env.contains_key(*name)));
+        let env = shown_env(own, shown_word);
+        let script = script(command);
+        let words = command.argv.iter().enumerate().map(|(index, word)| match script {
+            Some((at, script)) if at == index => format!("[{}]", self.name(script)),
+            _ => shown_word(word),
+        });
+        if let Some((node, skipped)) = self.scp(command) {
+            let rest: Vec<String> = words.skip(skipped).collect();
+            return format!("to {}: {env}scp {}", node.name, rest.join(" "));
+        }
+        let words: Vec<String> = words.collect();
+        match &command.place {
+            Place::Here => format!("{env}{}", words.join(" ")),
+            Place::Node(node) => format!("on {node}: {env}{}", words.join(" ")),
+        }
+    }
+
+    fn name(&self, script: &str) -> String {
+        let number = self.scripts.iter().position(|known| *known == script).unwrap_or_default();
+        format!("script {}", number + 1)
+    }
+
+    /// The node that this command copies a file to, and how many words of it are the same for every file.
+    fn scp(&self, command: &Command) -> Option<(&'p Node, usize)> {
+        self.plan.nodes.values().find_map(|node| {
+            let stem = scp_stem(node)?;
+            let to = format!("{}:", node.ssh.as_ref()?.destination);
+            let here = command.place == Place::Here && command.argv.starts_with(&stem);
+            let last = command.argv.last().and_then(Text::as_literal);
+            (here && last.is_some_and(|last| last.starts_with(&to))).then_some((node, stem.len()))
+        })
+    }
+
+    /// The end of the plan.
+    pub(super) fn write(&self, out: &mut String) {
+        let lines = self.lines();
+        let width = lines.iter().map(|(name, _)| name.chars().count()).max().unwrap_or_default();
+        out.push_str("\nIn these lines:\n");
+        for (name, meaning) in lines {
+            let _ = writeln!(out, "    {name:<width$}  {meaning}");
+        }
+    }
+
+    fn lines(&self) -> Vec<(String, String)> {
+        let mut lines = vec![
+            ("* …".to_owned(), "done by `pipeline` itself".to_owned()),
+            ("… > NAME".into(), "what the tool prints is kept; <ID.NAME> is what ID kept as NAME".into()),
+            ("finally …".into(), "afterwards, also when something before it failed".into()),
+        ];
+        let mut remote = false;
+        for node in self.plan.nodes.values() {
+            let name = format!("on {}: …", node.name);
+            match &node.ssh {
+                Some(_) => {
+                    remote = true;
+                    lines.push((name, around(node)));
+                }
+                None => lines.push((name, format!("{}, on this machine", around(node)))),
+            }
+        }
+        let all = || self.plan.graph.node_weights().flat_map(commands);
+        for node in self.plan.nodes.values() {
+            let copied = |command| self.scp(command).is_some_and(|(other, _)| other.name == node.name);
+            if let Some(stem) = scp_stem(node).filter(|_| all().any(copied)) {
+                lines.push((format!("to {}: scp …", node.name), format!("{} …", shown_line(&stem))));
+            }
+        }
+        for (tool, env) in &self.envs {
+            lines.push(((*tool).to_owned(), format!("{}{tool}", shown_env(env, shown_word))));
+        }
+        if remote {
+            lines.push(("[watchdog]".into(), WATCHDOG.into()));
+        }
+        for script in &self.scripts {
+            lines.push((format!("[{}]", self.name(script)), visible(script).replace('\n', "\n        ")));
+        }
+        lines
+    }
+}
+
+fn commands(instance: &crate::plan::Instance) -> impl Iterator<Item = &Command> {
+    instance.actions.iter().chain(&instance.cleanup).filter_map(|action| match action {
+        Action::Command(command) => Some(command),
+        _ => None,
+    })
+}
+
+/// A script for `sh -c` that is too long for a line, and its place in the command.
+fn script(command: &Command) -> Option<(usize, &str)> {
+    let [shell, flag, script, ..] = command.argv.as_slice() else { return None };
+    let script = script.as_literal().filter(|script| script.chars().count() > SHORT)?;
+    (shell.as_literal() == Some("sh") && flag.as_literal() == Some("-c")).then_some((2, script))
+}
+
+/// scp to a node, less the file and where it goes.
+fn scp_stem(node: &Node) -> Option<Vec<Text>> {
+    let mut stem = node.ssh.as_ref()?.scp(&Text::new(), "");
+    stem.truncate(stem.len().checked_sub(2)?);
+    Some(stem)
+}
+
+/// What runs a command on a remote node: exactly the arguments of ssh, with the watchdog's script by its name.
+fn around(node: &Node) -> String {
+    let argv = node.wrap(&["…".into()]);
+    let quoted = shlex::try_quote(WATCHDOG).unwrap_or_default();
+    let words: Vec<String> = argv
+        .iter()
+        .map(|word| match word.as_literal() {
+            Some(remote) if remote.contains(&*quoted) => {
+                // The ellipsis stands for the command, quoted in its turn.
+                quote(&remote.replace(&*quoted, "[watchdog]").replace("'…'", "…"))
+            }
+            _ => shown_word(word),
+        })
+        .collect();
+    words.join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use petgraph::graph::DiGraph;
+
+    use super::*;
+    use crate::plan::{Instance, InstanceId, Pool, Probe, Runtime, Ssh};
+
+    fn node() -> Node {
+        let ssh = Ssh {
+            destination: "root@10.23.15.1".into(),
+            config: None,
+            port: Some(2222),
+            identity: None,
+            host_key: None,
+            known_hosts: None,
+        };
+        Node {
+            name: "edge-1".into(),
+            ssh: Some(ssh),
+            sudo: true,
+            platform: None,
+            emulates: Vec::new(),
+            runtime: Runtime::CriO,
+            cri: None,
+            storage: None,
+            dir: "/var/tmp".into(),
+        }
+    }
+
+    fn shown(commands: &[Command]) -> String {
+        let node = node();
+        let mut plan = Plan {
+            recipe: "r".into(),
+            graph: DiGraph::new(),
+            nodes: [(node.name.clone(), node)].into(),
+            notes: Vec::new(),
+        };
+        plan.graph.add_node(Instance {
+            id: InstanceId::new("s", None, None),
+            step: "s".into(),
+            kind: "run".into(),
+            target: None,
+            platform: None,
+            node: None,
+            actions: commands.iter().cloned().map(Action::from).collect(),
+            cleanup: Vec::new(),
+            outputs: Vec::new(),
+            probe: Probe::Unknown,
+            pool: Pool::Local,
+            mutex: None,
+            timeout: None,
+            retry: None,
+            allow_failure: false,
+        });
+        let legend = Legend::new(&plan);
+        let mut out: String = commands.iter().map(|command| legend.command(command) + "\n").collect();
+        legend.write(&mut out);
+        out
+    }
+
+    #[test]
+    fn only_what_every_command_of_a_tool_has_leaves_its_line() {
+        let git = |protocol: &str| {
+            Command::new(["git", "init"]).env("A", "1").env("B", "2").env("PROTOCOL", protocol)
+        };
+        let out = shown(&[git("https"), git("file")]);
+        assert!(out.contains("PROTOCOL=https git init\nPROTOCOL=file git init\n"), "{out}");
+        assert!(out.contains(" A=1 B=2 git\n"), "{out}");
+        let out = shown(&[git("https")]);
+        assert!(out.contains("A=1 B=2 PROTOCOL=https git init\n") && !out.contains("https git\n"), "{out}");
+        let out = shown(&[git("https"), Command::new(["git", "init"])]);
+        assert!(out.contains("A=1 B=2 PROTOCOL=https git init\ngit init\n"), "{out}");
+    }
+
+    #[test]
+    fn ssh_scp_and_scripts_stand_once_at_the_end_and_whole() {
+        let script = format!("set -e; {}", "true; ".repeat(30));
+        let to = "root@10.23.15.1:/x";
+        let scp = node().ssh.unwrap().scp(&"a".into(), "/x");
+        let out =
+            shown(&[Command::new(["sh", "-c", &script, "sh", "1"]).on_node("edge-1"), Command::new(scp)]);
+        assert!(
+            out.starts_with(&format!("on edge-1: sh -c [script 1] sh 1\nto edge-1: scp a {to}\n")),
+            "{out}"
+        );
+        assert!(
+            out.contains("-p 2222 -a -x -- root@10.23.15.1 'sh -c [watchdog] sh sudo -n -- …'\n"),
+            "{out}"
+        );
+        assert!(out.contains("scp -s -q -o BatchMode=yes") && out.contains("-P 2222 -- …\n"), "{out}");
+        assert!(out.contains(WATCHDOG) && out.contains(&script), "{out}");
+    }
+}
