@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use crate::lab::{Lab, Ran};
 
 /// Long enough for a machine that does much else.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Waits until `done` is true.
 #[track_caller]
