@@ -25,7 +25,9 @@ fn table() -> Vec<(String, String)> {
 fn what_is_registered_stays() {
     let _lab = require_lab!();
     if !table().iter().any(|(_, text)| text.contains("aarch64")) {
-        pipeline_testkit::skip("QEMU for arm64 is not registered (apt-get install binfmt-support qemu-user-static)");
+        pipeline_testkit::skip(
+            "QEMU for arm64 is not registered (apt-get install binfmt-support qemu-user-static)",
+        );
         return;
     }
     let work = Work::new(&RECIPE.replace("[targets.s390x]\nplatform = \"linux/s390x\"\n", ""));
@@ -34,7 +36,11 @@ fn what_is_registered_stays() {
         // Nothing to change, so nothing to allow.
         let mut command = work.pipeline(&["run"]);
         let outcome = work.outcome(&mut command).exits(0);
-        assert!(outcome.lines("emulation").contains("linux/arm64: was registered"), "{}", outcome.lines("emulation"));
+        assert!(
+            outcome.lines("emulation").contains("linux/arm64: was registered"),
+            "{}",
+            outcome.lines("emulation")
+        );
     }
     assert_eq!(table(), before);
 }
@@ -66,6 +72,9 @@ fn what_is_missing_is_registered_in_a_private_table() {
     assert_eq!(flags.filter(|flags| flags.contains('F')).count(), 2, "{}", outcome.stdout);
     // The second run of the script found them.
     let log = outcome.lines("emulation");
-    assert!(log.contains("linux/arm64: was registered") && log.contains("linux/s390x: was registered"), "{log}");
+    assert!(
+        log.contains("linux/arm64: was registered") && log.contains("linux/s390x: was registered"),
+        "{log}"
+    );
     assert_eq!(table(), before, "the machine's own table");
 }

@@ -38,7 +38,11 @@ fn built_as_told(work: &Work, inspect: impl Fn(&str) -> Command) {
 
 fn buildah(work: &Work) -> Command {
     let mut command = work.command("buildah");
-    command.arg("--root").arg(work.path(".pipeline/store/root")).arg("--runroot").arg(work.path(".pipeline/store/run"));
+    command
+        .arg("--root")
+        .arg(work.path(".pipeline/store/root"))
+        .arg("--runroot")
+        .arg(work.path(".pipeline/store/run"));
     command
 }
 
@@ -78,6 +82,42 @@ fn podman_builds_as_told() {
     });
 }
 
+/// Nothing in it tells the platforms apart but the platform, and the builders' caches do not know platforms. docker is told
+/// which images it may reuse; buildah and podman cannot be: what they built is found out and said.
+#[test]
+fn two_platforms_of_the_same_content() {
+    let lab = require_lab!("dockerd");
+    pipeline_testkit::require!("podman");
+    for (engine, keys, knows) in [
+        ("docker", "", true),
+        ("buildah", "", false),
+        ("buildah", "no-cache = true\n", true),
+        ("podman", "no-cache = true\n", true),
+    ] {
+        let targets = [("arm64", ""), ("armv7", "")];
+        let mut work = Work::tiny(&format!("same-{engine}"), engine, &targets, "", keys);
+        work.with_docker(lab).with_podman(lab);
+        for target in ["arm64", "armv7"] {
+            let dockerfile = format!("FROM scratch\nCOPY data /data\nLABEL by={engine}\n");
+            work.write(format!("context-{target}/Dockerfile"), dockerfile);
+            work.write(format!("context-{target}/data"), "data\n");
+        }
+        for _ in 0..2 {
+            let outcome = work.run(&["-j", "1"]);
+            if knows {
+                let outcome = outcome.exits(0);
+                assert_ne!(
+                    outcome.output("image@arm64", "id"),
+                    outcome.output("image@armv7", "id"),
+                    "{engine}"
+                );
+            } else if outcome.code != Some(0) {
+                outcome.exits(6).says("is for linux/arm64, not for linux/arm/v7").says("no-cache = true");
+            }
+        }
+    }
+}
+
 #[test]
 fn without_a_network() {
     let lab = require_lab!("dockerd");
@@ -98,7 +138,8 @@ fn on_a_base_that_another_step_builds() {
         [[step]]\nid = \"app\"\nuses = \"build\"\nsource = \"app-context\"\ntag = \"app:1\"\nbases = { \"example.org/base:1\" = \"image\" }\n\
         [[step]]\nuses = \"smoke\"\nimage = \"app\"\nargv = [\"uname\", \"-m\"]\nstdout = \"aarch64\"\n";
     for engine in ["buildah", "docker"] {
-        let mut work = Work::tiny(&format!("bases-{engine}"), engine, &[("arm64", "")], "", "source = \"context\"\n");
+        let mut work =
+            Work::tiny(&format!("bases-{engine}"), engine, &[("arm64", "")], "", "source = \"context\"\n");
         let recipe = work.read("pipeline.toml");
         work.write("pipeline.toml", recipe + more);
         work.write("app/Dockerfile", "FROM example.org/base:1\nRUN echo app >/app\n");
@@ -152,7 +193,9 @@ fn a_base_that_is_not_to_be_had_for_the_platform_is_said_before_the_build() {
         assert_eq!(commands.iter().find(built), None, "the build began");
     }
     work.write("context-arm64/Dockerfile", format!("FROM {index}\nCMD [\"x\"]\n"));
-    let recipe = work.read("pipeline.toml").replace("arm64]\nplatform = \"linux/arm64\"", "arm64]\nplatform = \"linux/arm/v7\"");
+    let recipe = work
+        .read("pipeline.toml")
+        .replace("arm64]\nplatform = \"linux/arm64\"", "arm64]\nplatform = \"linux/arm/v7\"");
     work.write("pipeline.toml", recipe);
     work.run(&[]).exits(0);
 }

@@ -212,7 +212,7 @@ fn a_killed_git_does_not_stand_in_the_way() {
             .spawn()
             .unwrap();
         let waiting = |fifo: &Path| processes(|words| words == ["cat", fifo.to_str().unwrap()]);
-        let cat = eventually("git hangs", Duration::from_secs(60), || waiting(&fifo).first().copied());
+        let cat = eventually("git hangs", Duration::from_mins(1), || waiting(&fifo).first().copied());
         engine.kill().unwrap();
         engine.wait().unwrap();
         // What is left of a killed engine's children is another matter.

@@ -32,7 +32,8 @@ fn scp_lands_whole_under_its_name() {
         let outcome = work.run(&[]).exits(0);
         for node in ["edge-arm64", "edge-armv7"] {
             let folder = lab.path(node).join("files/scp-whole");
-            let names: Vec<_> = fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+            let names: Vec<_> =
+                fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
             assert_eq!(names, ["arm64-image.tar"]);
             let sum = Command::new("sha256sum").arg(folder.join("arm64-image.tar")).output().unwrap();
             let sum = String::from_utf8(sum.stdout).unwrap();
@@ -61,7 +62,8 @@ fn scp_leaves_nothing_under_the_name_when_the_connection_breaks() {
 
     let mut run = work.pipeline(&["run"]);
     let engine = run.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
-    let server = eventually("a part has arrived", Duration::from_secs(120), || writer_below(&node.path("files")));
+    let server =
+        eventually("a part has arrived", Duration::from_mins(2), || writer_below(&node.path("files")));
     let status = Command::new("kill").args(["-KILL", &server.to_string()]).status().unwrap();
     assert!(status.success());
     let output = engine.wait_with_output().unwrap();
@@ -128,7 +130,8 @@ fn skopeo_pushes_to_a_registry() {
         }
     }
     // Over TLS there is nobody.
-    let push = format!("[[step]]\nid = \"push\"\nuses = \"skopeo-copy\"\ndest = \"docker://{registry}/tls:1\"\n");
+    let push =
+        format!("[[step]]\nid = \"push\"\nuses = \"skopeo-copy\"\ndest = \"docker://{registry}/tls:1\"\n");
     let work = Work::tiny("push-tls", "buildah", &[("arm64", "")], "", &push);
     work.run(&[]).exits(1).failure("push@arm64");
 }
@@ -158,7 +161,8 @@ fn load_by_containerd_docker_and_podman() {
     assert_eq!(said.trim(), format!("{} arm64", outcome.output("image@arm64", "id")));
     let mut work = local("podman");
     let outcome = work.with_podman(lab).run(&[]).exits(0);
-    let inspect = ["image", "inspect", "--format", "{{.Id}} {{.Architecture}}", "docker.io/library/load-podman:1"];
+    let inspect =
+        ["image", "inspect", "--format", "{{.Id}} {{.Architecture}}", "docker.io/library/load-podman:1"];
     let said = work.command("podman").args(inspect).output().unwrap();
     let said = String::from_utf8(said.stdout).unwrap();
     let id = outcome.output("image@arm64", "id");

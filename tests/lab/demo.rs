@@ -40,7 +40,10 @@ fn arrived(lab: &Lab, outcome: &Outcome, image: &str) {
 /// Id and archive digest of both targets.
 fn results(outcome: &Outcome) -> Vec<String> {
     let of = |target: &str| {
-        [outcome.output(&format!("image@{target}"), "id"), outcome.output(&format!("save@{target}"), "sha256")]
+        [
+            outcome.output(&format!("image@{target}"), "id"),
+            outcome.output(&format!("save@{target}"), "sha256"),
+        ]
     };
     [of("arm64"), of("armv7")].concat()
 }
@@ -64,11 +67,11 @@ fn with_buildah_twice_and_the_same_elsewhere() {
         _ => format!("{step}@{target}"),
     };
     let pairs = steps.iter().flat_map(|one| steps.iter().map(move |other| (*one, *other)));
-    let together = pairs.filter(|(one, other)| overlap(&first, &at(one, "arm64"), &at(other, "armv7"))).count();
+    let together =
+        pairs.filter(|(one, other)| overlap(&first, &at(one, "arm64"), &at(other, "armv7"))).count();
     assert!(together > 0, "the targets took turns:\n{}", first.stderr);
-    let whole = |target: &str| {
-        (first.interval(&at("rootfs", target)).0, first.interval(&at("scp", target)).1)
-    };
+    let whole =
+        |target: &str| (first.interval(&at("rootfs", target)).0, first.interval(&at("scp", target)).1);
     let (one, other): ((Duration, Duration), (Duration, Duration)) = (whole("arm64"), whole("armv7"));
     assert!(one.0.max(other.0) < one.1.min(other.1), "{one:?} {other:?}");
 
@@ -120,7 +123,10 @@ fn a_failed_check_keeps_its_target_from_every_node_and_the_other_arrives() {
     let work = Work::demo(lab, image);
     let recipe = work
         .read("pipeline.toml")
-        .replace("vars     = { debian = \"arm64\" }", "vars     = { debian = \"arm64\", question = \"--nonsense\" }")
+        .replace(
+            "vars     = { debian = \"arm64\" }",
+            "vars     = { debian = \"arm64\", question = \"--nonsense\" }",
+        )
         .replace("[vars]\n", "[vars]\nquestion = \"--version\"\n")
         .replace("\"docker-registry\", \"--version\"", "\"docker-registry\", \"${vars.question}\"");
     work.write("pipeline.toml", recipe);

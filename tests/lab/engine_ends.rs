@@ -7,10 +7,13 @@ use std::time::{Duration, Instant};
 use crate::kit::{Marked, TestNode, Work, eventually, processes};
 use crate::require_lab;
 
-const LONG: Duration = Duration::from_secs(120);
+const LONG: Duration = Duration::from_mins(2);
 
+/// With the signals as a terminal's child has them: a background job, such as a CI runner's, ignores Ctrl-C, and so does
+/// an engine that it starts.
 fn start(work: &Work, args: &[&str]) -> Child {
-    let mut command = work.pipeline(&["run", "--allow-privileged"]);
+    let mut command = work.command("env");
+    command.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_pipeline"), "run"]);
     command.args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
@@ -23,8 +26,11 @@ fn about(folder: &std::path::Path) -> Vec<u32> {
     let folder = folder.to_str().unwrap();
     let mut found = processes(|words| words.iter().any(|word| word.contains(folder)));
     for entry in fs::read_dir("/proc").unwrap().flatten() {
-        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else { continue };
-        let inside = |link: &str| fs::read_link(entry.path().join(link)).is_ok_and(|at| at.starts_with(folder));
+        let Some(pid) = entry.file_name().to_str().and_then(|name| name.parse::<u32>().ok()) else {
+            continue;
+        };
+        let inside =
+            |link: &str| fs::read_link(entry.path().join(link)).is_ok_and(|at| at.starts_with(folder));
         if inside("cwd") || inside("root") {
             found.push(pid);
         }
@@ -93,7 +99,9 @@ fn ctrl_c_during_a_command_on_a_node() {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(130), "{said}");
     let ended = Instant::now();
-    eventually("the node has nothing left", Duration::from_secs(3), || mark.sleepers().is_empty().then_some(()));
+    eventually("the node has nothing left", Duration::from_secs(3), || {
+        mark.sleepers().is_empty().then_some(())
+    });
     assert!(ended.elapsed() <= Duration::from_secs(3));
     let partial = |entry: fs::DirEntry| entry.file_name().to_string_lossy().contains("partial");
     assert!(!fs::read_dir(own.path("files")).unwrap().flatten().any(partial));

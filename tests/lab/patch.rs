@@ -52,11 +52,9 @@ fn the_one_base_a_stage_or_by_name() {
 
 #[test]
 fn no_from_and_several_candidates_are_refused() {
-    for (dockerfile, message) in [
-        ("RUN true\n", "FROM"),
-        ("FROM a:1\nFROM b:1\n", "a:1"),
-        ("FROM a:1\nFROM b:1\n", "b:1"),
-    ] {
+    for (dockerfile, message) in
+        [("RUN true\n", "FROM"), ("FROM a:1\nFROM b:1\n", "a:1"), ("FROM a:1\nFROM b:1\n", "b:1")]
+    {
         let work = work("from = \"localhost/base:1\"", dockerfile);
         let outcome = work.run(&[]).exits(1);
         let failure = outcome.failure("patched@host");

@@ -58,7 +58,9 @@ fn a_tool_that_is_not_installed_on_the_node() {
     let work = Work::tiny("no-tool-there", "buildah", &[("arm64", "\"own\"")], "", "");
     let bin = work.root().join("bin");
     fs::create_dir(&bin).unwrap();
-    for tool in ["sh", "setsid", "sleep", "mkdir", "rm", "mv", "sync", "sha256sum", "uname", "test", "cat", "kill"] {
+    for tool in
+        ["sh", "setsid", "sleep", "mkdir", "rm", "mv", "sync", "sha256sum", "uname", "test", "cat", "kill"]
+    {
         symlink(pipeline_testkit::find(tool).unwrap(), bin.join(tool)).unwrap();
     }
     let own = crate::kit::TestNode::start(&work.root().join("node"), bin.to_str().unwrap());
@@ -75,7 +77,13 @@ fn a_tool_that_is_not_installed_on_the_node() {
 fn a_build_that_fails_leaves_nothing_half_made() {
     let _lab = require_lab!();
     base("arm64");
-    let work = Work::tiny("bad-build", "buildah", &[("arm64", "")], "RUN echo on purpose >&2; exit 3", "[[step]]\nuses = \"save\"\npath = \"x.tar\"\n");
+    let work = Work::tiny(
+        "bad-build",
+        "buildah",
+        &[("arm64", "")],
+        "RUN echo on purpose >&2; exit 3",
+        "[[step]]\nuses = \"save\"\npath = \"x.tar\"\n",
+    );
     let outcome = work.run(&[]).exits(1).says("on purpose");
     assert!(outcome.failure("image@arm64").message.contains("exited with code"));
     assert!(!work.path("x.tar").exists() && work.partials().is_empty());

@@ -7,7 +7,13 @@ use crate::require_lab;
 fn outputs_are_sources_contexts_and_archives_for_others() {
     let lab = require_lab!("nodes", "containerd");
     // An archive that nothing of ours wrote.
-    let maker = Work::tiny("run-maker", "buildah", &[("arm64", "")], "", "[[step]]\nuses = \"save\"\npath = \"a.tar\"\n");
+    let maker = Work::tiny(
+        "run-maker",
+        "buildah",
+        &[("arm64", "")],
+        "",
+        "[[step]]\nuses = \"save\"\npath = \"a.tar\"\n",
+    );
     let made = maker.run(&[]).exits(0);
     let at = lab.dir.display();
     let recipe = format!(
@@ -49,7 +55,7 @@ fn what_is_not_there_is_a_failure() {
         ("argv = [\"sh\", \"-c\", \"echo oh dear >&2; exit 9\"]", "exited with code 9: oh dear"),
     ] {
         let work = Work::new(&format!("[[step]]\nid = \"it\"\nuses = \"run\"\n{keys}\n"));
-        let outcome = work.run(&[]);
+        let outcome = work.run(&["--keep-going"]);
         let failure = outcome.failure("it@host");
         assert!(failure.message.contains(message), "{failure:?}");
         outcome.exits(1);

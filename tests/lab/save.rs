@@ -42,7 +42,8 @@ fn saves(work: &Work, name: &str) {
         }
         // skopeo reads it, and finds the image that was built, under its name.
         let mut inspect = work.command("skopeo");
-        let output = inspect.args(["inspect", "--config", "--raw", &format!("{format}:{path}")]).output().unwrap();
+        let output =
+            inspect.args(["inspect", "--config", "--raw", &format!("{format}:{path}")]).output().unwrap();
         assert!(output.status.success(), "{format}: {}", String::from_utf8_lossy(&output.stderr));
         let mut hash = work.command("sh");
         let line = format!("skopeo inspect --config --raw {format}:{path} | tr -d '\\n' | sha256sum");
@@ -53,10 +54,7 @@ fn saves(work: &Work, name: &str) {
         let config = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(config.contains("\"arm64\""), "{config}");
         let full = format!("docker.io/library/{name}:1");
-        let named = match format {
-            "docker-archive" => format!("{format}:{path}:{full}"),
-            _ => format!("{format}:{path}:{full}"),
-        };
+        let named = format!("{format}:{path}:{full}");
         let output = work.command("skopeo").args(["inspect", "--raw", &named]).output().unwrap();
         assert!(output.status.success(), "{named}: {}", String::from_utf8_lossy(&output.stderr));
     }

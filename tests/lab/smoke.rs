@@ -40,7 +40,10 @@ fn with_buildah() {
     let work = Work::tiny("smoke-buildah", "buildah", &[("arm64", "")], "", CHECKS);
     judges(&work);
     let mut list = work.command("buildah");
-    list.arg("--root").arg(work.path(".pipeline/store/root")).arg("--runroot").arg(work.path(".pipeline/store/run"));
+    list.arg("--root")
+        .arg(work.path(".pipeline/store/root"))
+        .arg("--runroot")
+        .arg(work.path(".pipeline/store/run"));
     let list = list.args(["containers", "--quiet"]).output().unwrap();
     assert_eq!(String::from_utf8_lossy(&list.stdout), "");
 }

@@ -71,11 +71,20 @@ fn another_image_under_the_name() {
     for host in HOSTS {
         let name = format!("verify-id-{host}");
         // Somebody else's image of the same name, in a file that the node can read.
-        let other = Work::tiny(&name, "buildah", &[("arm64", "")], "LABEL other=1", "[[step]]\nuses = \"save\"\npath = \"o.tar\"\n");
+        let other = Work::tiny(
+            &name,
+            "buildah",
+            &[("arm64", "")],
+            "LABEL other=1",
+            "[[step]]\nuses = \"save\"\npath = \"o.tar\"\n",
+        );
         let made = other.run(&[]).exits(0);
         let file = other.path("o.tar");
         let line = if host == "edge-arm64" {
-            format!("skopeo copy docker-archive:{} containers-storage:docker.io/library/{name}:1", file.display())
+            format!(
+                "skopeo copy docker-archive:{} containers-storage:docker.io/library/{name}:1",
+                file.display()
+            )
         } else {
             format!(
                 "ctr -a {}/containerd.sock -n k8s.io images import --platform linux/arm64 {}",
@@ -140,7 +149,10 @@ fn an_image_of_another_architecture() {
 }
 
 /// The first object, however deep, that fits.
-fn find<'v>(value: &'v serde_json::Value, fits: &dyn Fn(&serde_json::Value) -> bool) -> Option<&'v serde_json::Value> {
+fn find<'v>(
+    value: &'v serde_json::Value,
+    fits: &dyn Fn(&serde_json::Value) -> bool,
+) -> Option<&'v serde_json::Value> {
     if value.is_object() && fits(value) {
         return Some(value);
     }
@@ -202,9 +214,12 @@ fn a_runtime_that_does_not_answer_is_no_mismatch() {
     let at = lab.dir.display();
     let name = "verify-silent";
     let work = delivered(lab, name, "edge-arm64", EMULATES, "", "");
-    let recipe = work.read("pipeline.toml").replace(&format!("unix://{at}/crio.sock"), "unix:///run/nobody.sock");
+    let recipe =
+        work.read("pipeline.toml").replace(&format!("unix://{at}/crio.sock"), "unix:///run/nobody.sock");
     work.write("pipeline.toml", recipe);
-    let outcome = work.run(&[]).exits(1);
+    let outcome = work.run(&[]).exits(5).says("there is no socket at /run/nobody.sock");
+    assert!(outcome.events.is_empty(), "something was started");
+    let outcome = work.run(&["--keep-going"]).exits(1);
     let failure = outcome.failure("verify@arm64@node");
     assert!(failure.message.contains("no answer from the CRI runtime"), "{failure:?}");
 }

@@ -10,7 +10,7 @@ use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::plan::{Engine, Grammar, Plan};
 use pipeline_core::planner::{Machine, Selection, plan};
 use pipeline_core::platform::Platform;
-use pipeline_core::spec::{Given, Recipe, parse};
+use pipeline_core::spec::{Given, Recipe, examine};
 use pipeline_core::{binfmt, doctor};
 
 use crate::args::{RecipeArgs, SelectArgs};
@@ -69,7 +69,7 @@ pub(crate) fn prepare(
 ) -> Result<Prepared, u8> {
     let found = find(args)?;
     let source = found.source.clone();
-    let (recipe, mut diagnostics) = parse(&source);
+    let (recipe, mut diagnostics) = examine(&source);
     let Some(recipe) = recipe else {
         terminal::diagnostics(&diagnostics);
         return Err(exit_code::RECIPE_INVALID);
@@ -85,18 +85,13 @@ pub(crate) fn prepare(
         }
         chosen => chosen,
     };
-    let machine = Machine {
-        platform: platform(),
-        folder: found
-            .folder
-            .file_name()
-            .map_or_else(|| "recipe".into(), |name| name.to_string_lossy().into_owned()),
-        choose_engine: &choose,
-    };
+    let machine =
+        Machine { platform: platform(), folder: folder_name(&found.folder), choose_engine: &choose };
     let selection =
         Selection { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
     let (plan, more) = plan(&recipe, &given, &selection, &machine);
     diagnostics.extend(more);
+    let diagnostics = diagnostics.finish(&source);
     terminal::diagnostics(&diagnostics);
     match plan {
         Some(plan) => {
@@ -105,6 +100,15 @@ pub(crate) fn prepare(
         }
         None => Err(code(&diagnostics)),
     }
+}
+
+/// The name of a recipe that gives itself none: its folder's, as far as names go.
+fn folder_name(folder: &Path) -> String {
+    let name = folder.file_name().unwrap_or_default().to_string_lossy();
+    let plain: String =
+        name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
+    let plain = plain.trim_start_matches(['.', '_', '-']);
+    if plain.is_empty() { "recipe".into() } else { plain.chars().take(64).collect() }
 }
 
 /// Finds the recipe, or shows why not.

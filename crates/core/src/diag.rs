@@ -6,6 +6,8 @@ use miette::{LabeledSpan, Severity, SourceCode};
 
 use crate::source::{SourceFile, Span};
 
+const REPORTED: &str = "reported";
+
 /// One error or warning.
 #[derive(Debug, Clone)]
 pub struct Diagnostic {
@@ -39,6 +41,11 @@ impl Diagnostic {
     /// A warning.
     pub fn warning(code: &'static str, message: impl Into<String>) -> Self {
         Self { severity: Severity::Warning, ..Self::error(code, message) }
+    }
+
+    /// For what follows from an error that has been reported: [`Diagnostics`] takes no notice of it.
+    pub(crate) fn reported() -> Self {
+        Self::error(REPORTED, "")
     }
 
     /// Underlines a place and says what it is.
@@ -119,6 +126,9 @@ pub struct Diagnostics(Vec<Diagnostic>);
 impl Diagnostics {
     /// Adds one.
     pub fn push(&mut self, diagnostic: Diagnostic) {
+        if diagnostic.code == REPORTED {
+            return;
+        }
         // The same cause met on two ways is one report.
         let same = |other: &Diagnostic| {
             other.code == diagnostic.code
@@ -186,10 +196,19 @@ pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
 
 /// `` `a`, `b` and `c` ``.
 pub fn list_names<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
+    joined(names, "and")
+}
+
+/// `` `a`, `b` or `c` ``.
+pub fn one_of_names<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> String {
+    joined(names, "or")
+}
+
+fn joined<T: fmt::Display>(names: impl IntoIterator<Item = T>, word: &str) -> String {
     let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
     match names.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
-        [init @ .., last] => format!("{} and {last}", init.join(", ")),
+        [init @ .., last] => format!("{} {word} {last}", init.join(", ")),
     }
 }

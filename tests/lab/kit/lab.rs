@@ -50,6 +50,7 @@ fn bring_up() -> Result<Lab, String> {
 
 /// libtest has no hook for the end, and a killed process has none at all: a shell waits for the end of a pipe that only
 /// this process holds.
+#[expect(clippy::zombie_processes, reason = "it outlives this process")]
 fn take_down_afterwards(script: &Path, dir: &Path) {
     let waiter = "trap '' INT TERM HUP; cat >/dev/null; exec \"$1\" down";
     let mut waiter = Command::new("sh")
@@ -109,11 +110,7 @@ impl Lab {
             .stdin(Stdio::null())
             .output()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "{node}: {line}: {}",
-            String::from_utf8_lossy(&output.stderr)
-        );
+        assert!(output.status.success(), "{node}: {line}: {}", String::from_utf8_lossy(&output.stderr));
         String::from_utf8(output.stdout).unwrap()
     }
 

@@ -19,7 +19,7 @@ pub(crate) fn repository() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").canonicalize().unwrap()
 }
 
-/// Unless the machine executes the architecture's programs, or root can register them, says so and returns.
+/// The lab; the test returns, and says why, where it lacks one of the parts.
 #[macro_export]
 macro_rules! require_lab {
     ($($part:expr),* $(,)?) => {

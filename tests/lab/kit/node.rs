@@ -81,7 +81,9 @@ impl TestNode {
     /// `[nodes.own]` of a recipe, with more keys.
     pub(crate) fn toml(&self, keys: &str) -> String {
         let at = self.dir.display();
-        format!("[nodes.own]\nhost = \"own\"\nssh-config = \"{at}/ssh_config\"\ndir = \"{at}/files\"\n{keys}\n")
+        format!(
+            "[nodes.own]\nhost = \"own\"\nssh-config = \"{at}/ssh_config\"\ndir = \"{at}/files\"\n{keys}\n"
+        )
     }
 }
 

@@ -32,7 +32,9 @@ impl Marked {
 
     /// The processes that have it as an argument of their own: a `sleep`, not the shell or client that asked for it.
     pub(crate) fn sleepers(&self) -> Vec<u32> {
-        processes(|words| words.last() == Some(&self.0.as_str()) && words.iter().any(|word| word.ends_with("sleep")))
+        processes(|words| {
+            words.last() == Some(&self.0.as_str()) && words.iter().any(|word| word.ends_with("sleep"))
+        })
     }
 }
 

@@ -26,7 +26,8 @@ impl Work {
             fs::create_dir(root.path().join(dir)).unwrap();
         }
         let work = Self { root, env: Vec::new() };
-        work.write("pipeline.toml", format!("version = 1\n{recipe}"));
+        let text = format!("version = 1\n{recipe}");
+        work.write("pipeline.toml", text);
         work
     }
 
@@ -35,7 +36,7 @@ impl Work {
         let work = Self::new("");
         copy(&repository().join("pipelines/demo"), &work.path("."));
         for arch in ["arm64", "armhf"] {
-            copy(&debs(arch), &work.path(&format!(".pipeline/out/debs-{arch}")));
+            copy(&debs(arch), &work.path(format!(".pipeline/out/debs-{arch}")));
         }
         let image = image.strip_prefix("docker.io/library/").unwrap();
         let (name, _) = image.split_once(':').unwrap();
@@ -50,7 +51,13 @@ impl Work {
 
     /// A recipe with the given targets, an `engine`, and a build `image` of a busybox with `dockerfile` after its base.
     /// `rest` is what comes after: nodes, more steps.
-    pub(crate) fn tiny(name: &str, engine: &str, targets: &[(&str, &str)], dockerfile: &str, rest: &str) -> Self {
+    pub(crate) fn tiny(
+        name: &str,
+        engine: &str,
+        targets: &[(&str, &str)],
+        dockerfile: &str,
+        rest: &str,
+    ) -> Self {
         use std::fmt::Write as _;
         let mut recipe = format!("[pipeline]\nname = \"{name}\"\nengine = \"{engine}\"\n");
         for (target, nodes) in targets {
@@ -94,7 +101,8 @@ impl Work {
         let at = self.root.path().join("podman");
         fs::create_dir(&at).unwrap();
         let (conf, at) = (at.join("storage.conf"), at.display());
-        let text = format!("[storage]\ndriver = \"overlay\"\ngraphroot = \"{at}/root\"\nrunroot = \"{at}/run\"\n");
+        let text =
+            format!("[storage]\ndriver = \"overlay\"\ngraphroot = \"{at}/root\"\nrunroot = \"{at}/run\"\n");
         fs::write(&conf, text).unwrap();
         self.env("CONTAINERS_CONF", lab.path("containers.conf")).env("CONTAINERS_STORAGE_CONF", conf)
     }
@@ -176,7 +184,8 @@ impl Work {
     /// The files and folders below the recipe's folder that say that they are half-made.
     pub(crate) fn partials(&self) -> Vec<PathBuf> {
         let mut found = Vec::new();
-        let mut folders = vec![self.path(".pipeline/work"), self.path(".pipeline/git"), self.path(".pipeline/out")];
+        let mut folders =
+            vec![self.path(".pipeline/work"), self.path(".pipeline/git"), self.path(".pipeline/out")];
         while let Some(folder) = folders.pop() {
             for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
                 if entry.file_name().to_string_lossy().contains("partial") {
@@ -195,8 +204,11 @@ impl Drop for Work {
         // buildah and podman leave mounts of their store behind.
         let below = format!("{}/", self.root.path().display());
         let mounts = fs::read_to_string("/proc/self/mountinfo").unwrap_or_default();
-        let mut mounts: Vec<&str> =
-            mounts.lines().filter_map(|line| line.split(' ').nth(4)).filter(|at| at.starts_with(&below)).collect();
+        let mut mounts: Vec<&str> = mounts
+            .lines()
+            .filter_map(|line| line.split(' ').nth(4))
+            .filter(|at| at.starts_with(&below))
+            .collect();
         mounts.sort_unstable();
         for mount in mounts.iter().rev() {
             let _ = Command::new("umount").args(["-l", mount]).stderr(Stdio::null()).status();

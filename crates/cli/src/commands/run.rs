@@ -192,7 +192,7 @@ fn code(summary: &Summary) -> u8 {
     for (status, _) in summary.results.values() {
         match status {
             Status::Failed(failure) if failure.kind == FailureKind::Mismatch => return exit_code::MISMATCH,
-            // Where a failure is allowed, that what depends on it is missing is not.
+            // Allowed is the failure, not that what depends on it is missing.
             Status::Failed(_) | Status::Cancelled | Status::Skipped { because: Some(_) } => {
                 code = exit_code::STEP_FAILED;
             }

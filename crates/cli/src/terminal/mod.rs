@@ -1,5 +1,6 @@
 //! What people see: diagnostics, progress, tables. The only place that prints.
 
+mod excerpt;
 mod plain;
 mod style;
 
@@ -43,7 +44,8 @@ pub(crate) fn diagnostic(diagnostic: &Diagnostic) {
         if Style::stderr().colours() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
     let mut text = String::new();
-    if handler.render_report(&mut text, diagnostic).is_err() {
+    let diagnostic = excerpt::printable(diagnostic);
+    if handler.render_report(&mut text, &diagnostic).is_err() {
         text = format!("{diagnostic}\n");
     }
     note(&format!("{text}\n"));

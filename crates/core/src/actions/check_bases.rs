@@ -64,23 +64,39 @@ fn one(check: &CheckBases, image: &str, place: &str, cx: &ActionCx<'_>) -> Resul
         cx.say(format!("base `{image}`: {here}; without skopeo its registry cannot be asked beforehand"));
         return Ok(());
     }
-    let remote =
-        cx.run_any(&Command::new(["skopeo", "inspect", "--raw"]).arg(format!("docker://{reference}")))?;
-    if remote.code != 0 {
-        return Err(refuse(format!(
-            "its registry `{}` does not give it (see the log)",
+    let ask = |what: &str| {
+        cx.run_any(&Command::new(["skopeo", "inspect", what, "--"]).arg(format!("docker://{reference}")))
+    };
+    let manifest = ask("--raw")?;
+    if manifest.code != 0 {
+        // The engine may know a mirror, or trust a registry that skopeo does not: it has the last word.
+        cx.say(format!(
+            "base `{image}`: {here}; its registry `{}` did not answer skopeo",
             reference.registry()
-        )));
+        ));
+        return Ok(());
     }
-    match platforms(&remote.stdout) {
-        // One image, not an index: the builder will see of which platform.
-        None => Ok(()),
-        Some(known) if known.iter().any(|other| other == platform) => Ok(()),
-        Some(known) => {
-            let known = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-            Err(refuse(format!("its registry has it only for {known}")))
-        }
+    let known = match platforms(&manifest.stdout) {
+        Some(known) => known,
+        // One image, not an index: its configuration tells.
+        None => match config_platform(&ask("--config")?.stdout) {
+            Some(only) => vec![only],
+            None => return Ok(()),
+        },
+    };
+    // An older variant of the architecture runs as well.
+    if known.iter().any(|other| other.arch() == platform.arch()) {
+        return Ok(());
     }
+    let known = known.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    Err(refuse(format!("its registry has it only for {known}")))
+}
+
+/// The platform in an image's configuration.
+fn config_platform(json: &[u8]) -> Option<Platform> {
+    let config: serde_json::Value = serde_json::from_slice(json).ok()?;
+    let field = |name: &str| config.get(name).and_then(|value| value.as_str());
+    Platform::parse(&format!("{}/{}", field("os")?, field("architecture")?)).ok()
 }
 
 /// The platforms of an index; `None` for a single manifest.
@@ -110,7 +126,7 @@ fn platforms(json: &[u8]) -> Option<Vec<Platform>> {
 
 #[cfg(test)]
 mod tests {
-    use super::platforms;
+    use super::{config_platform, platforms};
 
     #[test]
     fn an_index_tells_its_platforms_and_a_manifest_none() {
@@ -121,5 +137,8 @@ mod tests {
         assert_eq!(shown, ["linux/arm/v7", "linux/arm64"]);
         assert!(platforms(br#"{"config":{}}"#).is_none());
         assert!(platforms(b"not json").is_none());
+        let config = config_platform(br#"{"os":"linux","architecture":"amd64","rootfs":{}}"#).unwrap();
+        assert_eq!(config.to_string(), "linux/amd64");
+        assert!(config_platform(b"{}").is_none());
     }
 }

@@ -32,6 +32,20 @@ struct InspectiStatus {
     pinned: bool,
 }
 
+/// `crictl images --output json`
+#[derive(Default, Deserialize)]
+struct Images {
+    #[serde(default)]
+    images: Vec<Listed>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Listed {
+    #[serde(default)]
+    repo_tags: Vec<String>,
+}
+
 pub(super) fn perform(
     wanted: &CriVerify,
     performer: &Performer<'_>,
@@ -86,24 +100,7 @@ fn by_crictl(wanted: &CriVerify, cx: &ActionCx<'_>) -> Result<Option<CriImage>, 
     let command = command.args(["inspecti", "--output", "json", &wanted.reference]).on_node(&wanted.node);
     let answer = cx.run_any(&command)?;
     if answer.code != 0 {
-        // The list tells whether the image is missing or the runtime is. Its output is for the log as well.
-        let mut list = Command::new(["crictl", "--timeout", "30s"]);
-        if let Some(endpoint) = &wanted.endpoint {
-            list = list.args(["--runtime-endpoint", endpoint, "--image-endpoint", endpoint]);
-        }
-        let listed = cx.run_any(&list.arg("images").on_node(&wanted.node))?;
-        String::from_utf8_lossy(&listed.stdout).lines().for_each(|line| cx.say(line));
-        if listed.code == 0 {
-            return Ok(None);
-        }
-        return Err(Failure::new(
-            FailureKind::Unreachable,
-            format!(
-                "crictl on node `{}` gets no answer from the CRI runtime (exit code {})",
-                wanted.node, listed.code
-            ),
-        )
-        .help("is the runtime running, and is the node's `cri` its socket? The log has crictl's own words"));
+        return not_inspected(wanted, cx).map(|()| None);
     }
     let parsed: Inspecti = serde_json::from_slice(&answer.stdout).map_err(|error| {
         Failure::new(
@@ -123,6 +120,37 @@ fn by_crictl(wanted: &CriVerify, cx: &ActionCx<'_>) -> Result<Option<CriImage>, 
         pinned: parsed.status.pinned,
         info,
     }))
+}
+
+/// crictl could not show the image: is it missing, or is the runtime? The list tells, and goes to the log.
+fn not_inspected(wanted: &CriVerify, cx: &ActionCx<'_>) -> Result<(), Failure> {
+    let mut list = Command::new(["crictl", "--timeout", "30s"]);
+    if let Some(endpoint) = &wanted.endpoint {
+        list = list.args(["--runtime-endpoint", endpoint, "--image-endpoint", endpoint]);
+    }
+    let listed = cx.run_any(&list.args(["images", "--output", "json"]).on_node(&wanted.node))?;
+    if listed.code != 0 {
+        return Err(Failure::new(
+            FailureKind::Unreachable,
+            format!(
+                "crictl on node `{}` gets no answer from the CRI runtime (exit code {})",
+                wanted.node, listed.code
+            ),
+        )
+        .help("is the runtime running, and is the node's `cri` its socket? The log has crictl's own words"));
+    }
+    let list: Images = serde_json::from_slice(&listed.stdout).unwrap_or_default();
+    let names: Vec<&str> =
+        list.images.iter().flat_map(|image| &image.repo_tags).map(String::as_str).collect();
+    cx.say(format!("node `{}` has {} images: {}", wanted.node, list.images.len(), names.join(", ")));
+    if names.contains(&wanted.reference.as_str()) {
+        return Err(Failure::new(
+            FailureKind::Tool,
+            format!("crictl on node `{}` lists `{}` but cannot show it", wanted.node, wanted.reference),
+        )
+        .help("the log has crictl's own words"));
+    }
+    Ok(())
 }
 
 fn by_socket(

@@ -11,7 +11,10 @@ pub(super) fn perform(wanted: &ImageId, cx: &ActionCx<'_>) -> Result<String, Fai
     let inspected =
         Inspected::parse(wanted.engine, &cx.run(&wanted.inspect.clone().arg(handle.as_str()))?.stdout)?;
     inspected.must_be(&wanted.platform, "the image that was built").map_err(|failure| {
-        failure.help("the Dockerfile's base or its `FROM --platform` decides; `patch-FROM` changes the base")
+        failure.help(
+            "the Dockerfile's base or its `FROM --platform` decides, and `patch-FROM` changes the base; where the base is \
+             right, the builder took the layers of another target from its cache: `no-cache = true` keeps it from that",
+        )
     })?;
     match inspected.id {
         Some(id) => Ok(id),

@@ -149,8 +149,22 @@ impl Ssh {
         let mut argv: Vec<Text> = vec!["scp".into(), "-s".into(), "-q".into()];
         argv.extend(self.options());
         argv.extend(self.port("-P"));
-        argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.destination).into()]);
+        argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.bracketed()).into()]);
         argv
+    }
+}
+
+impl Ssh {
+    /// The destination with an IPv6 address in brackets, as `scp` takes what follows the first `:` for a path.
+    fn bracketed(&self) -> String {
+        let (user, host) =
+            self.destination.rsplit_once('@').map_or(("", &*self.destination), |(user, host)| (user, host));
+        let at = if user.is_empty() { "" } else { "@" };
+        if host.contains(':') && !host.starts_with('[') {
+            format!("{user}{at}[{host}]")
+        } else {
+            self.destination.clone()
+        }
     }
 }
 
@@ -161,11 +175,11 @@ impl Node {
     /// be held open for as long as the command may run.
     pub fn wrap(&self, argv: &[Text]) -> Vec<Text> {
         let sudo = ["sudo", "-n", "--"].map(Text::from);
-        let argv: Vec<Text> =
-            if self.sudo { sudo.into_iter().chain(argv.to_vec()).collect() } else { argv.to_vec() };
-        let Some(ssh) = &self.ssh else { return argv };
+        let sudo = sudo.into_iter().filter(|_| self.sudo);
+        let Some(ssh) = &self.ssh else { return sudo.chain(argv.to_vec()).collect() };
         let mut line = ssh.ssh(&[]);
-        let watched = ["sh", "-c", WATCHDOG, "sh"].map(Text::from).into_iter().chain(argv);
+        // The watchdog must be of the user whose processes it ends.
+        let watched = sudo.chain(["sh", "-c", WATCHDOG, "sh"].map(Text::from)).chain(argv.to_vec());
         let mut remote = Text::new();
         for (index, arg) in watched.enumerate() {
             if index > 0 {

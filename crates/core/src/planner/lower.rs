@@ -14,7 +14,7 @@ use crate::plan::{
     WriteFile,
 };
 use crate::platform::Platform;
-use crate::spec::{Scope, Values, View};
+use crate::spec::{NoOutput, Scope, Values, View, check_env_name};
 use crate::steps::{Claim, Configured, Lower, Lowered, Resolved};
 
 /// What lowering needs to know.
@@ -37,34 +37,36 @@ pub(super) fn lower(
 ) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
-    let platforms: Vec<Platform> = {
-        let mut seen = Vec::new();
-        for target in &context.members.targets {
-            if !seen.contains(&target.platform) {
-                seen.push(target.platform.clone());
-            }
-        }
-        seen
-    };
     let mut instances: Vec<Option<Instance>> = members.iter().map(|_| None).collect();
-    let mut outputs: Vec<Outputs> = vec![Outputs::new(); members.len()];
-    let mut claims: BTreeMap<Claim, usize> = BTreeMap::new();
+    // None of those that could not be lowered.
+    let mut outputs: Vec<Option<Outputs>> = vec![None; members.len()];
+    let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
     let mut failed = false;
     for at in order {
         let index = graph[at];
-        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, &platforms, diagnostics)
-        else {
+        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, diagnostics) else {
             failed = true;
             continue;
         };
         for claim in claimed {
-            if let Some(first) = claims.insert(claim.clone(), index) {
-                diagnostics.push(two_writers(context, &claim, first, index));
+            if let Some((_, other)) = claims.insert(claim.key(context.nodes), (claim.clone(), index)) {
+                // In the order of the recipe.
+                diagnostics.push(two_writers(context, &claim, other.min(index), other.max(index)));
                 failed = true;
             }
         }
-        outputs[index] = out;
+        outputs[index] = Some(out);
         instances[index] = Some(instance);
+    }
+    // In the order of keys a folder comes before what is in it, if not always right before.
+    let mut folders: Vec<&(Claim, usize)> = Vec::new();
+    for entry in claims.values() {
+        folders.retain(|folder| folder.0.holds(&entry.0));
+        if let Some((_, first)) = folders.iter().find(|folder| folder.1 != entry.1) {
+            diagnostics.push(two_writers(context, &entry.0, *first, entry.1));
+            failed = true;
+        }
+        folders.push(entry);
     }
     if failed || diagnostics.has_errors() {
         return None;
@@ -101,8 +103,7 @@ fn one(
     context: &Context<'_>,
     graph: &Graph,
     at: NodeIndex,
-    outputs: &[Outputs],
-    platforms: &[Platform],
+    outputs: &[Option<Outputs>],
     diagnostics: &mut Diagnostics,
 ) -> Option<(Instance, Outputs, Vec<Claim>)> {
     let members = &context.members.list;
@@ -115,15 +116,17 @@ fn one(
             .map(|node| graph[node])
             .find(|&other| context.configured[members[other].step].step.id.value == id)
     };
-    let output = |id: &str, name: &str| -> Result<Text, String> {
-        let producer = before(id).ok_or_else(|| format!("step `{id}` has no outputs here"))?;
-        outputs[producer].get(name).cloned().ok_or_else(|| {
-            let known: Vec<&str> = outputs[producer].keys().map(String::as_str).collect();
-            match did_you_mean(name, known.iter().copied()) {
-                Some(near) => format!("step `{id}` has no output `{name}`; {near}"),
-                None if known.is_empty() => format!("step `{id}` has no outputs"),
-                None => format!("step `{id}` has no output `{name}`; it has {}", list_names(&known)),
+    let output = |id: &str, name: &str| -> Result<Text, NoOutput> {
+        // What is unknown, not visible or wrong in itself has been reported.
+        let outputs = before(id).and_then(|producer| outputs[producer].as_ref()).ok_or(NoOutput::Reported)?;
+        outputs.get(name).cloned().ok_or_else(|| {
+            let known: Vec<&str> = outputs.keys().map(String::as_str).collect();
+            if known.is_empty() {
+                return NoOutput::Because(format!("step `{id}` has no outputs"), None);
             }
+            let help = did_you_mean(name, known.iter().copied())
+                .unwrap_or_else(|| format!("it has {}", list_names(&known)));
+            NoOutput::Because(format!("step `{id}` has no output `{name}`"), Some(help))
         })
     };
     let view = View {
@@ -132,7 +135,7 @@ fn one(
         output: &output,
     };
     let inputs = inputs(context, graph, at, outputs);
-    // A node whose values are wrong has been reported.
+    let platforms = platforms(context, member.step);
     let node = match &member.node {
         Some(name) => Some(context.nodes.get(name)?),
         None => None,
@@ -146,11 +149,17 @@ fn one(
         view,
         node,
         nodes: context.nodes,
-        platforms,
+        platforms: &platforms,
         engine: context.engine,
         inputs: &inputs,
         diagnostics,
     };
+    // All that is wrong, and not only the first thing that the kind stumbles over.
+    for (name, place) in &configured.step.names {
+        if let Err(diagnostic) = cx.values.name(name, place, cx.view) {
+            cx.refuse(diagnostic);
+        }
+    }
     let lowered = configured.body.lower(&mut cx);
     let common = &configured.step.common;
     let timeout = common.timeout.as_ref().map(|timeout| cx.duration(timeout)).transpose();
@@ -160,27 +169,25 @@ fn one(
         .map(|retry| {
             let delay = retry.delay.as_ref().map(|delay| cx.duration(delay)).transpose()?;
             Ok::<_, crate::steps::Refused>(Retry {
-                attempts: retry.attempts,
+                attempts: retry.attempts.value,
                 delay: delay.unwrap_or(Duration::ZERO),
             })
         })
         .transpose();
     let mut env = BTreeMap::new();
+    let mut refused = false;
     for (name, value) in &common.env {
-        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
-            cx.refuse(
-                Diagnostic::error(
-                    "spec::bad-name",
-                    format!("`{}` is no name of an environment variable", name.escape_debug()),
-                )
-                .at(&value.span, "its value"),
-            );
+        if let Err(diagnostic) = check_env_name(name, &value.span) {
+            cx.refuse(diagnostic);
         }
-        if let Ok(text) = cx.text(value) {
-            env.insert(name.clone(), text);
+        match cx.text(value) {
+            Ok(text) => {
+                env.insert(name.clone(), text);
+            }
+            Err(_) => refused = true,
         }
     }
-    if diagnostics.len() > reported {
+    if refused || diagnostics.len() > reported {
         return None;
     }
     let (Ok(mut lowered), Ok(timeout), Ok(retry)) = (lowered, timeout, retry) else { return None };
@@ -214,11 +221,23 @@ fn one(
     Some((instance, map, lowered.claims))
 }
 
+/// The platforms of the targets that a step is for, each once.
+fn platforms(context: &Context<'_>, step: usize) -> Vec<Platform> {
+    let mut platforms = Vec::new();
+    for &target in &context.members.applies[step] {
+        let platform = &context.members.targets[target].platform;
+        if !platforms.contains(platform) {
+            platforms.push(platform.clone());
+        }
+    }
+    platforms
+}
+
 fn inputs(
     context: &Context<'_>,
     graph: &Graph,
     at: NodeIndex,
-    outputs: &[Outputs],
+    outputs: &[Option<Outputs>],
 ) -> BTreeMap<&'static str, Resolved> {
     let member = &context.members.list[graph[at]];
     let mut inputs = BTreeMap::new();
@@ -228,10 +247,13 @@ fn inputs(
             let producer = graph[edge.source()];
             let step = &context.configured[context.members.list[producer].step].step.id.value;
             let named = input.named.is_none_or(|named| named.value == *step);
-            if named && input.accepts.contains(artifact) {
+            if named
+                && input.accepts.contains(artifact)
+                && let Some(outputs) = &outputs[producer]
+            {
                 inputs.insert(
                     input.key,
-                    Resolved { artifact: *artifact, step: step.clone(), outputs: outputs[producer].clone() },
+                    Resolved { artifact: *artifact, step: step.clone(), outputs: outputs.clone() },
                 );
             }
         }
@@ -239,19 +261,32 @@ fn inputs(
     inputs
 }
 
-/// The step's `env` reaches every command of it that runs here.
+/// The step's `env` reaches every command of it: here through the environment, on a node through `env`, as ssh passes none.
 fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
-    let commands = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
+    if env.is_empty() {
+        return;
+    }
+    let probe = match &mut lowered.probe {
+        Some(Probe::Command(command)) => Some(command),
+        _ => None,
+    };
+    let actions = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
         Action::Command(command) => Some(command),
+        Action::CheckBases(bases) => Some(&mut bases.inspect),
+        Action::ImageId(id) => Some(&mut id.inspect),
         Action::EnsureBinfmt(ensure) => match &mut ensure.register {
             Register::Container(command) => Some(command),
             Register::Host | Register::Never => None,
         },
         _ => None,
     });
-    for command in commands {
-        for (name, value) in env {
-            command.env.insert(name.clone(), value.clone());
+    for command in actions.chain(probe) {
+        match command.place {
+            Place::Here => command.env.extend(env.clone()),
+            Place::Node(_) => {
+                let pairs = env.iter().map(|(name, value)| Text::from(format!("{name}=")).then(value));
+                command.argv.splice(0..0, std::iter::once(Text::from("env")).chain(pairs));
+            }
         }
     }
 }
@@ -305,7 +340,14 @@ fn two_writers(context: &Context<'_>, claim: &Claim, first: usize, second: usize
         "plan::two-writers",
         format!("`{}` and `{}` would both write {claim}", first.id, second.id),
     )
-    .at(&step(second).span, format!("`{}` writes it", second.id));
+    .at(
+        &step(second).span,
+        if first.step == second.step {
+            "both are of this step".to_owned()
+        } else {
+            format!("`{}` writes it", second.id)
+        },
+    );
     if first.step == second.step {
         diagnostic.help("put `${target.name}` into the name, so that each target has its own")
     } else {

@@ -8,6 +8,8 @@ mod link;
 mod lower;
 mod nodes;
 mod producers;
+#[cfg(test)]
+mod testing;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Engine, Plan};
@@ -36,7 +38,7 @@ pub struct Machine<'m> {
     pub choose_engine: &'m dyn Fn() -> Result<(Engine, String), Diagnostic>,
 }
 
-/// Plans a recipe.
+/// Plans a recipe. Of one with errors there is no plan, but more errors are found.
 ///
 /// The diagnostics beside a plan are warnings; without one they hold every error found, sorted by place. A pattern that
 /// matches nothing has the code `select::nothing`.
@@ -49,7 +51,13 @@ pub fn plan(
     let mut diagnostics = Diagnostics::default();
     let plan = build(recipe, given, selection, machine, &mut diagnostics);
     let failed = diagnostics.has_errors();
-    (plan.filter(|_| !failed), diagnostics.finish(&recipe.source))
+    if plan.is_none() && !failed && recipe.sound {
+        diagnostics.push(
+            Diagnostic::error("plan::internal", "the recipe cannot be planned, and nothing said why")
+                .help("this is a defect of `pipeline`: please report it with the recipe"),
+        );
+    }
+    (plan.filter(|_| !failed && recipe.sound), diagnostics.finish(&recipe.source))
 }
 
 fn build(
@@ -73,67 +81,97 @@ fn build(
         }
     }
     let configured = configure(recipe, diagnostics);
-    let all_steps = configured.len() == recipe.steps.len();
+    let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
     let targets = expand::targets(&values, selection, machine, diagnostics);
     let nodes = nodes::nodes(&values, diagnostics);
-    // What is wrong so far would only be repeated by what follows.
+    let engine = engine(&values, diagnostics);
+    // Without all steps and targets, what follows would only find what they would have made.
     let (Some(targets), true) = (targets, all_steps) else { return None };
     let members = expand::instances(&configured, &targets, selection, diagnostics)?;
-    let links = producers::resolve(&configured, &members, diagnostics)?;
+    let links = producers::resolve(&configured, &members, diagnostics);
     let graph = link::link(&configured, &members, &links, diagnostics)?;
-    if diagnostics.has_errors() {
+    let name = recipe.header.name.as_ref().map_or_else(|| slug(&machine.folder), |name| name.value.clone());
+    let context = |engine: Engine| lower::Context {
+        values,
+        name: &name,
+        configured: &configured,
+        members: &members,
+        nodes: &nodes,
+        engine,
+    };
+    // Any engine will do to find what else is wrong.
+    let lowered = lower::lower(&context(engine.flatten().unwrap_or(Engine::Buildah)), &graph, diagnostics)?;
+    if diagnostics.has_errors() || !recipe.sound {
         return None;
     }
     let mut remarks = Vec::new();
-    let engine = engine(&values, &configured, &members, machine, &mut remarks, diagnostics)?;
-    let name = recipe.header.name.as_ref().map_or_else(|| machine.folder.clone(), |name| name.value.clone());
-    let (graph, used) = lower::lower(
-        &lower::Context {
-            values,
-            name: &name,
-            configured: &configured,
-            members: &members,
-            nodes: &nodes,
-            engine,
-        },
-        &graph,
-        diagnostics,
-    )?;
+    let (graph, used) = match engine? {
+        Some(_) => lowered,
+        // Only now is the machine asked: whoever corrects a recipe needs no engine for it.
+        None => {
+            let chosen = choose(&configured, &members, machine, &mut remarks, diagnostics)?;
+            lower::lower(&context(chosen), &graph, diagnostics)?
+        }
+    };
     Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
 }
 
-fn engine(
-    values: &Values<'_>,
+/// A folder's name as the name of a recipe: it becomes part of tags, labels and file names.
+fn slug(folder: &str) -> String {
+    let safe = |c: char| {
+        let c = c.to_ascii_lowercase();
+        if c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-') { c } else { '-' }
+    };
+    let edge = |c: char| !c.is_ascii_alphanumeric();
+    let name: String = folder.chars().map(safe).collect();
+    let name: String = name.trim_matches(edge).chars().take(64).collect();
+    let name = name.trim_end_matches(edge);
+    if name.is_empty() { "recipe".into() } else { name.into() }
+}
+
+/// No two steps have one id: else nobody knows which of them is meant.
+fn unique(recipe: &Recipe<'_>) -> bool {
+    let ids: std::collections::BTreeSet<&str> = recipe.step_ids().collect();
+    ids.len() == recipe.steps.len()
+}
+
+/// The engine that the recipe names; `Some(None)` for `auto`.
+#[expect(clippy::option_option, reason = "wrong, `auto`, or an engine")]
+fn engine(values: &Values<'_>, diagnostics: &mut Diagnostics) -> Option<Option<Engine>> {
+    let Some(key) = &values.recipe.header.engine else { return Some(None) };
+    let word = match values.word(key, View::outside()) {
+        Ok(word) => word,
+        Err(diagnostic) => {
+            diagnostics.push(diagnostic);
+            return None;
+        }
+    };
+    if word == "auto" {
+        return Some(None);
+    }
+    let engine = Engine::ALL.into_iter().find(|engine| engine.name() == word);
+    if engine.is_none() {
+        let names = Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]);
+        diagnostics.push(
+            Diagnostic::error("spec::bad-value", format!("no engine is called `{}`", word.escape_debug()))
+                .at(&key.span, "this engine")
+                .help(
+                    crate::diag::did_you_mean(&word, names)
+                        .unwrap_or_else(|| "`docker`, `buildx`, `podman`, `buildah` or `auto`".into()),
+                ),
+        );
+    }
+    engine.map(Some)
+}
+
+/// What `auto` means on this machine.
+fn choose(
     configured: &[Configured<'_>],
     members: &expand::Members,
     machine: &Machine<'_>,
     notes: &mut Vec<String>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Engine> {
-    let key = values.recipe.header.engine.as_ref();
-    let word = match key.map(|key| values.word(key, View::outside())).transpose() {
-        Ok(word) => word.unwrap_or_else(|| "auto".into()),
-        Err(diagnostic) => {
-            diagnostics.push(diagnostic);
-            return None;
-        }
-    };
-    if let Some(engine) = Engine::ALL.into_iter().find(|engine| engine.name() == word) {
-        return Some(engine);
-    }
-    if word != "auto" {
-        let span = key.map_or(0..0, |key| key.span.clone());
-        diagnostics.push(
-            Diagnostic::error("spec::bad-value", format!("no engine is called `{}`", word.escape_debug()))
-                .at(&span, "this engine")
-                .maybe_help(crate::diag::did_you_mean(
-                    &word,
-                    Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]),
-                ))
-                .maybe_help(None),
-        );
-        return None;
-    }
     // Whatever else works with an image takes the engine of the build that it comes from.
     let asks = |step: &Configured<'_>| step.kind == "build" && !step.step.table.contains_key("engine");
     if !members.list.iter().any(|member| configured.get(member.step).is_some_and(asks)) {
@@ -148,5 +186,29 @@ fn engine(
             diagnostics.push(diagnostic);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+    use crate::ident::name_problem;
+
+    #[test]
+    fn folders_become_names() {
+        for (folder, name) in [
+            ("registry", "registry"),
+            ("My Recipe", "my-recipe"),
+            ("evil\ntouch $(x)", "evil-touch---x"),
+            ("..", "recipe"),
+            ("", "recipe"),
+            ("-x_", "x"),
+            ("größe", "gr--e"),
+        ] {
+            assert_eq!(slug(folder), name);
+        }
+        let long = slug(&format!("{}-{}", "a".repeat(63), "b".repeat(63)));
+        assert_eq!(long, "a".repeat(63));
+        assert_eq!(name_problem(&long), None);
     }
 }

@@ -9,13 +9,20 @@ use crate::spec::{NodeSpec, Str, Values, View};
 /// Where a node keeps files that arrive, when the recipe does not say.
 const DEFAULT_DIR: &str = "/var/tmp/pipeline";
 
-/// Every node of the recipe that could be read, and this machine under the name `here`.
+/// Every node of the recipe, and this machine under the name `here`.
 pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<String, Node> {
     let mut nodes = BTreeMap::new();
     for (name, spec) in &values.recipe.nodes {
-        if let Some(node) = (Reader { values, name, spec, diagnostics }).node() {
-            nodes.insert(name.value.clone(), node);
+        // Names are told apart without their case.
+        if name.value.eq_ignore_ascii_case(super::expand::HERE) {
+            diagnostics.push(
+                Diagnostic::error("plan::reserved-name", format!("no node can be called `{name}`"))
+                    .at(&name.span, "the name of this machine")
+                    .help("call it something else; a target without `nodes` is for this machine"),
+            );
         }
+        // Also one that is wrong: it is wanted to find what else is.
+        nodes.insert(name.value.clone(), (Reader { values, name, spec, diagnostics }).node());
     }
     nodes.entry(super::expand::HERE.to_owned()).or_insert_with(|| Node {
         name: super::expand::HERE.into(),
@@ -39,9 +46,8 @@ struct Reader<'n, 'r> {
 }
 
 impl Reader<'_, '_> {
-    fn node(mut self) -> Option<Node> {
+    fn node(mut self) -> Node {
         let spec = self.spec;
-        let before = self.diagnostics.len();
         let ssh = self.ssh();
         let mut platforms = Vec::new();
         for text in spec.emulates.iter().chain(&spec.platform) {
@@ -51,15 +57,14 @@ impl Reader<'_, '_> {
             }
         }
         let storage = spec.storage.as_ref().map(|storage| Storage {
-            driver: self.maybe(storage.driver.as_ref(), driver_problem),
-            root: self.word(&storage.root, path_problem).unwrap_or_default(),
-            runroot: self.maybe(storage.runroot.as_ref(), path_problem),
+            driver: self.maybe("storage.driver", storage.driver.as_ref(), driver_problem),
+            root: self.word("storage.root", &storage.root, path_problem).unwrap_or_default(),
+            runroot: self.maybe("storage.runroot", storage.runroot.as_ref(), path_problem),
         });
-        let cri = self.maybe(spec.cri.as_ref(), argument_problem);
-        let dir = self.maybe(spec.dir.as_ref(), path_problem);
+        let cri = self.maybe("cri", spec.cri.as_ref(), cri_problem);
+        let dir = self.maybe("dir", spec.dir.as_ref(), path_problem);
         let platform = if spec.platform.is_some() { platforms.pop() } else { None };
-        let failed = self.diagnostics.len() > before;
-        (!failed).then(|| Node {
+        Node {
             name: self.name.value.clone(),
             ssh,
             sudo: spec.sudo,
@@ -69,12 +74,22 @@ impl Reader<'_, '_> {
             cri,
             storage,
             dir: dir.map_or_else(|| DEFAULT_DIR.to_owned(), |dir| dir.trim_end_matches('/').to_owned()),
-        })
+        }
     }
 
     fn ssh(&mut self) -> Option<Ssh> {
         let spec = self.spec;
         let Some(host) = &spec.host else {
+            if spec.port.is_some() {
+                self.diagnostics.push(
+                    Diagnostic::error(
+                        "spec::bad-value",
+                        format!("node `{}` has `port` but no `host`", self.name),
+                    )
+                    .at(&self.name.span, "this node")
+                    .help("add `host`, or leave this out: a node without a host is this machine"),
+                );
+            }
             for (key, text) in
                 [("ssh-config", &spec.ssh_config), ("identity", &spec.identity), ("host-key", &spec.host_key)]
             {
@@ -91,32 +106,37 @@ impl Reader<'_, '_> {
             }
             return None;
         };
-        let destination = self.word(host, host_problem)?;
+        let destination = self.word("host", host, host_problem).unwrap_or_default();
         let known_hosts = self
-            .maybe(spec.host_key.as_ref(), host_key_problem)
+            .maybe("host-key", spec.host_key.as_ref(), host_key_problem)
             .map(|_| Text::here(&format!(".pipeline/known_hosts/{}", self.name)));
         Some(Ssh {
             destination,
-            config: self.maybe(spec.ssh_config.as_ref(), argument_problem),
+            config: self.maybe("ssh-config", spec.ssh_config.as_ref(), argument_problem),
             port: spec.port,
-            identity: self.maybe(spec.identity.as_ref(), argument_problem),
-            host_key: self.maybe(spec.host_key.as_ref(), host_key_problem),
+            identity: self.maybe("identity", spec.identity.as_ref(), argument_problem),
+            host_key: self.maybe("host-key", spec.host_key.as_ref(), host_key_problem),
             known_hosts,
         })
     }
 
-    fn maybe(&mut self, text: Option<&Str>, problem: fn(&str) -> Option<&'static str>) -> Option<String> {
-        text.and_then(|text| self.word(text, problem))
+    fn maybe(
+        &mut self,
+        key: &str,
+        text: Option<&Str>,
+        problem: fn(&str) -> Option<&'static str>,
+    ) -> Option<String> {
+        text.and_then(|text| self.word(key, text, problem))
     }
 
-    fn word(&mut self, text: &Str, problem: fn(&str) -> Option<&'static str>) -> Option<String> {
+    fn word(&mut self, key: &str, text: &Str, problem: fn(&str) -> Option<&'static str>) -> Option<String> {
         match self.values.word(text, View::outside()) {
             Ok(word) => match problem(&word) {
                 None => return Some(word),
                 Some(problem) => self.diagnostics.push(
                     Diagnostic::error(
                         "spec::bad-value",
-                        format!("bad value `{}`: {problem}", word.escape_debug()),
+                        format!("bad `{key}` of node `{}`: {problem}", self.name),
                     )
                     .at(&text.span, "this value"),
                 ),
@@ -133,7 +153,9 @@ fn host_problem(text: &str) -> Option<&'static str> {
     let word = |text: &str, extra: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
     };
-    if text.starts_with('-') || host.starts_with('-') {
+    if text.is_empty() {
+        Some("it is empty; leave it out for this machine")
+    } else if text.starts_with('-') || host.starts_with('-') {
         Some("ssh would read it as an option")
     } else if !word(host, "._:-[]%") {
         Some("a host holds letters, digits, `.`, `_`, `-` and `:`")
@@ -141,6 +163,14 @@ fn host_problem(text: &str) -> Option<&'static str> {
         Some("a user name holds letters, digits, `.`, `_` and `-`")
     } else {
         None
+    }
+}
+
+fn cri_problem(text: &str) -> Option<&'static str> {
+    if text.starts_with("unix:///") {
+        argument_problem(text)
+    } else {
+        Some("it is not a socket; write it like `unix:///run/crio/crio.sock`")
     }
 }
 

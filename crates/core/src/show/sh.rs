@@ -551,18 +551,18 @@ mod tests {
 
     #[test]
     fn sessions_end_with_a_script_that_is_killed() {
-        let simple = Command::new(["x"]).on_node("n");
-        let kept = simple.clone().capture("y", Grammar::Any);
+        let bare = Command::new(["x"]).on_node("n");
+        let kept = bare.clone().capture("y", Grammar::Any);
         let again = Command {
             capture: Some(Capture { output: "y".into(), grammar: Grammar::Any, again: true }),
             ok: vec![0, 1],
-            ..simple.clone()
+            ..bare.clone()
         };
         let shells = ["sh", "bash"]
             .into_iter()
             .filter(|shell| Process::new(shell).arg("-c").arg(":").status().is_ok());
         for shell in shells {
-            for command in [&simple, &kept, &again] {
+            for command in [&bare, &kept, &again] {
                 let space = Space::new();
                 space.tool("bin/ssh", "touch began; cat > /dev/null; touch ended");
                 let plan = on_node(plan(vec![instance("a", vec![command.clone().into()])], &[]));

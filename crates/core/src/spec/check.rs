@@ -26,6 +26,9 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let steps = recipe.steps.iter().filter_map(|step| step.common.id.as_ref()).map(|name| ("step", name));
     let mutexes =
         recipe.steps.iter().filter_map(|step| step.common.mutex.as_ref()).map(|name| ("mutex", name));
+    for name in recipe.env.pass.iter().filter(|name| env_name_problem(&name.value).is_some()) {
+        diagnostics.push(bad_env_name(&name.value, &name.span, "this name"));
+    }
     for (what, name) in header.chain(targets).chain(nodes).chain(vars).chain(steps).chain(mutexes) {
         if let Some(problem) = name_problem(&name.value) {
             diagnostics.push(
@@ -37,29 +40,72 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     }
 }
 
+/// Why a text cannot name an environment variable, or `None` when it can.
+fn env_name_problem(name: &str) -> Option<()> {
+    let fits = !name.is_empty()
+        && !name.starts_with(|c: char| c.is_ascii_digit())
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
+    (!fits).then_some(())
+}
+
+fn bad_env_name(name: &str, span: &Span, label: &str) -> Diagnostic {
+    Diagnostic::error(
+        "spec::bad-name",
+        format!("`{}` is no name of an environment variable", name.escape_debug()),
+    )
+    .at(span, label)
+    .help("use letters, digits and `_`, and no digit first")
+}
+
+/// The name of an environment variable that a step sets, or what is wrong with it.
+pub(crate) fn check_env_name(name: &str, value: &Span) -> Result<(), Diagnostic> {
+    match env_name_problem(name) {
+        None => Ok(()),
+        Some(()) => Err(bad_env_name(name, value, "its value")),
+    }
+}
+
 fn duplicates(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
+    let steps = recipe.steps.iter().map(|step| (&step.id, step.common.id.is_none()));
+    let targets = recipe.targets.iter().map(|(name, _)| (name, false));
+    let nodes = recipe.nodes.iter().map(|(name, _)| (name, false));
+    same_names("step", "id", steps, diagnostics);
+    same_names("target", "name", targets, diagnostics);
+    same_names("node", "name", nodes, diagnostics);
+}
+
+fn same_names<'r>(
+    what: &str,
+    key: &str,
+    names: impl Iterator<Item = (&'r Str, bool)>,
+    diagnostics: &mut Diagnostics,
+) {
     let mut seen: BTreeMap<String, &Str> = BTreeMap::new();
-    for step in &recipe.steps {
-        // Ids become file names, and some file systems fold case.
-        if let Some(first) = seen.insert(step.id.value.to_lowercase(), &step.id) {
-            let implicit = step.common.id.is_none();
-            let help = if implicit {
-                format!("give one of them an `id`; without one it is the kind, `{}`", step.uses)
-            } else {
-                "give one of them another `id`".into()
-            };
-            diagnostics.push(
-                Diagnostic::error("spec::duplicate-id", format!("two steps have the id `{}`", step.id))
-                    .at(&step.id.span, "the second")
-                    .at(&first.span, "the first")
-                    .help(help),
-            );
-        }
+    for (name, implicit) in names {
+        // They become file names, and some file systems fold case.
+        let Some(first) = seen.insert(name.value.to_lowercase(), name) else { continue };
+        let message = if first.value == name.value {
+            format!("two {what}s have the {key} `{name}`")
+        } else {
+            format!("two {what}s have the {key}s `{first}` and `{name}`, which differ only in case")
+        };
+        let help = if implicit {
+            format!("give one of them an `id`; without one it is the kind, `{name}`")
+        } else {
+            format!("give one of them another {key}")
+        };
+        diagnostics.push(
+            Diagnostic::error("spec::duplicate-id", message)
+                .at(&name.span, "the second")
+                .at(&first.span, "the first")
+                .help(help),
+        );
     }
 }
 
 fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
-    let nodes: Vec<&str> = recipe.nodes.iter().map(|(name, _)| name.value.as_str()).collect();
+    let nodes = recipe.node_names();
+    let known = recipe.var_names();
     for (name, target) in &recipe.targets {
         if !target.platform.value.contains("${") {
             platform(&target.platform, diagnostics);
@@ -87,12 +133,12 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                         "spec::duplicate-node",
                         format!("target `{name}` names the node `{node}` twice"),
                     )
-                    .at(&node.span, "again"),
+                    .at(&node.span, "again")
+                    .help("name it once"),
                 );
             }
         }
         for var in target.vars.keys() {
-            let known: Vec<&str> = recipe.vars.iter().map(|(name, _)| name.value.as_str()).collect();
             if !known.contains(&var.as_str()) {
                 diagnostics.push(
                     Diagnostic::error(
@@ -119,15 +165,15 @@ fn platform(text: &Str, diagnostics: &mut Diagnostics) {
     if let Err(error) = Platform::parse(&text.value) {
         diagnostics.push(
             Diagnostic::error("spec::unknown-platform", error.to_string())
-                .at(&text.span, "nobody has this platform")
+                .at(&text.span, "this platform")
                 .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?"))),
         );
     }
 }
 
 fn steps(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
-    let ids: Vec<&str> = recipe.step_ids().collect();
-    let targets: Vec<&str> = recipe.targets.iter().map(|(name, _)| name.value.as_str()).collect();
+    let ids = recipe.known_ids();
+    let targets = recipe.target_names();
     for step in &recipe.steps {
         for need in &step.common.needs {
             if !ids.contains(&need.value.as_str()) {
@@ -143,18 +189,24 @@ fn steps(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                     )
                     .at(&target.span, "no such target")
                     .help(
-                        did_you_mean(&target.value, targets.iter().copied())
-                            .unwrap_or_else(|| format!("known targets: {}", list_names(&targets))),
+                        did_you_mean(&target.value, targets.iter().copied()).unwrap_or_else(|| {
+                            if targets.is_empty() {
+                                "the recipe has no `[targets]`".into()
+                            } else {
+                                format!("known targets: {}", list_names(&targets))
+                            }
+                        }),
                     ),
                 );
             }
         }
         if let Some(retry) = &step.common.retry
-            && !(1..=100).contains(&retry.attempts)
+            && !(1..=100).contains(&retry.attempts.value)
         {
             diagnostics.push(
-                Diagnostic::error("spec::bad-value", "`attempts` must be from 1 to 100")
-                    .at(&step.span, format!("it is {} here", retry.attempts)),
+                Diagnostic::error("spec::bad-value", "`retry.attempts` must be from 1 to 100")
+                    .at(&retry.attempts.span, "this value")
+                    .help("1 means that it is not tried again"),
             );
         }
     }
@@ -170,17 +222,25 @@ pub(crate) fn unknown_step(id: &str, span: &Span, ids: &[&str]) -> Diagnostic {
         )
 }
 
+/// Every `${…}` in the values of variables, with its place.
+fn names_in_vars(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
+    let vars = recipe.vars.iter().map(|(_, value)| &value.0);
+    let target_vars =
+        recipe.targets.iter().flat_map(|(_, target)| target.vars.values().map(|value| &value.0));
+    names_in(recipe, vars.chain(target_vars))
+}
+
 /// Every `${…}` outside of steps, with its place.
 fn names_outside_steps(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
-    let vars = recipe.vars.iter().map(|(_, value)| &value.0);
-    let target_vars = recipe
-        .targets
-        .iter()
-        .flat_map(|(_, target)| target.vars.values().map(|value| &value.0).chain([&target.platform]));
+    let platforms = recipe.targets.iter().map(|(_, target)| &target.platform);
     let nodes = recipe.nodes.iter().flat_map(|(_, node)| node.strings());
-    vars.chain(target_vars)
-        .chain(nodes)
-        .chain(&recipe.header.engine)
+    let mut names = names_in(recipe, platforms.chain(nodes).chain(&recipe.header.engine));
+    names.extend(names_in_vars(recipe));
+    names
+}
+
+fn names_in<'r>(recipe: &Recipe<'_>, texts: impl Iterator<Item = &'r Str>) -> Vec<(Name, Span)> {
+    texts
         .filter_map(|text| Some((text, Template::parse(&text.value).ok()?)))
         .flat_map(|(text, template)| {
             template
@@ -192,11 +252,13 @@ fn names_outside_steps(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
 }
 
 fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
-    let vars: Vec<&str> = recipe.vars.iter().map(|(name, _)| name.value.as_str()).collect();
-    let ids: Vec<&str> = recipe.step_ids().collect();
+    let vars = recipe.var_names();
+    let ids = recipe.known_ids();
     let passed = recipe.passed_env();
     let outside = names_outside_steps(recipe);
-    for (name, span) in &outside {
+    // Elsewhere they are found when the value is asked for; a variable may never be.
+    let vars_only = names_in_vars(recipe);
+    for (name, span) in &vars_only {
         if matches!(name, Name::Step { .. } | Name::NodeName) {
             diagnostics.push(
                 Diagnostic::error("spec::late-value", format!("`{name}` is not known here"))
@@ -231,6 +293,10 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
 }
 
 fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
+    // What could not be read may use them.
+    if !recipe.lost.nothing() {
+        return;
+    }
     let outside = names_outside_steps(recipe);
     let used: BTreeSet<&str> = recipe
         .steps
@@ -259,5 +325,28 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                     .at(&name.span, "nothing goes there"),
             );
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::source::SourceFile;
+
+    #[test]
+    fn names_that_differ_only_in_case_are_duplicates() {
+        let text = "version = 1\n[targets.x]\nplatform = 'linux/amd64'\nnodes = ['n', 'N']\n\
+            [targets.X]\nplatform = 'linux/arm64'\n[nodes.n]\n[nodes.N]\n\
+            [[step]]\nuses = 'run'\nargv = ['true']\n";
+        let source = SourceFile::new("pipeline.toml", text.into());
+        let (recipe, errors) = crate::spec::parse(&source);
+        assert!(recipe.is_none());
+        let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "two targets have the names `x` and `X`, which differ only in case",
+                "two nodes have the names `n` and `N`, which differ only in case"
+            ]
+        );
     }
 }

@@ -1,55 +1,60 @@
 //! Reads a TOML table into a struct and reports everything that is wrong with it, not only the first thing.
 
-use schemars::{JsonSchema, SchemaGenerator};
+use schemars::JsonSchema;
+use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
+use serde_json::Value;
 use toml::Spanned;
 use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
 
+use super::shape::{allows, at_place, known_keys, property, shape, what};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::source::Span;
 
-/// The keys that a struct accepts, from the same declaration that the schema is made of.
-pub(crate) fn keys_of<T: JsonSchema>() -> Vec<String> {
-    let schema = SchemaGenerator::default().into_root_schema_for::<T>();
-    schema
-        .as_object()
-        .and_then(|object| object.get("properties"))
-        .and_then(|properties| properties.as_object())
-        .map(|properties| properties.keys().cloned().collect())
-        .unwrap_or_default()
+/// The schema of a struct, everything in one piece.
+pub(crate) fn schema_of<T: JsonSchema>() -> Value {
+    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+    T::json_schema(&mut settings.into_generator()).to_value()
 }
 
 /// Reads `table` as a `T`.
 ///
-/// `what` names it in messages (`step \`build\``); `extra` are keys that somebody else reads. Unknown keys are errors with
+/// `name` names it in messages (`step \`build\``); `extra` are keys that somebody else reads. Unknown keys are errors with
 /// the nearest known one. Wrong values are reported one by one: a key whose value does not fit is reported and left out,
 /// and the rest is read again.
 pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
-    what: &str,
+    name: &str,
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
-    let known = keys_of::<T>();
-    let mut table = without(table, |key, _| {
+    let schema = schema_of::<T>();
+    let known = known_keys(&schema);
+    let mut failed: Vec<String> = Vec::new();
+    let mut table = without(table, |key, value| {
         if extra.contains(&key.get_ref().as_ref()) {
             return true;
         }
-        let is_known = known.iter().any(|name| name == key.get_ref());
-        if !is_known {
+        let Some(property) = property(&schema, key.get_ref()) else {
             let all = known.iter().map(String::as_str).chain(extra.iter().copied());
             let help = did_you_mean(key.get_ref(), all.clone())
                 .unwrap_or_else(|| format!("known keys: {}", all.collect::<Vec<_>>().join(", ")));
             diagnostics.push(
-                Diagnostic::error("spec::unknown-key", format!("unknown key `{}` in {what}", key.get_ref()))
+                Diagnostic::error("spec::unknown-key", format!("unknown key `{}` in {name}", key.get_ref()))
                     .at(&key.span(), "nobody reads this")
                     .help(help),
             );
+            return true;
+        };
+        // An array would be taken for the fields of a struct in their order.
+        if value.get_ref().is_array() && !allows(property, "array") {
+            diagnostics.push(wrong_type(key.get_ref(), property, value.get_ref(), &value.span()));
+            failed.push(key.get_ref().to_string());
+            return true;
         }
-        !is_known
+        false
     });
-    let mut failed: Vec<String> = Vec::new();
     loop {
         let value = Spanned::new(span.clone(), DeValue::Table(table.clone()));
         let error = match T::deserialize(ValueDeserializer::from(value)) {
@@ -68,22 +73,23 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
                 .map(|(key, _)| key.get_ref().to_string())
         });
         match (culprit, missing_field(error.message())) {
-            // A key that was left out for its bad value is not missing.
-            (None, Some(field)) if failed.iter().any(|name| name == field) => return None,
+            // A key that was left out for its bad value is not missing; another one may be.
             (None, Some(field)) => {
-                diagnostics.push(
-                    Diagnostic::error("spec::missing-key", format!("{what} needs the key `{field}`"))
-                        .at(span, format!("no `{field}` here")),
-                );
+                let required = schema["required"].as_array().into_iter().flatten();
+                for field in required.filter_map(Value::as_str).chain([field]) {
+                    if !failed.iter().any(|name| name == field) && table.get(field).is_none() {
+                        diagnostics.push(missing(name, field, span));
+                    }
+                }
                 return None;
             }
             (Some(key), _) => {
-                diagnostics.push(explain(&error, place.as_ref().unwrap_or(span), &key));
+                diagnostics.push(explain(&error, place.as_ref().unwrap_or(span), &key, &table, &schema));
                 table = without(&table, |name, _| *name.get_ref() == key);
                 failed.push(key);
             }
             (None, None) => {
-                diagnostics.push(explain(&error, span, what));
+                diagnostics.push(explain(&error, span, name, &table, &schema));
                 return None;
             }
         }
@@ -106,8 +112,19 @@ fn missing_field(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
+fn missing(name: &str, field: &str, place: &Span) -> Diagnostic {
+    Diagnostic::error("spec::missing-key", format!("{name} needs the key `{field}`"))
+        .at(place, format!("no `{field}` here"))
+}
+
 /// Says in our words what serde said in its own.
-fn explain(error: &toml::de::Error, place: &Span, key: &str) -> Diagnostic {
+fn explain(
+    error: &toml::de::Error,
+    place: &Span,
+    key: &str,
+    table: &DeTable<'_>,
+    schema: &Value,
+) -> Diagnostic {
     let message = error.message();
     if let Some((typed, known)) = message.split_once(", expected ").and_then(|(left, right)| {
         let typed =
@@ -126,29 +143,21 @@ fn explain(error: &toml::de::Error, place: &Span, key: &str) -> Diagnostic {
             );
     }
     if let Some(field) = missing_field(message) {
-        return Diagnostic::error("spec::missing-key", format!("`{key}` needs the key `{field}`"))
-            .at(place, format!("no `{field}` here"));
+        return missing(&format!("`{key}`"), field, place);
     }
-    let reason = match message.strip_prefix("invalid type: ").and_then(|rest| rest.split_once(", expected "))
-    {
-        Some((found, expected)) => {
-            format!("`{key}` must be {}, not {}", plain(expected), plain(found))
-        }
-        None => format!("`{key}`: {message}"),
-    };
-    Diagnostic::error("spec::wrong-type", reason).at(place, "this value")
+    match at_place(table, schema, place) {
+        Some((path, schema, value)) => wrong_type(&path, schema, value, place),
+        None => Diagnostic::error("spec::wrong-type", format!("`{key}`: {message}")).at(place, "this value"),
+    }
 }
 
-/// Names of types that people of TOML know.
-fn plain(text: &str) -> String {
-    text.replace("a borrowed string", "a string")
-        .replace("sequence", "array")
-        .replace("a sequence", "an array")
-        .replace("a array", "an array")
-        .replace("a map", "a table")
-        .replace("map", "table")
-        .replace("floating point", "number")
-        .replace("u32", "a whole number")
-        .replace("u16", "a whole number up to 65535")
-        .replace("i32", "a whole number")
+/// `path` must be what the schema says.
+fn wrong_type(path: &str, schema: &Value, value: &DeValue<'_>, place: &Span) -> Diagnostic {
+    let wanted = shape(schema);
+    let message = if wanted.is_empty() {
+        format!("`{path}` cannot be {}", what(value))
+    } else {
+        format!("`{path}` must be {wanted}, not {}", what(value))
+    };
+    Diagnostic::error("spec::wrong-type", message).at(place, "this value")
 }

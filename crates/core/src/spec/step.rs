@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::text::Str;
+use super::text::{Str, Whole};
 
 /// For which members of the recipe a step runs.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
@@ -63,7 +63,7 @@ pub struct Common {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RetrySpec {
     /// Attempts in all, from 1 to 100.
-    pub attempts: u32,
+    pub attempts: Whole,
     /// Pause between two attempts, such as `"10s"`; none when absent.
     pub delay: Option<Str>,
 }

@@ -62,18 +62,20 @@ impl StepBody for Spec {
         let platforms = match &self.platforms {
             None => cx.platforms.to_vec(),
             Some(names) => {
-                let mut platforms = Vec::new();
-                for name in names {
-                    let word = cx.word(name)?;
-                    platforms.push(Platform::parse(&word).map_err(|error| {
-                        cx.refuse(
-                            Diagnostic::error("spec::unknown-platform", error.to_string())
-                                .at(&name.span, "nobody has this platform")
-                                .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?"))),
-                        )
-                    })?);
-                }
-                platforms
+                let platforms: Vec<_> = names
+                    .iter()
+                    .map(|name| {
+                        let word = cx.word(name)?;
+                        Platform::parse(&word).map_err(|error| {
+                            cx.refuse(
+                                Diagnostic::error("spec::unknown-platform", error.to_string())
+                                    .at(&name.span, "this platform")
+                                    .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?"))),
+                            )
+                        })
+                    })
+                    .collect();
+                platforms.into_iter().collect::<Result<_, _>>()?
             }
         };
         let register = match self.via {

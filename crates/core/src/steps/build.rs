@@ -4,11 +4,13 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use sha2::{Digest as _, Sha256};
 
 use super::engine::{self, Build};
 use super::patch_from::dockerfile;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
-use crate::diag::Diagnostic;
+use crate::diag::{Diagnostic, did_you_mean};
+use crate::image::ImageRef;
 use crate::plan::{
     Action, Artifact, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, Probe, Register,
     RewriteFrom, Text,
@@ -84,7 +86,10 @@ pub(super) fn engine_of(cx: &mut Lower<'_>, key: Option<&Str>) -> Result<Engine,
         cx.refuse(
             Diagnostic::error("spec::bad-value", format!("no engine is called `{}`", word.escape_debug()))
                 .at(&key.span, "this engine")
-                .help("`docker`, `buildx`, `podman` or `buildah`"),
+                .help(
+                    did_you_mean(&word, Engine::ALL.iter().map(|engine| engine.name()))
+                        .unwrap_or_else(|| "`docker`, `buildx`, `podman` or `buildah`".into()),
+                ),
         )
     })
 }
@@ -102,6 +107,41 @@ fn texts(cx: &mut Lower<'_>, map: &BTreeMap<String, Str>, what: &str) -> Result<
         texts.insert(name.clone(), cx.text(value)?);
     }
     Ok(texts)
+}
+
+/// The image's name in the engine's store: of this instance alone, and one that engines accept.
+fn private_name(recipe: &str, instance: &str) -> String {
+    let parts: Vec<String> = std::iter::once(recipe).chain(instance.split('@')).map(component).collect();
+    format!("localhost/pipeline/{}:latest", parts.join("/"))
+}
+
+/// A part of an image name. Our names may hold capitals and rows of dots, those may not; the digest keeps them apart.
+fn component(name: &str) -> String {
+    if ImageRef::parse(&format!("localhost/{name}")).is_ok() {
+        return name.to_owned();
+    }
+    let words: Vec<String> = name
+        .split(|c: char| !c.is_ascii_alphanumeric())
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let digest: String = Sha256::digest(name).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
+    format!("{}-{digest}", words.join("-"))
+}
+
+/// Seconds since the epoch: a number, or a late value that is one.
+fn number(cx: &mut Lower<'_>, string: &Str) -> Result<Text, Refused> {
+    let text = cx.text(string)?;
+    let late = text.lates().all(|late| late.grammar == Grammar::Number) && text.parts().len() == 1;
+    match text.as_literal() {
+        Some(literal) if Grammar::Number.accepts(literal) => Ok(text),
+        None if late => Ok(text),
+        _ => Err(cx.refuse(
+            Diagnostic::error("spec::bad-value", format!("`{text}` is no time in seconds since the epoch"))
+                .at(&string.span, "this value")
+                .help("write digits, such as `1700000000`, or `${steps.ID.epoch}` of a checkout"),
+        )),
+    }
 }
 
 impl StepBody for Spec {
@@ -134,20 +174,23 @@ impl StepBody for Spec {
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
         let platform = cx.platform()?;
-        let engine = engine_of(cx, self.engine.as_ref())?;
-        let reference = cx.reference(&self.tag)?;
-        let mut context = cx.need("source", "dir")?;
-        let path = dockerfile(cx, self.dockerfile.as_ref(), "source")?;
-        let private = format!("localhost/pipeline/{}/{}:latest", cx.recipe, cx.id.as_str().replace('@', "/")).to_lowercase();
-        let iidfile = cx.work("iid");
+        // Each is looked at before the first that is wrong ends it.
+        let engine = engine_of(cx, self.engine.as_ref());
+        let reference = cx.reference(&self.tag);
+        let path = dockerfile(cx, self.dockerfile.as_ref(), "source");
         let epoch = match &self.timestamp {
-            Some(timestamp) => cx.text(timestamp)?,
-            None => cx.input("source", "epoch").cloned().unwrap_or_else(|| "0".into()),
+            Some(timestamp) => number(cx, timestamp),
+            None => Ok(cx.input("source", "epoch").cloned().unwrap_or_else(|| "0".into())),
         };
-        let (args, labels) = (texts(cx, &self.args, "a build argument")?, texts(cx, &self.labels, "a label")?);
-        let stage = self.stage.as_ref().map(|stage| cx.argument(stage, "stage")).transpose()?;
-        let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose()?;
-        let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose()?;
+        let (args, labels) = (texts(cx, &self.args, "a build argument"), texts(cx, &self.labels, "a label"));
+        let stage = self.stage.as_ref().map(|stage| cx.argument(stage, "stage")).transpose();
+        let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose();
+        let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose();
+        let (engine, reference, path, epoch) = (engine?, reference?, path?, epoch?);
+        let (args, labels, stage, network, isolation) = (args?, labels?, stage?, network?, isolation?);
+        let mut context = cx.need("source", "dir")?;
+        let private = private_name(cx.recipe, cx.id.as_str());
+        let iidfile = cx.work("iid");
 
         let mut lowered = Lowered::default();
         lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform.clone()], register: Register::Never }));
@@ -157,13 +200,11 @@ impl StepBody for Spec {
             let copy = cx.work("context");
             let mut replace = BTreeMap::new();
             for (image, step) in &self.bases {
-                let base = (cx.view.output)(&step.value, "ref").map_err(|why| {
-                    cx.refuse(Diagnostic::error("plan::no-output", why).at(&step.span, "no image to build on"))
-                })?;
+                // A step that makes an image has it, unless it is wrong in itself; then that has been reported.
+                let base = (cx.view.output)(&step.value, "ref").map_err(|_| Refused)?;
                 replace.insert(image.clone(), base);
             }
-            lowered.push(Command::new(["rm", "-rf", "--", &copy]));
-            lowered.push(Command::new(["cp", "-a", "--"]).arg(context).arg(copy.as_str()));
+            super::patch_from::copy(&mut lowered, &context, &copy);
             lowered.push(Action::RewriteFrom(RewriteFrom {
                 dockerfile: format!("{copy}/{path}").into(),
                 rules: FromRules::Replace(replace),
@@ -217,5 +258,23 @@ impl StepBody for Spec {
         probe = probe.arg(handle);
         lowered.probe = Some(Probe::Command(probe));
         Ok(lowered)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::private_name;
+    use crate::image::ImageRef;
+
+    #[test]
+    fn names_in_the_engine_are_valid_and_keep_apart() {
+        assert_eq!(private_name("demo", "image@arm64"), "localhost/pipeline/demo/image/arm64:latest");
+        let names = ["a.b", "a..b", "A.b", "a-", "a_-b", "a-b", "1."];
+        let mut seen = std::collections::BTreeSet::new();
+        for name in names {
+            let private = private_name(name, "x");
+            assert!(ImageRef::parse(&private).is_ok(), "{private}");
+            assert!(seen.insert(private), "{name}");
+        }
     }
 }

@@ -69,17 +69,21 @@ impl Spec {
                     .help(help),
             ))
         };
-        if url.is_empty() || url.starts_with('-') {
+        if url.is_empty() {
+            return refuse(cx, "it is empty", "write `https://…` or `ssh://…`");
+        }
+        if url.starts_with('-') {
             return refuse(cx, "it would be read as an option", "write `https://…` or `ssh://…`");
+        }
+        // As git reads it: `helper::` before anything else.
+        if url.split_once("::").is_some_and(|(helper, _)| !helper.contains(['/', ':', '['])) {
+            return refuse(cx, "remote helpers (`name::…`) run programs", "write `https://…` or `ssh://…`");
         }
         if url.chars().any(|c| c.is_control() || c == ' ') {
             return refuse(cx, "it holds spaces or control characters", "percent-encode them");
         }
         let (protocol, rest) = match url.split_once("://") {
             Some((protocol, rest)) => (protocol, rest),
-            None if url.contains("::") => {
-                return refuse(cx, "remote helpers (`name::…`) run programs", "write `https://…` or `ssh://…`");
-            }
             // As git reads it: a colon before the first slash makes it scp-like.
             None => match url.find([':', '/']) {
                 Some(at) if url[at..].starts_with(':') => ("ssh", url.as_str()),
@@ -96,11 +100,12 @@ impl Spec {
             return refuse(cx, "the host would be read as an option", "write the host's name");
         }
         if !protocols.iter().any(|allowed| allowed == protocol) {
-            return refuse(
-                cx,
-                &format!("the protocol `{protocol}` is not allowed"),
-                &format!("use `https` or `ssh`, or add `allow-protocols = [\"{protocol}\"]`"),
-            );
+            let help = if PROTOCOLS.contains(&protocol) {
+                format!("use `https` or `ssh`, or add `allow-protocols = [\"{protocol}\"]`")
+            } else {
+                "write `https://…` or `ssh://…`".into()
+            };
+            return refuse(cx, &format!("the protocol `{}` is not allowed", protocol.escape_debug()), &help);
         }
         Ok(url)
     }
@@ -112,7 +117,8 @@ impl Spec {
             return Err(cx.refuse(
                 Diagnostic::error("spec::bad-value", "`branch`, `tag` and `commit` exclude each other")
                     .at(&second.span, "this one")
-                    .at(&first.span, "or this one"),
+                    .at(&first.span, "or this one")
+                    .help("keep one of them"),
             ));
         }
         if let Some(commit) = &self.commit {
@@ -136,7 +142,8 @@ impl Spec {
             None => Ok(format!("{prefix}{word}")),
             Some(problem) => Err(cx.refuse(
                 Diagnostic::error("spec::bad-value", format!("`{}` is no name of a ref: {problem}", word.escape_debug()))
-                    .at(&name.span, "this name"),
+                    .at(&name.span, "this name")
+                    .help("write the name of a branch or tag as `git ls-remote` prints it, without `refs/heads/`"),
             )),
         }
     }
@@ -172,15 +179,15 @@ impl StepBody for Spec {
     }
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        let wanted = self.wanted(cx);
         let protocols = self.protocols(cx)?;
-        let url = self.url(cx, &protocols)?;
-        let wanted = self.wanted(cx)?;
+        let (url, wanted) = (self.url(cx, &protocols)?, wanted?);
         let slug = &Digest::of(url.as_bytes()).hex()[..16];
         // Of the instance alone, so that no two fetch into one at the same time.
         let mirror = format!(".pipeline/git/{}-{slug}.git", cx.id);
         let dir = cx.work("src");
         let partial = cx.work("src.partial");
-        let local = format!("refs/pipeline/{}", cx.id.as_str().replace('@', "/"));
+        let local = "refs/pipeline/fetched";
         let git = |args: &[&str]| {
             Command::new(["git"])
                 .args(args.iter().copied())
@@ -207,6 +214,10 @@ impl StepBody for Spec {
             "protocol.ext.allow=never",
             "-c",
             "fetch.fsckObjects=true",
+            "-c",
+            "gc.auto=0",
+            "-c",
+            "maintenance.auto=false",
             "fetch",
             "--no-tags",
             "--no-recurse-submodules",
@@ -229,7 +240,13 @@ impl StepBody for Spec {
                 .arg(commit.clone())
                 .capture("epoch", Grammar::Number),
         );
-        lowered.push(git(&["clone", "--quiet", "--no-checkout", "--shared", "--template=", "--", &mirror, &partial]));
+        // From the mirror, whatever protocol the mirror itself was fetched by; with objects of its own where the
+        // repository stays usable, as the mirror is not there in a build.
+        let objects = if self.keep_git_dir { "--no-hardlinks" } else { "--shared" };
+        lowered.push(
+            git(&["clone", "--quiet", "--no-checkout", objects, "--template=", "--", &mirror, &partial])
+                .env("GIT_ALLOW_PROTOCOL", "file"),
+        );
         lowered.push(
             git(&["-C", &partial, "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "checkout", "--quiet"])
                 .arg("--detach")

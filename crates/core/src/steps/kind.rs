@@ -120,7 +120,11 @@ impl<K: StepKind> AnyKind for K {
     }
 
     fn configure(&self, step: &Step<'_>, diagnostics: &mut Diagnostics) -> Option<Box<dyn StepBody>> {
-        let what = format!("step `{}` ({})", step.id, K::NAME);
+        let what = if step.id.value == K::NAME {
+            format!("step `{}`", step.id)
+        } else {
+            format!("step `{}` ({})", step.id, K::NAME)
+        };
         let spec: K::Spec = read(&step.table, &step.span, &what, &COMMON_KEYS, diagnostics)?;
         Some(Box::new(spec))
     }

@@ -118,7 +118,11 @@ impl StepBody for Spec {
         }
         lowered.known("reference", reference.as_str());
         lowered.known("id", cx.need("archive", "id")?);
-        lowered.claims.push(Claim::NodeImage { node: node.name.clone(), reference });
+        lowered.claims.push(Claim::NodeImage {
+            node: node.name.clone(),
+            store: format!("{:?}", node.runtime),
+            reference,
+        });
         lowered.probe = Some(probe);
         Ok(lowered)
     }

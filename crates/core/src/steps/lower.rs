@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::image::ImageRef;
+use crate::image::{Digest, ImageRef};
 use crate::plan::{Action, Artifact, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
 use crate::platform::Platform;
 use crate::source::Span;
@@ -30,7 +30,7 @@ pub struct Lower<'p> {
     pub node: Option<&'p Node>,
     /// Every node of the plan by name.
     pub nodes: &'p BTreeMap<String, Node>,
-    /// The platforms of all selected targets.
+    /// The platforms of the selected targets that the step is for.
     pub platforms: &'p [Platform],
     /// The recipe's engine.
     pub engine: Engine,
@@ -84,6 +84,8 @@ pub enum Claim {
     NodeImage {
         /// The node's name.
         node: String,
+        /// Which store there.
+        store: String,
         /// The full reference.
         reference: String,
     },
@@ -91,12 +93,41 @@ pub enum Claim {
     Pushed(String),
 }
 
+impl Claim {
+    /// What is written, the same for every name that it has. `nodes` are those of the plan.
+    pub fn key(&self, nodes: &BTreeMap<String, Node>) -> String {
+        // Two names of one host are one place.
+        let place = |name: &str| match nodes.get(name).and_then(|node| node.ssh.as_ref()) {
+            Some(ssh) => format!("{:?} {:?} {}", ssh.config, ssh.port, ssh.destination),
+            None => "here".into(),
+        };
+        match self {
+            Self::Path(path) => format!("path {path}"),
+            Self::NodeFile { node, path } => format!("file {path} on {}", place(node)),
+            Self::NodeImage { node, store, reference } => {
+                format!("image {reference} in {store} on {}", place(node))
+            }
+            Self::Pushed(reference) => format!("pushed {reference}"),
+        }
+    }
+
+    /// One is a folder that holds the other.
+    pub fn holds(&self, other: &Claim) -> bool {
+        match (self, other) {
+            (Self::Path(outer), Self::Path(inner)) => {
+                inner.strip_prefix(outer.as_str()).is_some_and(|rest| rest.starts_with('/'))
+            }
+            _ => false,
+        }
+    }
+}
+
 impl std::fmt::Display for Claim {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Path(path) => write!(f, "the path `{path}`"),
             Self::NodeFile { node, path } => write!(f, "the file `{path}` on node `{node}`"),
-            Self::NodeImage { node, reference } => write!(f, "the image `{reference}` on node `{node}`"),
+            Self::NodeImage { node, reference, .. } => write!(f, "the image `{reference}` on node `{node}`"),
             Self::Pushed(reference) => write!(f, "the image `{reference}` in its registry"),
         }
     }
@@ -165,27 +196,34 @@ impl<'p> Lower<'p> {
         string.map(|string| self.word(string)).transpose()
     }
 
-    /// A path below the recipe's folder: relative, without `..`, not an option.
+    /// A path below the recipe's folder: relative, without `..`, not an option, and always written in one way.
     pub fn local_path(&mut self, string: &Str) -> Result<String, Refused> {
         let path = self.word(string)?;
-        let problem = if path.is_empty() {
-            "it is empty"
-        } else if path.starts_with('/') || path.starts_with('~') {
-            "it does not start at the recipe's folder"
-        } else if path.split('/').any(|part| part == "..") {
-            "it leaves the recipe's folder"
-        } else if path.starts_with('-') {
-            "it would be read as an option"
-        } else if path.chars().any(char::is_control) {
-            "it holds a control character"
+        match plain_path(&path) {
+            Ok(plain) => Ok(plain),
+            Err(problem) => Err(self.bad_path(string, &path, problem)),
+        }
+    }
+
+    /// The same for a path that the step writes: not the recipe's folder itself, and nothing of ours below `.pipeline`.
+    pub fn output_path(&mut self, string: &Str) -> Result<String, Refused> {
+        let path = self.local_path(string)?;
+        let ours = path == ".pipeline" || path.starts_with(".pipeline/");
+        if path == "." {
+            Err(self.bad_path(string, &path, "it is the recipe's folder itself"))
+        } else if ours && !path.starts_with(".pipeline/out/") {
+            Err(self.bad_path(string, &path, "only `.pipeline/out/` is for outputs there"))
         } else {
-            return Ok(path.trim_start_matches("./").trim_end_matches('/').to_owned());
-        };
-        Err(self.refuse(
+            Ok(path)
+        }
+    }
+
+    fn bad_path(&mut self, string: &Str, path: &str, problem: &str) -> Refused {
+        self.refuse(
             Diagnostic::error("spec::bad-path", format!("bad path `{}`: {problem}", path.escape_debug()))
                 .at(&string.span, "this path")
                 .help("write a path relative to the recipe's folder, such as `out/image.tar`"),
-        ))
+        )
     }
 
     /// A full image reference; `registry:2` becomes `docker.io/library/registry:2`.
@@ -247,6 +285,11 @@ impl<'p> Lower<'p> {
         }
     }
 
+    /// The instance's id in few characters, for names that may not hold all of it.
+    pub fn short_hash(&self) -> String {
+        Digest::of(self.id.as_str().as_bytes()).hex()[..8].to_owned()
+    }
+
     /// The instance's own folder, relative to the recipe's; nobody else writes there.
     pub fn work(&self, path: &str) -> String {
         format!(".pipeline/work/{}/{path}", self.id)
@@ -263,16 +306,14 @@ impl<'p> Lower<'p> {
         match self.input(key, output) {
             Some(text) => Ok(text.clone()),
             None => {
-                let step = self
-                    .inputs
-                    .get(key)
-                    .map_or_else(String::new, |input| format!(" by step `{}`", input.step));
+                // An input that was not found, or whose producer is wrong, has been reported.
+                let Some(input) = self.inputs.get(key) else { return Err(Refused) };
                 Err(self.refuse(
                     Diagnostic::error(
                         "plan::no-output",
-                        format!("the input `{key}`{step} has no `{output}`"),
+                        format!("step `{}` makes no `{output}`", input.step),
                     )
-                    .at(&self.span.clone(), "needs it"),
+                    .at(&self.span.clone(), "this step needs it"),
                 ))
             }
         }
@@ -291,9 +332,50 @@ impl<'p> Lower<'p> {
     }
 }
 
+/// The path in its one plain form, or why it is none below the recipe's folder.
+fn plain_path(path: &str) -> Result<String, &'static str> {
+    if path.is_empty() {
+        return Err("it is empty");
+    }
+    if path.chars().any(char::is_control) {
+        return Err("it holds a control character");
+    }
+    if path.starts_with('/') || path.starts_with('~') {
+        return Err("it does not start at the recipe's folder");
+    }
+    let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+    if parts.contains(&"..") {
+        return Err("it leaves the recipe's folder");
+    }
+    match parts.first() {
+        None => Ok(".".into()),
+        // After a leading `./` as well: it would be lost on the way to a tool.
+        Some(first) if first.starts_with('-') => Err("it would be read as an option"),
+        Some(first) if first.starts_with('~') => Err("it does not start at the recipe's folder"),
+        Some(_) => Ok(parts.join("/")),
+    }
+}
+
 /// `90s`, `15m`, `1h 30m`: positive, at most 30 days.
 pub fn parse_duration(text: &str) -> Option<Duration> {
     let parsed: jiff::SignedDuration = text.parse().ok()?;
     let duration = Duration::try_from(parsed).ok()?;
-    (duration <= Duration::from_hours(24 * 30)).then_some(duration)
+    (!duration.is_zero() && duration <= Duration::from_hours(24 * 30)).then_some(duration)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::plain_path;
+
+    #[test]
+    fn one_way_to_write_a_path() {
+        for (path, plain) in
+            [("a", "a"), ("./a//b/./c/", "a/b/c"), (".", "."), ("./", "."), ("a-b/.x", "a-b/.x")]
+        {
+            assert_eq!(plain_path(path).as_deref(), Ok(plain), "{path}");
+        }
+        for bad in ["", "/x", ".//../x", "..", "a/../b", "-x", "./-x", ".//-x", "~x", "./~x", "a\nb"] {
+            assert!(plain_path(bad).is_err(), "{bad}");
+        }
+    }
 }

@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
+use crate::image::ImageRef;
 use crate::plan::{Action, Artifact, Command, FromRules, Probe, RewriteFrom, Text};
 use crate::spec::{Scope, Str};
 
@@ -42,14 +43,14 @@ pub(super) struct Spec {
 impl Spec {
     fn rules(&self, cx: &mut Lower<'_>) -> Result<FromRules, Refused> {
         match (&self.from, &self.stage, &self.replace) {
-            (Some(from), None, None) => Ok(FromRules::From(cx.text(from)?)),
+            (Some(from), None, None) => Ok(FromRules::From(base(cx, from)?)),
             (Some(from), Some(stage), None) => {
-                Ok(FromRules::Stage { stage: cx.argument(stage, "stage")?, from: cx.text(from)? })
+                Ok(FromRules::Stage { stage: cx.argument(stage, "stage")?, from: base(cx, from)? })
             }
             (None, None, Some(map)) if !map.is_empty() => {
                 let mut replace = BTreeMap::new();
                 for (image, from) in map {
-                    replace.insert(image.clone(), cx.text(from)?);
+                    replace.insert(image.clone(), base(cx, from)?);
                 }
                 Ok(FromRules::Replace(replace))
             }
@@ -59,6 +60,27 @@ impl Spec {
                     .help("`from = \"…\"` for the one external base, `stage` with `from` for one stage, or `replace = { \"old\" = \"new\" }`"),
             )),
         }
+    }
+}
+
+/// Copies the files of a folder into a new one, also when the folder's name is a link: what is changed later is the copy.
+pub(super) fn copy(lowered: &mut Lowered, from: &Text, to: &str) {
+    lowered.push(Command::new(["rm", "-rf", "--", to]));
+    lowered.push(Command::new(["mkdir", "--", to]));
+    lowered.push(Command::new(["cp", "-a", "--"]).arg(from.clone().lit("/.")).arg(to));
+}
+
+/// An image that can stand behind `FROM`.
+fn base(cx: &mut Lower<'_>, string: &Str) -> Result<Text, Refused> {
+    let text = cx.text(string)?;
+    match text.as_literal().map(ImageRef::parse) {
+        // With a late value in it, it is looked at when it is written.
+        None | Some(Ok(_)) => Ok(text),
+        Some(Err(error)) => Err(cx.refuse(
+            Diagnostic::error("spec::bad-reference", error.to_string())
+                .at(&string.span, "this base")
+                .help("write an image as it stands behind `FROM`, such as `alpine:3.20`"),
+        )),
     }
 }
 
@@ -95,8 +117,7 @@ impl StepBody for Spec {
         let (dir, partial) = (cx.work("context"), cx.work("context.partial"));
         let mut lowered = Lowered::default();
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
-        lowered.push(Command::new(["rm", "-rf", "--", &partial]));
-        lowered.push(Command::new(["cp", "-a", "--"]).arg(source).arg(partial.as_str()));
+        copy(&mut lowered, &source, &partial);
         lowered.push(Action::RewriteFrom(RewriteFrom { dockerfile: format!("{partial}/{dockerfile}").into(), rules }));
         lowered.push(Command::new(["rm", "-rf", "--", &dir]));
         lowered.push(Command::new(["mv", "-T", "--", &partial, &dir]));

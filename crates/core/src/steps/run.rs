@@ -85,16 +85,19 @@ impl StepBody for Spec {
                     .help("write `argv = [\"program\", \"argument\"]`"),
             ));
         }
-        for input in &self.inputs {
-            let path = cx.local_path(input)?;
-            lowered.push(Command::new(["test", "-e", &path]));
+        // Each is looked at before the first that is wrong ends it.
+        let inputs: Vec<_> = self.inputs.iter().map(|input| cx.local_path(input)).collect();
+        let dir = self.dir.as_ref().map(|dir| cx.local_path(dir)).transpose();
+        let outputs: Vec<_> = self.outputs.values().map(|path| cx.output_path(path)).collect();
+        let inputs: Vec<String> = inputs.into_iter().collect::<Result<_, _>>()?;
+        let outputs: Vec<String> = outputs.into_iter().collect::<Result<_, _>>()?;
+        for path in &inputs {
+            lowered.push(Command::new(["test", "-e", path]));
         }
         let mut command = Command::new(argv);
-        if let Some(dir) = &self.dir {
-            command.dir = Some(cx.local_path(dir)?.into());
-        }
+        command.dir = dir?.map(Text::from);
         lowered.push(command);
-        for (name, path) in &self.outputs {
+        for ((name, path), text) in self.outputs.iter().zip(outputs) {
             if let Some(problem) = name_problem(name).or_else(|| name.contains('.').then(|| "an output's name holds no `.`".into())) {
                 return Err(cx.refuse(
                     Diagnostic::error("spec::bad-name", format!("bad name of an output: {problem}"))
@@ -102,7 +105,6 @@ impl StepBody for Spec {
                         .help(NAME_HELP),
                 ));
             }
-            let text = cx.local_path(path)?;
             // Exit code 0 proves nothing.
             lowered.push(Command::new(["test", "-e", &text]));
             lowered.claims.push(Claim::Path(text.clone()));
@@ -127,12 +129,19 @@ impl Spec {
         let platform = cx.platform()?;
         let Some(reference) = &self.reference else {
             return Err(cx.refuse(
-                Diagnostic::error("spec::missing-key", "an archive needs the key `reference`")
+                Diagnostic::error("spec::missing-key", "a step that makes an archive needs the key `reference`")
                     .at(&cx.span.clone(), "no `reference` here")
                     .help("write the name in the archive, such as `reference = \"docker.io/library/registry:2\"`"),
             ));
         };
         let reference: ImageRef = cx.reference(reference)?;
+        if path.contains(':') {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-path", "the path of an archive cannot hold `:`")
+                    .at(&cx.span.clone(), "in `outputs` of this step")
+                    .help("skopeo would read what follows as a tag"),
+            ));
+        }
         for (of, output) in [(DigestOf::Config, "id"), (DigestOf::File, "sha256")] {
             lowered.push(Action::ArchiveDigest(ArchiveDigest {
                 path: Text::from(path),

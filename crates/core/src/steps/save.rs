@@ -54,7 +54,7 @@ impl StepBody for Spec {
         let platform = cx.platform()?;
         let path = match &self.path {
             Some(path) => {
-                let word = cx.local_path(path)?;
+                let word = cx.output_path(path)?;
                 if word.contains(':') {
                     return Err(cx.refuse(
                         Diagnostic::error("spec::bad-path", "the path of an archive cannot hold `:`")

@@ -29,13 +29,21 @@ pub(super) struct Spec {
     dest: Option<Str>,
 }
 
+/// The exit code of [`LAND`] when the digests differ.
+const DIFFERS: i32 = 6;
+
 /// Compares the digest of a file with `$1`, makes it durable and gives it its final name.
 const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
      { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"";
 
-/// `scp` writes as the user who logs in, and what goes through sudo would make the folder root's.
-const OWN_FOLDER: &str =
-    "[ -d \"$1\" ] || { mkdir -p -- \"$1\" && chown -- \"${SUDO_UID:-0}:${SUDO_GID:-0}\" \"$1\"; }";
+/// Makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that the copy
+/// will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo the
+/// copy still comes as the user who logs in.
+const ENTER: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u -- \"$1\"); \
+     case $o in 0|\"$(id -u)\"|\"${SUDO_UID-}\") ;; \
+     *) echo \"$1 belongs to the user $o, who could replace the image: choose another folder\" >&2; exit 1;; esac; \
+     rm -rf -- \"$2\"; mkdir -m 700 -- \"$2\"; \
+     if [ -n \"${SUDO_UID-}\" ]; then chown -- \"$SUDO_UID:$SUDO_GID\" \"$2\"; fi";
 
 impl StepBody for Spec {
     fn scope(&self) -> Scope {
@@ -69,50 +77,47 @@ impl StepBody for Spec {
         let dest = match &self.dest {
             Some(dest) => {
                 let path = cx.word(dest)?;
-                if let Some(problem) = remote_path_problem(&path) {
+                let folder = path.ends_with('/').then_some("it names a folder and no file");
+                if let Some(problem) = remote_path_problem(&path).or(folder) {
                     return Err(cx.refuse(
                         Diagnostic::error("spec::bad-path", format!("bad path `{}`: {problem}", path.escape_debug()))
                             .at(&dest.span, "this path")
                             .help("write an absolute path on the node"),
                     ));
                 }
-                path
+                let parts: Vec<&str> = path.split('/').filter(|part| !part.is_empty() && *part != ".").collect();
+                format!("/{}", parts.join("/"))
             }
             None => {
                 let shown = archive.to_string();
                 let name = shown.rsplit('/').next().unwrap_or_default();
                 // Archives without a path of their own all have one name.
                 let name = if shown.starts_with(".pipeline/") {
-                    format!("{}-{name}", cx.view.target.map_or("image", |(target, _)| target))
+                    let target = cx.view.target.map_or("image", |(target, _)| target);
+                    format!("{}-{target}-{name}", cx.recipe)
                 } else {
                     name.to_owned()
                 };
                 format!("{}/{name}", node.dir)
             }
         };
-        let partial = format!("{dest}.partial-{}", cx.id);
-        let folder = dest.rsplit_once('/').map_or("/", |(folder, _)| if folder.is_empty() { "/" } else { folder });
+        let (folder, name) = dest.rsplit_once('/').unwrap_or(("", &dest));
+        let folder = if folder.is_empty() { "/" } else { folder };
+        let entered = format!("{}/.partial-{}-{}", folder.trim_end_matches('/'), cx.recipe, cx.id);
+        let partial = format!("{entered}/{name}");
         let mut lowered = Lowered::default();
-        lowered.push(
-            if node.sudo {
-                Command::new(["sh", "-c", OWN_FOLDER, "sh", folder])
-            } else {
-                Command::new(["mkdir", "-p", "--", folder])
-            }
-            .on_node(&node.name),
-        );
+        lowered.push(Command::new(["sh", "-c", ENTER, "sh", folder, &entered]).on_node(&node.name));
         match &node.ssh {
             // A name with a `:` in it would be taken for a host.
             Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial))),
             None => lowered.push(Command::new(["cp", "--"]).arg(archive).arg(partial.as_str())),
         }
-        lowered.push(
-            Command::new(["sh", "-c", LAND, "sh"])
-                .arg(sha256.clone())
-                .args([partial.as_str(), dest.as_str()])
-                .on_node(&node.name),
-        );
-        lowered.cleanup.push(Command::new(["rm", "-f", "--", &partial]).on_node(&node.name).into());
+        let land = Command::new(["sh", "-c", LAND, "sh"])
+            .arg(sha256.clone())
+            .args([partial.as_str(), dest.as_str()])
+            .on_node(&node.name);
+        lowered.push(Command { mismatch: Some(DIFFERS), ..land });
+        lowered.cleanup.push(Command::new(["rm", "-rf", "--", &entered]).on_node(&node.name).into());
         lowered.known("path", dest.as_str());
         lowered.known("sha256", sha256);
         lowered.known("format", format);

@@ -30,8 +30,10 @@ pub(super) struct Spec {
     /// `containers-storage:REGISTRY/NAME:TAG` or `docker://REGISTRY/NAME:TAG`, with the registry spelled out. The node's
     /// `storage` is put in where it is declared.
     dest: Str,
-    /// The step that made the image or the archive; found by itself where there is one.
-    source: Option<Str>,
+    /// The step that made the archive or brought it; found by itself where there is one.
+    archive: Option<Str>,
+    /// The step that built the image, to copy it without an archive.
+    image: Option<Str>,
     /// `false` lets skopeo talk to a registry without TLS or with a certificate it does not know.
     tls_verify: Option<bool>,
 }
@@ -49,6 +51,13 @@ impl Spec {
         let dest = cx.word(&self.dest)?;
         let (prefix, reference) = if let Some(rest) = dest.strip_prefix(STORAGE) {
             let (specifier, reference) = match rest.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+                Some((specifier, reference)) if specifier.contains(|c: char| c.is_control() || c.is_whitespace()) => {
+                    return Err(cx.refuse(
+                        Diagnostic::error("spec::bad-value", format!("the storage of `{reference}` holds spaces or control characters"))
+                            .at(&self.dest.span, "between `[` and `]`")
+                            .help("write `[driver@/root+/runroot]`, or declare the node's `storage`"),
+                    ));
+                }
                 Some((specifier, reference)) => (format!("[{specifier}]"), reference),
                 None => {
                     let storage = cx.node.and_then(|node| node.storage.as_ref());
@@ -66,7 +75,11 @@ impl Spec {
             ));
         };
         let full = ImageRef::parse(reference).map_err(|error| {
-            cx.refuse(Diagnostic::error("spec::bad-reference", error.to_string()).at(&self.dest.span, "in this reference"))
+            cx.refuse(
+                Diagnostic::error("spec::bad-reference", error.to_string())
+                    .at(&self.dest.span, "in this reference")
+                    .help("write `registry/name:tag` in lower case, such as `docker.io/library/registry:2`"),
+            )
         })?;
         // CRI-O looks for the name that the pod gives; a short one would land under `localhost/`.
         if !reference.starts_with(&format!("{}/", full.registry())) {
@@ -91,7 +104,8 @@ impl StepBody for Spec {
         } else {
             &[Artifact::Archive, Artifact::Image]
         };
-        vec![Input { key: "archive", named: self.source.as_ref(), accepts, required: true }]
+        let named = self.archive.as_ref().or(self.image.as_ref());
+        vec![Input { key: "archive", named, accepts, required: true }]
     }
 
     fn produces(&self) -> Vec<Artifact> {
@@ -103,6 +117,13 @@ impl StepBody for Spec {
     }
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
+        if let (Some(archive), Some(image)) = (&self.archive, &self.image) {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", "`archive` and `image` exclude each other")
+                    .at(&image.span, "this one")
+                    .at(&archive.span, "or this one"),
+            ));
+        }
         let (prefix, reference) = self.dest(cx)?;
         let dest = format!("{prefix}{reference}");
         let artifact = cx.inputs.get("archive").map(|input| input.artifact);
@@ -154,7 +175,11 @@ impl StepBody for Spec {
         lowered.known("reference", reference.to_string());
         lowered.known("id", id);
         lowered.claims.push(match node {
-            Some(node) => Claim::NodeImage { node: node.name.clone(), reference: reference.to_string() },
+            Some(node) => Claim::NodeImage {
+                node: node.name.clone(),
+                store: prefix.clone(),
+                reference: reference.to_string(),
+            },
             None => Claim::Pushed(reference.to_string()),
         });
         lowered.probe = Some(Probe::Command(inspect));

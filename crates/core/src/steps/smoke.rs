@@ -39,11 +39,11 @@ pub(super) struct Spec {
     isolation: Option<Str>,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged, expecting = "`stdout` must be a string or `{ regex = \"…\" }`")]
+/// With the place of the whole value.
+#[derive(Debug)]
 enum Stdout {
-    Literal(String),
-    Regex(Regex),
+    Literal(Str),
+    Regex(Str),
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -51,6 +51,36 @@ enum Stdout {
 struct Regex {
     /// A regular expression.
     regex: String,
+}
+
+/// By hand, as serde's untagged enums lose places and say nothing of what is wrong.
+impl<'de> Deserialize<'de> for Stdout {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let spanned = toml::Spanned::<toml::Value>::deserialize(deserializer)?;
+        let span = spanned.span();
+        match spanned.into_inner() {
+            toml::Value::String(value) => Ok(Self::Literal(Str { value, span })),
+            other => {
+                let Regex { regex } =
+                    Regex::deserialize(other).map_err(|error| serde::de::Error::custom(error.message()))?;
+                Ok(Self::Regex(Str { value: regex, span }))
+            }
+        }
+    }
+}
+
+impl JsonSchema for Stdout {
+    fn inline_schema() -> bool {
+        true
+    }
+
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Stdout".into()
+    }
+
+    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        schemars::json_schema!({ "anyOf": [String::json_schema(generator), Regex::json_schema(generator)] })
+    }
 }
 
 impl StepBody for Spec {
@@ -83,7 +113,8 @@ impl StepBody for Spec {
         }
         let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose()?;
         let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose()?;
-        let name = format!("pipeline-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"));
+        // With the hash, `a-b@c` and `a@b-c` have different names.
+        let name = format!("pipeline-{}-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"), cx.short_hash());
         let commands = engine::smoke(
             engine,
             &engine::Smoke {
@@ -105,18 +136,22 @@ impl StepBody for Spec {
         lowered.cleanup = commands.after;
         let expect = match &self.stdout {
             None => None,
-            Some(Stdout::Literal(text)) => {
-                let span = cx.span.clone();
-                Some(Expect::Text(cx.text(&Str { value: text.clone(), span })?))
-            }
+            Some(Stdout::Literal(text)) => Some(Expect::Text(cx.text(text)?)),
             Some(Stdout::Regex(regex)) => {
-                if let Err(error) = regex::Regex::new(&regex.regex) {
+                if let Err(error) = regex::Regex::new(&regex.value) {
+                    // Its last line says why; those before draw the expression.
+                    let error = error.to_string();
+                    let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
                     return Err(cx.refuse(
-                        Diagnostic::error("spec::bad-value", format!("not a regular expression: {error}"))
-                            .at(&cx.span.clone(), "in this step"),
+                        Diagnostic::error(
+                            "spec::bad-value",
+                            format!("`{}` is no regular expression: {why}", regex.value.escape_debug()),
+                        )
+                        .at(&regex.span, "in here")
+                        .help("write a literal `(`, `[`, `.` or the like with `\\\\` before it"),
                     ));
                 }
-                Some(Expect::Regex(regex.regex.clone()))
+                Some(Expect::Regex(regex.value.clone()))
             }
         };
         if let Some(expect) = expect {

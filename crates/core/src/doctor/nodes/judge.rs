@@ -54,7 +54,7 @@ pub(super) fn judge(node: &Node, needs: &OnNode, facts: &Facts) -> Vec<Finding> 
         });
     }
     if let Some(answer) = facts.get("folder", &node.dir) {
-        findings.push(folder(node, answer, facts.get("user", ""), &area));
+        findings.push(folder(node, answer, &area));
     }
     for (place, answer) in facts.all("space") {
         let name = format!("free space at {place}");
@@ -125,24 +125,21 @@ fn tools(node: &Node, needs: &OnNode, facts: &Facts, area: &Area) -> Vec<Finding
     findings
 }
 
-/// scp writes as the user that logs in; the folder is made by the one that commands run as.
-fn folder(node: &Node, answer: &str, user: Option<&str>, area: &Area) -> Finding {
+/// Judged for the user that logs in; behind sudo, root makes what scp needs there.
+fn folder(node: &Node, answer: &str, area: &Area) -> Finding {
     let name = format!("folder {}", node.dir);
-    let owned = node.sudo && user.is_some_and(|user| user != "0");
     let take = |detail: String| {
         let user = node.ssh.as_ref().and_then(|ssh| ssh.destination.rsplit_once('@')).map(|(user, _)| user);
         let made = super::super::shell(["install", "-d", "-o", user.unwrap_or("$USER"), &node.dir]);
         Finding::missing(area, name.clone(), detail).remedy(by_hand(node, &made))
     };
     match answer {
-        "yes" => Finding::ok(area, name, "can be written to"),
-        "new" if owned => {
-            take("is not there; sudo would make it root's, and scp could not write to it".into())
-        }
-        "new" => Finding::ok(area, name, "can be made"),
-        "closed" => take("cannot be written to by the user that logs in".into()),
         "file" => Finding::missing(area, name, "is not a folder")
             .remedy(format!("another `dir` in [nodes.{}]", node.name)),
+        "yes" => Finding::ok(area, name, "can be written to"),
+        _ if node.sudo => Finding::ok(area, name, "is entered through sudo"),
+        "new" => Finding::ok(area, name, "can be made"),
+        "closed" => take("cannot be written to by the user that logs in".into()),
         // `under` and the nearest folder.
         other => take(format!("is not there and cannot be made {other}")),
     }
@@ -186,11 +183,11 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_that_sudo_would_make_is_not_the_users() {
-        let finding = wrong(&remote(true, None), false, &[("user:", "1000"), ("folder:/srv/files", "new")]);
-        assert!(finding.detail.contains("sudo would make it root's"), "{finding:?}");
-        let remedy = "ssh -t -p 2222 ops@n1 'sudo install -d -o ops /srv/files'";
-        assert_eq!(finding.remedy.as_deref(), Some(remedy));
+    fn a_folder_must_be_open_to_the_user_unless_sudo_helps() {
+        let lines = "pipeline\tuser:\t1000\npipeline\tfolder:/srv/files\tnew\npipeline\tend:\tyes";
+        let facts = Facts::parse(lines).unwrap();
+        let findings = judge(&remote(true, None), &OnNode::default(), &facts);
+        assert!(findings.iter().all(|finding| finding.level == Level::Ok), "{findings:#?}");
         let closed = wrong(&remote(false, None), false, &[("folder:/srv/files", "under /srv")]);
         assert_eq!(
             (closed.level, closed.detail.as_str()),

@@ -34,7 +34,10 @@ fn engine() {
 fn a_real_signal_ends_a_real_engine_and_all_below_it() {
     for (signal, number) in [(Signal::INT, 2), (Signal::TERM, 15), (Signal::HUP, 1)] {
         let (reader, writer) = os_pipe::pipe().unwrap();
+        // A background job ignores Ctrl-C, and so would an engine that it starts. env becomes the engine.
         let engine = duct::cmd!(
+            "env",
+            "--default-signal=INT,TERM,HUP",
             std::env::current_exe().unwrap(),
             "--exact",
             "exec::tests::signals::engine",

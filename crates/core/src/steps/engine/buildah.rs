@@ -35,7 +35,8 @@ pub(super) fn smoke(smoke: &Smoke<'_>) -> SmokeCommands {
         Some(network) => run.args(["--network", network]),
         None => run,
     };
-    let mut run = run.args(["--", smoke.name]).args(smoke.argv.iter().cloned()).capture("stdout", Grammar::Any);
+    let mut run =
+        run.args(["--", smoke.name]).args(smoke.argv.iter().cloned()).capture("stdout", Grammar::Any);
     // With `chroot`, buildah does not wait for the copier of the output: on a busy machine, about one in 200 is lost.
     if let Some(capture) = &mut run.capture {
         capture.again = smoke.talks && smoke.isolation.is_none_or(|isolation| isolation == "chroot");

@@ -8,6 +8,11 @@ pub(super) fn build(build: &Build<'_>) -> Command {
     if let Some(buildkit) = build.buildkit {
         command = command.env("DOCKER_BUILDKIT", if buildkit { "1" } else { "0" });
     }
+    // The classic builder's cache does not know platforms: of two targets that copy the same files onto `scratch`, the
+    // second would get the first one's layers and platform. So each has only what it built itself before.
+    if build.buildkit != Some(true) && !build.no_cache {
+        command = command.args(["--cache-from", build.tag]);
+    }
     epoch(command, build).arg("--").arg(build.context.clone())
 }
 

@@ -1,0 +1,20 @@
+# What there is to do; `just` lists it. The work is in scripts/ and tests/lab/.
+
+_list:
+    @just --list
+
+# everything: see scripts/test --help
+test *ARGS:
+    scripts/test {{ARGS}}
+
+# format, lints and the tests that need no root
+check:
+    scripts/test --quick
+
+# from nothing to two verified images
+demo *ARGS:
+    scripts/demo {{ARGS}}
+
+# the lab: up, down, status, ...
+lab *ARGS:
+    tests/lab/lab {{ARGS}}

@@ -1,0 +1,119 @@
+//! One run at a time, and nothing left of it.
+
+use std::process::{Child, Stdio};
+use std::time::{Duration, Instant};
+
+use pipeline_core::event::{EventKind, Status};
+use pipeline_testkit::Rule;
+use rustix::process::{Pid, Signal, kill_process, test_kill_process};
+
+use crate::lab::{Lab, Ran};
+
+/// Long enough for a machine that does much else.
+const SOON: Duration = Duration::from_mins(1);
+
+/// Waits until `done` is true.
+#[track_caller]
+fn wait_for(what: &str, mut done: impl FnMut() -> bool) {
+    let end = Instant::now() + SOON;
+    while !done() {
+        assert!(Instant::now() < end, "{what}: not within {SOON:?}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn pids(lab: &Lab) -> Vec<Pid> {
+    lab.space.calls().iter().filter_map(|call| Pid::from_raw(call.pid.try_into().unwrap())).collect()
+}
+
+/// No process of a fake tool is left.
+#[track_caller]
+pub(crate) fn gone(lab: &Lab) {
+    let pids = pids(lab);
+    assert!(!pids.is_empty());
+    wait_for("every process ends", || pids.iter().all(|pid| test_kill_process(*pid).is_err()));
+}
+
+fn start(lab: &Lab, args: &[&str]) -> Child {
+    let mut command = lab.pipeline(args);
+    let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    wait_for("the tool is called", || !lab.calls().is_empty());
+    child
+}
+
+fn sleeper() -> Lab {
+    let lab = Lab::new();
+    lab.recipe(
+        "version = 1\n[[step]]\nid = \"sleeps\"\nuses = \"run\"\nargv = [\"docker\"]\n\
+         [[step]]\nid = \"next\"\nuses = \"run\"\nargv = [\"podman\"]\nneeds = [\"sleeps\"]\n",
+    );
+    lab.script(&[Rule::of("docker").sleep_ms(600_000)]);
+    lab
+}
+
+#[test]
+fn an_interrupted_run_leaves_no_process_and_says_130() {
+    for (signal, code) in [(Signal::INT, 130), (Signal::TERM, 143)] {
+        let lab = sleeper();
+        let child = start(&lab, &["run"]);
+        let begun = Instant::now();
+        kill_process(Pid::from_child(&child), signal).unwrap();
+        let ran = Ran::from(child.wait_with_output().unwrap()).must(code);
+        assert!(begun.elapsed() < SOON);
+        assert!(ran.stderr.contains("interrupted:"), "{}", ran.stderr);
+        gone(&lab);
+        assert_eq!(lab.calls_of("podman"), Vec::<Vec<String>>::new());
+        let events = lab.events();
+        assert!(matches!(events.last().unwrap().kind, EventKind::RunFinished { .. }), "{events:?}");
+        assert!(
+            events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Interrupted { signal } if signal + 128 == code))
+        );
+        assert!(events.iter().any(|event| {
+            matches!(&event.kind, EventKind::Finished { instance, status: Status::Cancelled, .. } if instance.as_str() == "sleeps@host")
+        }));
+        // The lock went with it, and nothing is in the way of the next run.
+        lab.script(&[]);
+        lab.output(&["run"]).must(0);
+    }
+}
+
+#[test]
+fn a_killed_run_leaves_no_process() {
+    let lab = sleeper();
+    let mut child = start(&lab, &["run"]);
+    kill_process(Pid::from_child(&child), Signal::KILL).unwrap();
+    child.wait().unwrap();
+    lab.script(&[]);
+    // The kernel lets go of the lock at once.
+    lab.output(&["run"]).must(0);
+}
+
+#[test]
+fn a_second_run_is_told_who_is_at_work() {
+    let lab = sleeper();
+    let child = start(&lab, &["run"]);
+    let ran = lab.output(&["run"]).must(5);
+    assert!(ran.stderr.contains("another run is under way"), "{}", ran.stderr);
+    assert!(ran.stderr.contains(&format!("process {}", child.id())), "{}", ran.stderr);
+    assert_eq!(lab.calls().len(), 1, "the second called nothing");
+    // What only reads is not in its way.
+    lab.output(&["plan"]).must(0);
+    kill_process(Pid::from_child(&child), Signal::INT).unwrap();
+    Ran::from(child.wait_with_output().unwrap()).must(130);
+    gone(&lab);
+}
+
+#[test]
+fn a_reader_that_goes_away_does_no_harm() {
+    let lab = Lab::new();
+    lab.recipe("version = 1\n[[step]]\nuses = \"run\"\nargv = [\"docker\"]\n");
+    for args in [&["run", "--progress", "json"][..], &["plan"], &["schema"]] {
+        let mut child = lab.pipeline(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        let ran = Ran::from(child.wait_with_output().unwrap()).must(0);
+        assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
+    }
+    assert_eq!(lab.calls().len(), 1);
+}

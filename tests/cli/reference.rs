@@ -1,0 +1,203 @@
+//! What the program tells about itself: kinds, schema, recipes, completions.
+
+use std::fs;
+
+use serde_json::Value;
+
+use crate::lab::Lab;
+use crate::repository;
+
+#[test]
+fn recipes_are_listed_and_so_is_what_is_in_one() {
+    let lab = Lab::new();
+    lab.output(&["list"]).must(2);
+    let recipe = r#"version = 1
+[pipeline]
+name = "one"
+description = "the first"
+[vars]
+tag = "2"
+[targets.arm64]
+platform = "linux/arm64"
+nodes = ["edge"]
+[nodes.edge]
+host = "root@edge"
+[[step]]
+id = "say"
+uses = "run"
+argv = ["docker", "${vars.tag}"]
+targets = ["arm64"]
+"#;
+    lab.space.write("pipelines/one/pipeline.toml", recipe);
+    lab.space.write("pipelines/two/pipeline.toml", "version = 1\n[[step]]\nuses = \"run\"\nargv = [\"a\"]\n");
+    lab.space.write("pipelines/broken/pipeline.toml", "[");
+    lab.space.write("pipelines/none/README", "");
+    assert_eq!(lab.output(&["list"]).must(0).stdout, "broken\none     the first\ntwo\n");
+    let text = lab.output(&["list", "one"]).must(0).stdout;
+    for part in ["the first", "arm64  linux/arm64  edge", "edge  root@edge", "tag  2", "say  run  only arm64"]
+    {
+        assert!(text.contains(part), "{part}: {text}");
+    }
+    let json: Value =
+        serde_json::from_str(&lab.output(&["list", "--format", "json"]).must(0).stdout).unwrap();
+    assert_eq!(json["recipes"][1], serde_json::json!({ "name": "one", "description": "the first" }));
+    let json: Value =
+        serde_json::from_str(&lab.output(&["list", "one", "--format", "json"]).must(0).stdout).unwrap();
+    assert_eq!(json["targets"][0]["nodes"][0], "edge");
+    assert_eq!(json["steps"][0], serde_json::json!({ "id": "say", "uses": "run" }));
+    lab.output(&["list", "broken"]).must(3);
+}
+
+const KINDS: [&str; 11] = [
+    "binfmt-register",
+    "git-checkout",
+    "patch-FROM",
+    "build",
+    "smoke",
+    "save",
+    "scp",
+    "load",
+    "skopeo-copy",
+    "crictl-verify",
+    "run",
+];
+
+#[test]
+fn every_kind_is_in_the_reference() {
+    let lab = Lab::new();
+    let all = lab.output(&["steps"]).must(0).stdout;
+    let markdown = lab.output(&["steps", "--format", "markdown"]).must(0).stdout;
+    for kind in KINDS {
+        assert!(all.contains(kind) && markdown.contains(&format!("\n## {kind}\n")), "{kind}");
+        let one = lab.output(&["steps", kind]).must(0).stdout;
+        assert!(one.starts_with(&format!("{kind}: ")) && one.contains("Keys of every step:"), "{one}");
+        for word in ["null", "anyOf", "uint", "Option", "$ref"] {
+            assert!(!one.contains(word), "{kind} says `{word}`:\n{one}");
+        }
+        // Every key says what its value is.
+        let empty = one
+            .lines()
+            .find(|line| line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(": "));
+        assert_eq!(empty, None, "{kind}");
+    }
+    assert!(lab.output(&["steps", "patch-from"]).must(0).stdout.starts_with("patch-FROM"));
+    let ran = lab.output(&["steps", "biuld"]).must(2);
+    assert!(ran.stderr.contains("did you mean `build`?"), "{}", ran.stderr);
+}
+
+#[test]
+fn the_schema_takes_what_the_program_takes() {
+    let lab = Lab::new();
+    let text = lab.output(&["schema"]).must(0).stdout;
+    let schema: Value = serde_json::from_str(&text).unwrap();
+    let validator = Validator::new(schema);
+    let folder = repository().join("tests/spec");
+    for (name, recipe) in recipes(&folder.join("valid")) {
+        assert_eq!(validator.problem(&recipe), None, "{name}");
+    }
+    for (name, recipe) in recipes(&folder.join("invalid")) {
+        let about_shape = [
+            "unknown-key-",
+            "wrong-types-",
+            "missing-keys",
+            "stdout-shape",
+            "version-",
+            "no-steps",
+            "step-array",
+            "unknown-kind",
+            "unknown-values",
+        ]
+        .iter()
+        .any(|start| name.starts_with(start));
+        if about_shape {
+            assert!(validator.problem(&recipe).is_some(), "{name} is no recipe, and the schema takes it");
+        }
+    }
+    for name in fs::read_dir(repository().join("pipelines")).unwrap() {
+        let path = name.unwrap().path().join("pipeline.toml");
+        if let Ok(text) = fs::read_to_string(&path) {
+            assert_eq!(validator.problem(&json(&text).unwrap()), None, "{}", path.display());
+        }
+    }
+}
+
+/// A compiled schema.
+struct Validator {
+    schemas: boon::Schemas,
+    index: boon::SchemaIndex,
+}
+
+impl Validator {
+    fn new(schema: Value) -> Self {
+        let mut schemas = boon::Schemas::new();
+        let mut compiler = boon::Compiler::new();
+        compiler.add_resource("recipe.json", schema).unwrap();
+        let index = compiler.compile("recipe.json", &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
+        Self { schemas, index }
+    }
+
+    /// Why the schema does not take a document.
+    fn problem(&self, document: &Value) -> Option<String> {
+        self.schemas.validate(document, self.index).err().map(|error| format!("{error:#}"))
+    }
+}
+
+/// The recipes of a folder that are TOML, as JSON.
+fn recipes(folder: &std::path::Path) -> Vec<(String, Value)> {
+    let mut found: Vec<(String, Value)> = fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path())
+        .filter(|path| path.extension().is_some_and(|extension| extension == "toml"))
+        .filter_map(|path| {
+            let name = path.file_stem()?.to_str()?.to_owned();
+            Some((name, json(&fs::read_to_string(&path).ok()?)?))
+        })
+        .collect();
+    found.sort_by(|a, b| a.0.cmp(&b.0));
+    assert!(!found.is_empty());
+    found
+}
+
+fn json(text: &str) -> Option<Value> {
+    serde_json::to_value(text.parse::<toml::Table>().ok()?).ok()
+}
+
+#[test]
+fn completions_know_the_commands() {
+    let lab = Lab::new();
+    for shell in ["bash", "zsh", "fish"] {
+        let script = lab.output(&["completions", shell]).must(0).stdout;
+        for word in ["run", "plan", "doctor", "keep-going"] {
+            assert!(script.contains(word), "{shell}: {word}");
+        }
+    }
+    let version = lab.output(&["--version"]).must(0).stdout;
+    assert_eq!(version, format!("pipeline {}\n", env!("CARGO_PKG_VERSION")));
+    let help = lab.output(&["run", "--help"]).must(0).stdout;
+    for code in
+        ["0 done", "1 a step failed", "2 usage", "3 recipe invalid", "5 preflight", "6 verification", "130"]
+    {
+        assert!(help.contains(code), "{code}: {help}");
+    }
+}
+
+#[test]
+fn the_doctor_speaks_json() {
+    let lab = Lab::new();
+    lab.recipe("version = 1\n[[step]]\nuses = \"run\"\nargv = [\"zstd\"]\n");
+    let ran = lab.output(&["doctor", "--format", "json"]).must(5);
+    let report: Value = serde_json::from_str(&ran.stdout).unwrap();
+    assert_eq!(report["version"], 1);
+    let findings = report["findings"].as_array().unwrap();
+    for finding in findings {
+        for key in ["area", "name", "level", "detail"] {
+            assert!(finding[key].is_string(), "{key}: {finding}");
+        }
+        assert!(["ok", "warning", "missing"].contains(&finding["level"].as_str().unwrap()), "{finding}");
+    }
+    let zstd = findings.iter().find(|finding| finding["name"] == "zstd").expect("a finding about zstd");
+    assert_eq!(zstd["level"], "missing");
+    assert!(zstd["remedy"].as_str().unwrap().contains("apt-get install zstd"), "{zstd}");
+    lab.recipe("version = 1\n[[step]]\nuses = \"run\"\nargv = [\"cat\", \"/dev/null\"]\n");
+    lab.output(&["doctor"]).must(0);
+}
