@@ -39,7 +39,8 @@ pub(crate) fn docker_archive(path: &Path, text: &str) -> String {
     let config = config.to_string();
     let id = digest(config.as_bytes());
     let name = format!("{}.json", &id["sha256:".len()..]);
-    let manifest = json!([{ "Config": name, "RepoTags": ["private:latest"], "Layers": ["layer.tar"] }]).to_string();
+    let manifest =
+        json!([{ "Config": name, "RepoTags": ["private:latest"], "Layers": ["layer.tar"] }]).to_string();
     let mut archive = tar::Builder::new(Vec::new());
     append(&mut archive, "layer.tar", &layer);
     append(&mut archive, &name, config.as_bytes());

@@ -102,7 +102,8 @@ fn run(engine: &str, runtime: &str, more: &str, import: &str) -> Lab {
 
 #[test]
 fn docker_to_cri_o() {
-    let storage = "sudo = true\nstorage = { driver = \"overlay\", root = \"/srv/root\", runroot = \"/srv/run\" }\n";
+    let storage =
+        "sudo = true\nstorage = { driver = \"overlay\", root = \"/srv/root\", runroot = \"/srv/run\" }\n";
     let lab = run("docker", "cri-o", storage, CRI_O);
     insta::assert_snapshot!(lab.shown_calls());
 }

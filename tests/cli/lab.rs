@@ -13,8 +13,26 @@ use crate::image::{docker_archive, native};
 
 /// Tools that are what they are: they move files and run shells.
 const REAL: [&str; 20] = [
-    "sh", "mkdir", "rm", "cp", "mv", "cat", "test", "sha256sum", "sync", "setsid", "sleep", "uname", "dirname",
-    "mktemp", "mkfifo", "df", "stat", "id", "readlink", "ls",
+    "sh",
+    "mkdir",
+    "rm",
+    "cp",
+    "mv",
+    "cat",
+    "test",
+    "sha256sum",
+    "sync",
+    "setsid",
+    "sleep",
+    "uname",
+    "dirname",
+    "mktemp",
+    "mkfifo",
+    "df",
+    "stat",
+    "id",
+    "readlink",
+    "ls",
 ];
 
 /// Tools that are never real here.
@@ -79,7 +97,10 @@ impl Lab {
             "OCIv1": { "os": "linux", "architecture": architecture },
             "Docker": { "os": "linux", "architecture": architecture, "variant": if architecture == "arm" { "v7" } else { "" } },
         });
-        let push = format!("for last; do :; done; exec cp -- '{}' \"${{last#docker-archive:}}\"", self.archive.display());
+        let push = format!(
+            "for last; do :; done; exec cp -- '{}' \"${{last#docker-archive:}}\"",
+            self.archive.display()
+        );
         let crictl = serde_json::json!({
             "status": { "id": id, "repoTags": ["docker.io/library/app:1"], "pinned": true },
             "info": { "imageSpec": { "os": "linux", "architecture": architecture } },
@@ -174,8 +195,10 @@ impl Lab {
 
     /// The folder of the last run.
     pub(crate) fn run_folder(&self) -> PathBuf {
-        let mut runs: Vec<PathBuf> =
-            fs::read_dir(self.space.path(".pipeline/runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+        let mut runs: Vec<PathBuf> = fs::read_dir(self.space.path(".pipeline/runs"))
+            .unwrap()
+            .map(|entry| entry.unwrap().path())
+            .collect();
         runs.sort();
         runs.pop().expect("a run")
     }

@@ -1,7 +1,8 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
-mod image;
 mod hostile;
+mod image;
 mod kinds;
 mod lab;
 mod messages;

@@ -197,19 +197,27 @@ fn no_engine_at_all_is_a_preflight_failure() {
     );
     for command in ["run", "plan", "check"] {
         let ran = Ran::of(space.command(crate::PIPELINE).arg(command)).must(5);
-        assert!(ran.stderr.contains("engine::none") && ran.stderr.contains("apt-get install buildah"), "{}", ran.stderr);
+        assert!(
+            ran.stderr.contains("engine::none") && ran.stderr.contains("apt-get install buildah"),
+            "{}",
+            ran.stderr
+        );
     }
 }
 
 #[test]
 fn a_node_that_does_not_answer_is_told_before_anything_runs() {
     let lab = Lab::new();
-    lab.recipe(
-        "version = 1\n[targets.a]\nplatform = \"linux/arm64\"\nnodes = [\"edge\"]\n[nodes.edge]\nhost = \"edge\"\n\
-         [[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"docker\"]\n\
-         [[step]]\nuses = \"run\"\nscope = \"node\"\nargv = [\"podman\"]\n",
-    );
-    // `run` runs here also for a node; only what goes there asks it.
-    lab.script(&[Rule::of("ssh").stderr("ssh: connect to host edge port 22: Connection refused\n").exit(255)]);
-    lab.output(&["run"]).must(0);
+    let dir = lab.space.root().join("node");
+    let node = format!("[nodes.edge]\nhost = \"edge\"\nruntime = \"docker\"\ndir = \"{}\"\n", dir.display());
+    lab.recipe(&crate::kinds::every_kind("docker", &node, "[[step]]\nuses = \"load\"\n"));
+    let refused = "ssh: connect to host edge port 22: Connection refused\n";
+    lab.script(&[Rule::of("ssh").stderr(refused).exit(255)]);
+    let ran = lab.output(&["run"]).must(5);
+    assert!(ran.stderr.contains("node edge") && ran.stderr.contains("Connection refused"), "{}", ran.stderr);
+    assert!(lab.calls().iter().all(|call| call[0] == "ssh"), "{:?}", lab.calls());
+    // `-k` does what needs no node.
+    let ran = lab.output(&["run", "-k"]).must(1);
+    assert!(lab.space.path("out/app.native.img").exists(), "{}", ran.stderr);
+    assert!(!dir.exists());
 }

@@ -67,9 +67,20 @@ fn the_json_plan_has_every_instance_and_edge() {
     let text = lab.output(&["plan", "--format", "json"]).must(0).stdout;
     let plan: serde_json::Value = serde_json::from_str(&text).unwrap();
     assert_eq!((plan["version"].as_u64(), plan["recipe"].as_str()), (Some(1), Some("app")));
-    let ids: Vec<&str> =
-        plan["instances"].as_array().unwrap().iter().map(|instance| instance["id"].as_str().unwrap()).collect();
-    for id in ["binfmt-register", "source", "patch-FROM@native", "image@native", "scp@native@edge", "load@native@edge"] {
+    let ids: Vec<&str> = plan["instances"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|instance| instance["id"].as_str().unwrap())
+        .collect();
+    for id in [
+        "binfmt-register",
+        "source",
+        "patch-FROM@native",
+        "image@native",
+        "scp@native@edge",
+        "load@native@edge",
+    ] {
         assert!(ids.contains(&id), "{id} in {ids:?}");
     }
     for edge in plan["edges"].as_array().unwrap() {
@@ -80,9 +91,13 @@ fn the_json_plan_has_every_instance_and_edge() {
         let position = |end: &str| ids.iter().position(|id| *id == edge[end]).unwrap();
         assert!(position("from") < position("to"), "{edge}");
     }
-    assert!(plan["edges"].as_array().unwrap().iter().any(|edge| {
-        edge["from"] == "smoke@native" && edge["to"] == "scp@native@edge" && edge["because"] == "gate"
-    }), "{}", plan["edges"]);
+    assert!(
+        plan["edges"].as_array().unwrap().iter().any(|edge| {
+            edge["from"] == "smoke@native" && edge["to"] == "scp@native@edge" && edge["because"] == "gate"
+        }),
+        "{}",
+        plan["edges"]
+    );
 }
 
 #[test]

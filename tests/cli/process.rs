@@ -10,7 +10,7 @@ use rustix::process::{Pid, Signal, kill_process, test_kill_process};
 use crate::lab::{Lab, Ran};
 
 /// Long enough for a machine that does much else.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Duration::from_mins(1);
 
 /// Waits until `done` is true.
 #[track_caller]
@@ -65,7 +65,11 @@ fn an_interrupted_run_leaves_no_process_and_says_130() {
         assert_eq!(lab.calls_of("podman"), Vec::<Vec<String>>::new());
         let events = lab.events();
         assert!(matches!(events.last().unwrap().kind, EventKind::RunFinished { .. }), "{events:?}");
-        assert!(events.iter().any(|event| matches!(event.kind, EventKind::Interrupted { signal } if signal + 128 == code)));
+        assert!(
+            events
+                .iter()
+                .any(|event| matches!(event.kind, EventKind::Interrupted { signal } if signal + 128 == code))
+        );
         assert!(events.iter().any(|event| {
             matches!(&event.kind, EventKind::Finished { instance, status: Status::Cancelled, .. } if instance.as_str() == "sleeps@host")
         }));

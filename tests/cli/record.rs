@@ -27,9 +27,10 @@ needs = ["first"]
 fn lab() -> Lab {
     let lab = Lab::new();
     lab.recipe(RECIPE);
-    lab.script(&[
-        Rule::of("docker").args(&["one"]).stdout("out\n\u{1b}[31mred\u{1b}]0;title\u{7}\n").stderr("err\n"),
-    ]);
+    lab.script(&[Rule::of("docker")
+        .args(&["one"])
+        .stdout("out\n\u{1b}[31mred\u{1b}]0;title\u{7}\n")
+        .stderr("err\n")]);
     lab
 }
 
@@ -45,7 +46,9 @@ fn events_are_json_lines_that_read_back() {
         assert_eq!(&again, event);
     }
     assert!(events.is_sorted_by_key(|event| event.elapsed));
-    assert!(matches!(&events[0].kind, EventKind::RunStarted { version: 1, recipe, instances: 2, .. } if recipe == "app"));
+    assert!(
+        matches!(&events[0].kind, EventKind::RunStarted { version: 1, recipe, instances: 2, .. } if recipe == "app")
+    );
     let EventKind::RunFinished { counts } = events.last().unwrap().kind else { panic!("{events:?}") };
     assert_eq!((counts.done, counts.failed), (2, 0));
     let lines: Vec<(&Stream, &str)> = events
@@ -55,11 +58,14 @@ fn events_are_json_lines_that_read_back() {
             _ => None,
         })
         .collect();
-    assert_eq!(lines, [
-        (&Stream::Output, "out"),
-        (&Stream::Output, "\u{1b}[31mred\u{1b}]0;title\u{7}"),
-        (&Stream::Output, "err"),
-    ]);
+    assert_eq!(
+        lines,
+        [
+            (&Stream::Output, "out"),
+            (&Stream::Output, "\u{1b}[31mred\u{1b}]0;title\u{7}"),
+            (&Stream::Output, "err"),
+        ]
+    );
     // What is recorded is what was told.
     assert_eq!(lab.events(), events);
 }
@@ -70,7 +76,8 @@ fn a_run_keeps_its_plan_events_and_logs() {
     let plan = lab.output(&["plan", "--format", "json"]).must(0).stdout;
     lab.output(&["run"]).must(0);
     let folder = lab.run_folder();
-    let kept: serde_json::Value = serde_json::from_slice(&fs::read(folder.join("plan.json")).unwrap()).unwrap();
+    let kept: serde_json::Value =
+        serde_json::from_slice(&fs::read(folder.join("plan.json")).unwrap()).unwrap();
     assert_eq!(kept, serde_json::from_str::<serde_json::Value>(&plan).unwrap());
     let mut names: Vec<String> = fs::read_dir(&folder)
         .unwrap()
@@ -108,7 +115,8 @@ fn a_failure_is_told_with_its_last_lines_and_log() {
     assert!(ran.stderr.contains("FAILED") && ran.stderr.contains("first@host"), "{}", ran.stderr);
     assert!(ran.stderr.contains("| line 40\n") && ran.stderr.contains("| no space left\n"), "{}", ran.stderr);
     assert!(!ran.stderr.contains("| line 20\n"), "only the end: {}", ran.stderr);
-    let log = ran.stderr.lines().find_map(|line| line.trim().strip_prefix("log: ")).expect("where the log is");
+    let log =
+        ran.stderr.lines().find_map(|line| line.trim().strip_prefix("log: ")).expect("where the log is");
     assert!(fs::read_to_string(lab.space.path(log)).unwrap().contains("line 1\n"));
     assert!(ran.stderr.contains("skipped") && ran.stderr.contains("(first@host failed)"), "{}", ran.stderr);
     let failed = lab.events().into_iter().find_map(|event| match event.kind {

@@ -34,12 +34,15 @@ targets = ["arm64"]
     lab.space.write("pipelines/none/README", "");
     assert_eq!(lab.output(&["list"]).must(0).stdout, "broken\none     the first\ntwo\n");
     let text = lab.output(&["list", "one"]).must(0).stdout;
-    for part in ["the first", "arm64  linux/arm64  edge", "edge  root@edge", "tag  2", "say  run  only arm64"] {
+    for part in ["the first", "arm64  linux/arm64  edge", "edge  root@edge", "tag  2", "say  run  only arm64"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
-    let json: Value = serde_json::from_str(&lab.output(&["list", "--format", "json"]).must(0).stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&lab.output(&["list", "--format", "json"]).must(0).stdout).unwrap();
     assert_eq!(json["recipes"][1], serde_json::json!({ "name": "one", "description": "the first" }));
-    let json: Value = serde_json::from_str(&lab.output(&["list", "one", "--format", "json"]).must(0).stdout).unwrap();
+    let json: Value =
+        serde_json::from_str(&lab.output(&["list", "one", "--format", "json"]).must(0).stdout).unwrap();
     assert_eq!(json["targets"][0]["nodes"][0], "edge");
     assert_eq!(json["steps"][0], serde_json::json!({ "id": "say", "uses": "run" }));
     lab.output(&["list", "broken"]).must(3);
@@ -72,7 +75,9 @@ fn every_kind_is_in_the_reference() {
             assert!(!one.contains(word), "{kind} says `{word}`:\n{one}");
         }
         // Every key says what its value is.
-        let empty = one.lines().find(|line| line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(": "));
+        let empty = one
+            .lines()
+            .find(|line| line.starts_with("  ") && !line.starts_with("   ") && line.ends_with(": "));
         assert_eq!(empty, None, "{kind}");
     }
     assert!(lab.output(&["steps", "patch-from"]).must(0).stdout.starts_with("patch-FROM"));
@@ -91,9 +96,19 @@ fn the_schema_takes_what_the_program_takes() {
         assert_eq!(validator.problem(&recipe), None, "{name}");
     }
     for (name, recipe) in recipes(&folder.join("invalid")) {
-        let about_shape = ["unknown-key-", "wrong-types-", "missing-keys", "stdout-shape", "version-", "no-steps", "step-array", "unknown-kind", "unknown-values"]
-            .iter()
-            .any(|start| name.starts_with(start));
+        let about_shape = [
+            "unknown-key-",
+            "wrong-types-",
+            "missing-keys",
+            "stdout-shape",
+            "version-",
+            "no-steps",
+            "step-array",
+            "unknown-kind",
+            "unknown-values",
+        ]
+        .iter()
+        .any(|start| name.starts_with(start));
         if about_shape {
             assert!(validator.problem(&recipe).is_some(), "{name} is no recipe, and the schema takes it");
         }
@@ -159,7 +174,9 @@ fn completions_know_the_commands() {
     let version = lab.output(&["--version"]).must(0).stdout;
     assert_eq!(version, format!("pipeline {}\n", env!("CARGO_PKG_VERSION")));
     let help = lab.output(&["run", "--help"]).must(0).stdout;
-    for code in ["0 done", "1 a step failed", "2 usage", "3 recipe invalid", "5 preflight", "6 verification", "130"] {
+    for code in
+        ["0 done", "1 a step failed", "2 usage", "3 recipe invalid", "5 preflight", "6 verification", "130"]
+    {
         assert!(help.contains(code), "{code}: {help}");
     }
 }

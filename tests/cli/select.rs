@@ -61,8 +61,13 @@ fn run(lab: &Lab, args: &[&str]) -> Vec<String> {
     let before = lab.calls().len();
     lab.output(&[&["run"], args].concat()).must(0);
     // Nodes are asked before a run whether they answer.
-    let mut lines: Vec<String> =
-        lab.calls().split_off(before).into_iter().filter(|call| call[0] != "ssh").map(|call| call.join(" ")).collect();
+    let mut lines: Vec<String> = lab
+        .calls()
+        .split_off(before)
+        .into_iter()
+        .filter(|call| call[0] != "ssh")
+        .map(|call| call.join(" "))
+        .collect();
     lines.sort();
     lines
 }

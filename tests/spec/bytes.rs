@@ -35,7 +35,7 @@ fn brackets_by_the_million_end_soon_and_quietly() {
         assert!(stderr.len() < 10_000, "{name}: a message of {} bytes", stderr.len());
         assert!(stderr.contains(&format!("{name}.toml")), "{name}: {stderr}");
     }
-    assert!(begun.elapsed() < Duration::from_secs(60));
+    assert!(begun.elapsed() < Duration::from_mins(1));
 }
 
 #[test]
@@ -74,7 +74,7 @@ fn control_characters_never_reach_the_terminal() {
         for recipe in [
             format!("version = 1\nname = \"a{bad}b\"\n"),
             format!("version = 1\n# {bad}\n"),
-            format!("{bad}"),
+            bad.to_owned(),
             format!("version = 1\n\"{bad}\" = 1\n"),
         ] {
             let (code, stderr) = check(name, &recipe);
@@ -110,7 +110,7 @@ fn marks_and_line_ends_of_other_systems_do_no_harm() {
     let (code, stderr) = check("crlf-wrong", wrong);
     assert_eq!(code, 3);
     assert!(stderr.contains("[crlf-wrong.toml:4:8]") && !stderr.contains('\r'), "{stderr:?}");
-    let (code, stderr) = check("bom-wrong", format!("\u{feff}versoin = 1\n"));
+    let (code, stderr) = check("bom-wrong", "\u{feff}versoin = 1\n");
     assert_eq!(code, 3);
     assert!(stderr.contains("did you mean `version`?") && stderr.contains("[bom-wrong.toml:1:"), "{stderr}");
 }

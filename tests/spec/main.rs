@@ -1,4 +1,5 @@
 //! What `pipeline check` says of recipes: each file in `invalid` with the message beside it, each in `valid` without one.
+#![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
 mod bytes;
 mod invalid;

@@ -192,9 +192,10 @@ fn code(summary: &Summary) -> u8 {
     for (status, _) in summary.results.values() {
         match status {
             Status::Failed(failure) if failure.kind == FailureKind::Mismatch => return exit_code::MISMATCH,
-            Status::Failed(_) | Status::Cancelled => code = exit_code::STEP_FAILED,
             // Allowed is the failure, not that what depends on it is missing.
-            Status::Skipped { because: Some(_) } => code = exit_code::STEP_FAILED,
+            Status::Failed(_) | Status::Cancelled | Status::Skipped { because: Some(_) } => {
+                code = exit_code::STEP_FAILED;
+            }
             Status::Done | Status::Allowed(_) | Status::Skipped { because: None } => {}
         }
     }

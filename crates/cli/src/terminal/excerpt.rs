@@ -66,7 +66,7 @@ fn same_length(text: &str) -> String {
             c if c.is_control() && c.len_utf8() == 1 => out.push('?'),
             c if c.is_control() => out.push('\u{b7}'),
             '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{200e}' | '\u{200f}' | '\u{feff}' => {
-                out.push('\u{fffd}')
+                out.push('\u{fffd}');
             }
             c => out.push(c),
         }

@@ -1,11 +1,14 @@
 //! Steps × targets × nodes: which instances there are.
 
+use std::ops::Range;
+
 use globset::{Glob, GlobMatcher};
 
 use super::{Machine, Selection};
 use crate::diag::{Diagnostic, Diagnostics, list_names};
 use crate::plan::InstanceId;
 use crate::platform::Platform;
+use crate::source::Span;
 use crate::spec::{Scope, Str, Values, View};
 use crate::steps::Configured;
 
@@ -29,6 +32,10 @@ pub(super) struct Members {
     pub(super) scopes: Vec<Scope>,
     /// The targets of each step, by index; all of them for a step that runs once.
     pub(super) applies: Vec<Vec<usize>>,
+    /// The steps that the selection leaves out.
+    pub(super) skipped: Vec<bool>,
+    /// Where the instances of each step are in the list.
+    pub(super) ranges: Vec<Range<usize>>,
 }
 
 /// One instance to be.
@@ -88,6 +95,14 @@ pub(super) fn targets(
     let mut targets = Vec::new();
     let mut failed = false;
     for (name, spec) in &values.recipe.targets {
+        if spec.nodes.as_ref().is_some_and(Vec::is_empty) {
+            diagnostics.push(
+                Diagnostic::error("plan::no-nodes", format!("target `{name}` has an empty list of nodes"))
+                    .at(&name.span, "no step would reach a node")
+                    .help("name its nodes, or leave `nodes` out for this machine"),
+            );
+            failed = true;
+        }
         match platform(values, &spec.platform) {
             Ok(platform) => targets.push(Target {
                 name: name.value.clone(),
@@ -154,8 +169,14 @@ pub(super) fn instances(
             );
         }
     }
-    let mut members =
-        Members { targets: Vec::new(), list: Vec::new(), scopes: Vec::new(), applies: Vec::new() };
+    let mut members = Members {
+        targets: Vec::new(),
+        list: Vec::new(),
+        scopes: Vec::new(),
+        applies: Vec::new(),
+        skipped: Vec::new(),
+        ranges: Vec::new(),
+    };
     for (step, configured) in configured.iter().enumerate() {
         let common = &configured.step.common;
         let scope = common.scope.unwrap_or_else(|| configured.body.scope());
@@ -168,9 +189,13 @@ pub(super) fn instances(
             })
             .map(|(index, _)| index)
             .collect();
+        let start = members.list.len();
+        let skipped = skip.iter().any(|matcher| matcher.is_match(id));
         members.scopes.push(scope);
-        if skip.iter().any(|matcher| matcher.is_match(id)) || applies.is_empty() {
+        members.skipped.push(skipped);
+        if skipped || applies.is_empty() {
             members.applies.push(Vec::new());
+            members.ranges.push(start..start);
             continue;
         }
         match scope {
@@ -196,6 +221,7 @@ pub(super) fn instances(
             })),
         }
         members.applies.push(applies);
+        members.ranges.push(start..members.list.len());
     }
     members.targets = targets
         .iter()
@@ -213,7 +239,95 @@ impl Members {
     pub(super) fn visible(&self, step: usize, target: Option<usize>) -> bool {
         match (self.scopes[step], target) {
             (_, None) | (Scope::Once, _) => !self.applies[step].is_empty(),
-            (_, Some(target)) => self.applies[step].contains(&target),
+            (_, Some(target)) => self.applies[step].binary_search(&target).is_ok(),
         }
+    }
+
+    /// What to say where a step needs another that has no instance for it; `span` is where it asks.
+    pub(super) fn left_out(
+        &self,
+        configured: &[Configured<'_>],
+        other: usize,
+        step: usize,
+        target: Option<usize>,
+        span: &Span,
+    ) -> Diagnostic {
+        let (other_step, step) = (configured[other].step, configured[step].step);
+        let error = |message: String| Diagnostic::error("plan::not-visible", message);
+        if self.skipped[other] {
+            return error(format!(
+                "`--skip` left out step `{}`, and step `{}` needs it",
+                other_step.id, step.id
+            ))
+            .at(span, "needs it")
+            .at(&other_step.span, "left out")
+            .help(format!("keep it, or skip `{}` too", step.id));
+        }
+        let place = match target {
+            Some(target) => format!("for target `{}`", self.targets[target].name),
+            None => "for all selected targets".to_owned(),
+        };
+        let only = other_step.common.targets.as_ref().and_then(|only| only.first());
+        error(format!(
+            "`targets` leaves out step `{}` {place}, and step `{}` needs it there",
+            other_step.id, step.id
+        ))
+        .at(span, "needs it")
+        .at(only.map_or(&other_step.span, |only| &only.span), "runs only for these targets")
+        .help(format!("let `{}` run there too, or give `{}` the same `targets`", other_step.id, step.id))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::planner::Selection;
+    use crate::planner::testing::{codes, plan, select};
+
+    const STEPS: &str = "[[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\n\
+        branch = 'b'\n[[step]]\nid = 'image'\nuses = 'build'\ntag = 'x:1'\n\
+        [[step]]\nuses = 'save'\nimage = 'image'\npath = 'a.tar'\n\
+        [[step]]\nid = 'tell'\nuses = 'run'\nargv = ['echo', '${steps.save.path}']\n";
+
+    fn error(text: &str, skip: &str) -> String {
+        let selection = Selection { skip: vec![skip.into()], ..Selection::default() };
+        let (planned, errors) = select(text, &selection);
+        assert!(planned.is_none());
+        assert_eq!(codes(&errors), ["plan::not-visible"]);
+        errors.iter().map(|error| error.message.clone()).collect()
+    }
+
+    #[test]
+    fn what_skip_left_out_is_said_with_who_needs_it() {
+        let wanted = |id: &str, by: &str| format!("`--skip` left out step `{id}`, and step `{by}` needs it");
+        assert_eq!(error(STEPS, "source"), wanted("source", "image"));
+        assert_eq!(error(STEPS, "image"), wanted("image", "save"));
+        assert_eq!(error(STEPS, "save"), wanted("save", "tell"));
+        assert!(plan(STEPS).0.is_some());
+    }
+
+    #[test]
+    fn what_targets_left_out_is_said_with_who_needs_it() {
+        let targets = "[targets.x]\nplatform = 'linux/amd64'\n[targets.y]\nplatform = 'linux/arm64'\n";
+        let steps = STEPS.replacen("tag = 'x:1'", "tag = 'x:1'\ntargets = ['x']", 1);
+        let (_, errors) = plan(&format!("{targets}{steps}"));
+        assert_eq!(codes(&errors), ["plan::not-visible"]);
+        let error = errors.iter().next().unwrap();
+        assert_eq!(
+            error.message,
+            "`targets` leaves out step `image` for target `y`, and step `save` needs it there"
+        );
+    }
+
+    #[test]
+    fn a_target_has_nodes_or_says_nothing() {
+        let (_, errors) = plan(&format!("[targets.x]\nplatform = 'linux/amd64'\nnodes = []\n{STEPS}"));
+        assert_eq!(codes(&errors), ["plan::no-nodes"]);
+    }
+
+    #[test]
+    fn no_node_takes_the_name_of_this_machine() {
+        let nodes = "[targets.x]\nplatform = 'linux/amd64'\nnodes = ['here']\n[nodes.here]\nhost = 'h'\n";
+        let (_, errors) = plan(&format!("{nodes}{STEPS}"));
+        assert_eq!(codes(&errors), ["plan::reserved-name"]);
     }
 }

@@ -1,13 +1,13 @@
 //! Edges between instances: data, `${steps.…}`, `needs`, and checks as gates. Cycles are errors that show the way round.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use petgraph::Direction;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::expand::{Member, Members};
-use super::producers::Links;
+use super::producers::{Links, SHOWN, more};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::interp::Name;
 use crate::plan::{Artifact, Edge};
@@ -27,8 +27,11 @@ pub(super) fn link(
     for index in 0..members.list.len() {
         graph.add_node(index);
     }
+    let ids: HashMap<&str, usize> =
+        configured.iter().enumerate().map(|(at, other)| (other.step.id.value.as_str(), at)).collect();
     for (index, member) in members.list.iter().enumerate() {
         let consumer = NodeIndex::new(index);
+        let mut linked = BTreeMap::new();
         for (input, producer) in links.get(&(member.step, member.target)).into_iter().flatten().enumerate() {
             let Some(producer) = producer else { continue };
             let producers = matching(members, member, producer.step);
@@ -37,43 +40,38 @@ pub(super) fn link(
                 diagnostics.push(set_for_one(configured, member, producer.step, key));
             }
             for producer_index in producers {
-                graph.update_edge(
-                    NodeIndex::new(producer_index),
-                    consumer,
-                    Edge::Artifact(producer.artifact),
-                );
+                let edge = Edge::Artifact(producer.artifact);
+                match linked.get(&producer_index) {
+                    Some(known) => graph[*known] = edge,
+                    None => {
+                        let known = graph.add_edge(NodeIndex::new(producer_index), consumer, edge);
+                        linked.insert(producer_index, known);
+                    }
+                }
             }
         }
         let step = configured[member.step].step;
         for (name, span) in &step.names {
             let Name::Step { id, output } = name else { continue };
-            let Some(other) = position(configured, id) else { continue };
+            let Some(&other) = ids.get(id.as_str()) else { continue };
             let producers = matching(members, member, other);
             if producers.is_empty() {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "plan::not-visible",
-                        format!("step `{id}` does not run where `{}` does", step.id),
-                    )
-                    .at(span, "has no value there")
-                    .at(&configured[other].step.span, "left out, or only for other targets")
-                    .help("give both the same `targets`"),
-                );
+                diagnostics.push(members.left_out(configured, other, member.step, member.target, span));
             } else if producers.len() > 1 {
                 diagnostics.push(set_for_one(configured, member, other, &format!("steps.{id}.{output}")));
             }
             for producer in producers {
-                if graph.find_edge(NodeIndex::new(producer), consumer).is_none() {
-                    graph.add_edge(NodeIndex::new(producer), consumer, Edge::Output(output.clone()));
-                }
+                linked.entry(producer).or_insert_with(|| {
+                    graph.add_edge(NodeIndex::new(producer), consumer, Edge::Output(output.clone()))
+                });
             }
         }
         for need in &step.common.needs {
-            let Some(other) = position(configured, &need.value) else { continue };
+            let Some(&other) = ids.get(need.value.as_str()) else { continue };
             for producer in matching(members, member, other) {
-                if graph.find_edge(NodeIndex::new(producer), consumer).is_none() {
-                    graph.add_edge(NodeIndex::new(producer), consumer, Edge::Needs);
-                }
+                linked
+                    .entry(producer)
+                    .or_insert_with(|| graph.add_edge(NodeIndex::new(producer), consumer, Edge::Needs));
             }
         }
     }
@@ -81,24 +79,24 @@ pub(super) fn link(
     cycles(configured, members, &graph, diagnostics).then_some(graph)
 }
 
-fn position(configured: &[Configured<'_>], id: &str) -> Option<usize> {
-    configured.iter().position(|other| other.step.id.value == id)
-}
-
 /// The instances of a step that a member meets: a finer one shares a coarser, a coarser one meets the whole set.
 fn matching(members: &Members, member: &Member, step: usize) -> Vec<usize> {
-    let agree =
-        |mine: Option<&str>, theirs: Option<&str>| mine.is_none() || theirs.is_none() || mine == theirs;
-    members
-        .list
-        .iter()
-        .enumerate()
-        .filter(|(_, other)| other.step == step)
-        .filter(|(_, other)| {
-            member.target.is_none() || other.target.is_none() || member.target == other.target
+    let all = members.ranges[step].clone();
+    let of_step = &members.list[all.clone()];
+    // In the order of their targets, or one without.
+    let one_target = member.target.is_some() && of_step.first().is_some_and(|first| first.target.is_some());
+    let range = if one_target {
+        let start = of_step.partition_point(|other| other.target < member.target);
+        let end = of_step.partition_point(|other| other.target <= member.target);
+        all.start + start..all.start + end
+    } else {
+        all
+    };
+    range
+        .filter(|&other| match (&member.node, &members.list[other].node) {
+            (Some(mine), Some(theirs)) => mine == theirs,
+            _ => true,
         })
-        .filter(|(_, other)| agree(member.node.as_deref(), other.node.as_deref()))
-        .map(|(index, _)| index)
         .collect()
 }
 
@@ -116,13 +114,44 @@ fn set_for_one(configured: &[Configured<'_>], member: &Member, producer: usize, 
     .help(format!("give `{}` the scope of `{}`, or the other way round", consumer.id, producer.id))
 }
 
-/// The image that a member's artifact comes from, by going up the artifact edges.
+/// Which edges lead from a member up to its images.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Follow {
+    /// Artifacts.
+    Artifacts,
+    /// Also what a step takes by `${steps.…}` from one that makes an image in any form; by `needs`, if by nothing else.
+    Data,
+    /// Whatever the image could have come by, such as a file that `needs` only orders.
+    All,
+}
+
+/// An image in any form.
+fn is_image(artifact: Artifact) -> bool {
+    matches!(
+        artifact,
+        Artifact::Image
+            | Artifact::Archive
+            | Artifact::NodeFile
+            | Artifact::NodeImage
+            | Artifact::PushedImage
+    )
+}
+
+/// The images that a member handles, by going up: from the image on, not what the image was made from.
 fn images(
     configured: &[Configured<'_>],
     members: &Members,
     graph: &Graph,
     member: NodeIndex,
+    follow: Follow,
 ) -> BTreeSet<NodeIndex> {
+    let body = |at: NodeIndex| &configured[members.list[graph[at]].step].body;
+    let carries = |at: NodeIndex| body(at).produces().into_iter().any(is_image);
+    let data = |source: NodeIndex, edge: &Edge| match edge {
+        Edge::Artifact(artifact) => is_image(*artifact),
+        Edge::Output(_) => follow != Follow::Artifacts && carries(source),
+        Edge::Needs | Edge::Gate => false,
+    };
     let mut images = BTreeSet::new();
     let mut open = vec![member];
     let mut seen = BTreeSet::new();
@@ -130,26 +159,25 @@ fn images(
         if !seen.insert(at) {
             continue;
         }
-        let made = configured[members.list[graph[at]].step].body.produces();
-        if at != member && made.contains(&Artifact::Image) {
+        if at != member && body(at).produces().contains(&Artifact::Image) {
             images.insert(at);
             continue;
         }
-        // The way from the image on: not what the image was made from.
+        let before = || graph.edges_directed(at, Direction::Incoming);
+        let only_needs = !before().any(|edge| data(edge.source(), edge.weight()));
         open.extend(
-            graph
-                .edges_directed(at, Direction::Incoming)
+            before()
                 .filter(|edge| {
-                    matches!(
-                        edge.weight(),
-                        Edge::Artifact(
-                            Artifact::Image
-                                | Artifact::Archive
-                                | Artifact::NodeFile
-                                | Artifact::NodeImage
-                                | Artifact::PushedImage
-                        )
-                    )
+                    let (source, edge) = (edge.source(), edge.weight());
+                    data(source, edge)
+                        || match follow {
+                            Follow::Artifacts => false,
+                            Follow::Data => only_needs && matches!(edge, Edge::Needs) && carries(source),
+                            Follow::All => {
+                                matches!(edge, Edge::Output(_) | Edge::Needs)
+                                    && body(source).role() != Role::Check
+                            }
+                        }
                 })
                 .map(|edge| edge.source()),
         );
@@ -157,6 +185,7 @@ fn images(
     images
 }
 
+/// Every delivery waits for the checks of its images, also of those that it may only carry along: rather a gate too many.
 fn gates(configured: &[Configured<'_>], members: &Members, graph: &mut Graph) {
     let of_role = |role: Role| {
         members
@@ -167,18 +196,44 @@ fn gates(configured: &[Configured<'_>], members: &Members, graph: &mut Graph) {
             .map(|(index, _)| NodeIndex::new(index))
             .collect::<Vec<_>>()
     };
-    let checks: Vec<_> = of_role(Role::Check)
-        .into_iter()
-        .map(|check| (check, images(configured, members, graph, check)))
-        .collect();
-    for delivery in of_role(Role::Delivery) {
-        if configured[members.list[graph[delivery]].step].step.common.gate == Some(false) {
-            continue;
+    let mut checks: BTreeMap<NodeIndex, Vec<NodeIndex>> = BTreeMap::new();
+    for check in of_role(Role::Check) {
+        for image in images(configured, members, graph, check, Follow::Artifacts) {
+            checks.entry(image).or_default().push(check);
         }
-        let delivered = images(configured, members, graph, delivery);
-        for (check, checked) in &checks {
-            if !checked.is_disjoint(&delivered) && graph.find_edge(*check, delivery).is_none() {
-                graph.add_edge(*check, delivery, Edge::Gate);
+    }
+    if checks.is_empty() {
+        return;
+    }
+    let mut deliveries = of_role(Role::Delivery);
+    deliveries
+        .retain(|delivery| configured[members.list[graph[*delivery]].step].step.common.gate != Some(false));
+    // What is found from here on must not depend on gates that are already there.
+    let bare = graph.clone();
+    for follow in [Follow::Data, Follow::All] {
+        for &delivery in &deliveries {
+            let node = members.list[graph[delivery]].node.as_deref();
+            let mut missing: BTreeSet<NodeIndex> = images(configured, members, &bare, delivery, follow)
+                .iter()
+                .filter_map(|image| checks.get(image))
+                .flatten()
+                .copied()
+                // One node's check says nothing of another node.
+                .filter(|check| match (members.list[graph[*check]].node.as_deref(), node) {
+                    (Some(checked), Some(node)) => checked == node,
+                    _ => true,
+                })
+                .filter(|check| graph.find_edge(*check, delivery).is_none())
+                .collect();
+            if follow == Follow::All && !missing.is_empty() {
+                // A check that waits for the delivery may be right where the image only may be the same.
+                let mut after = petgraph::visit::Dfs::new(&*graph, delivery);
+                while let Some(at) = after.next(&*graph) {
+                    missing.remove(&at);
+                }
+            }
+            for check in missing {
+                graph.add_edge(check, delivery, Edge::Gate);
             }
         }
     }
@@ -192,7 +247,8 @@ fn cycles(
     diagnostics: &mut Diagnostics,
 ) -> bool {
     let mut none = true;
-    for component in petgraph::algo::tarjan_scc(graph) {
+    // Tarjan's algorithm as petgraph has it recurses, as deep as the recipe is long.
+    for component in petgraph::algo::kosaraju_scc(graph) {
         let start = component[0];
         if component.len() == 1 && graph.find_edge(start, start).is_none() {
             continue;
@@ -200,12 +256,14 @@ fn cycles(
         none = false;
         let path = way_round(graph, &component);
         let step = |node: NodeIndex| configured[members.list[graph[node]].step].step;
-        let ids: Vec<&str> =
-            path.iter().chain(path.first()).map(|node| step(*node).id.value.as_str()).collect();
-        let mut diagnostic =
-            Diagnostic::error("plan::cycle", format!("steps wait for each other: {}", ids.join(" -> ")))
-                .help("take one of these links out");
-        for (index, node) in path.iter().enumerate() {
+        let round = path.iter().chain(path.first()).map(|node| step(*node).id.value.as_str());
+        let ids: Vec<&str> = round.take(SHOWN + 1).collect();
+        let mut diagnostic = Diagnostic::error(
+            "plan::cycle",
+            format!("steps wait for each other: {}{}", ids.join(" -> "), more(path.len())),
+        )
+        .help("take one of these links out");
+        for (index, node) in path.iter().enumerate().take(SHOWN) {
             let next = path[(index + 1) % path.len()];
             let reason = graph.find_edge(next, *node).map(|edge| graph[edge].to_string()).unwrap_or_default();
             diagnostic = diagnostic.at(&step(*node).span, format!("after `{}`: {reason}", step(next).id));
@@ -219,7 +277,7 @@ fn cycles(
 fn way_round(graph: &Graph, component: &[NodeIndex]) -> Vec<NodeIndex> {
     let inside: BTreeSet<NodeIndex> = component.iter().copied().collect();
     let start = *inside.first().unwrap_or(&component[0]);
-    let mut from = std::collections::BTreeMap::new();
+    let mut from = BTreeMap::new();
     let mut open = std::collections::VecDeque::from([start]);
     while let Some(at) = open.pop_front() {
         for before in graph.neighbors_directed(at, Direction::Incoming).filter(|node| inside.contains(node)) {
@@ -242,4 +300,103 @@ fn way_round(graph: &Graph, component: &[NodeIndex]) -> Vec<NodeIndex> {
         }
     }
     vec![start]
+}
+
+#[cfg(test)]
+mod tests {
+    use std::fmt::Write;
+
+    use crate::plan::Edge;
+    use crate::planner::testing::{before, codes, plan, plan_of};
+
+    const HEAD: &str = "[targets.x]\nplatform = 'linux/amd64'\nnodes = ['m', 'n']\n\
+        [nodes.m]\nhost = 'm'\n[nodes.n]\nhost = 'n'\n\
+        [[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\nbranch = 'b'\n\
+        [[step]]\nid = 'image'\nuses = 'build'\ntag = 'x:1'\n";
+    const CHECKED: &str = "[[step]]\nuses = 'smoke'\nargv = ['true']\nimage = 'image'\n\
+        [[step]]\nuses = 'save'\npath = 'a.tar'\nimage = 'image'\n";
+    const LOAD: &str = "[[step]]\nid = 'load'\nuses = 'scp'\narchive = 'sign'\n";
+
+    fn gates(text: &str, id: &str) -> Vec<String> {
+        before(&plan_of(text), id, |edge| *edge == Edge::Gate)
+    }
+
+    fn run(id: &str, keys: &str) -> String {
+        format!("[[step]]\nid = '{id}'\nuses = 'run'\n{keys}\n")
+    }
+
+    #[test]
+    fn a_command_between_does_not_hide_the_image() {
+        let archive = "outputs.archive = 'b.tar'\nreference = 'x:1'";
+        let by_output = run("sign", &format!("argv = ['cp', '${{steps.save.path}}', 'b.tar']\n{archive}"));
+        let by_need = run("sign", &format!("argv = ['cp', 'a.tar', 'b.tar']\nneeds = ['save']\n{archive}"));
+        let untyped = run("copy", "argv = ['cp', '${steps.save.path}', 'c.tar']\noutputs.file = 'c.tar'")
+            + &run("sign", &format!("argv = ['cp', 'c.tar', 'b.tar']\nneeds = ['copy']\n{archive}"));
+        for sign in [by_output, by_need, untyped] {
+            assert_eq!(gates(&[HEAD, CHECKED, &sign, LOAD].concat(), "load@x@m"), ["smoke@x"], "{sign}");
+        }
+    }
+
+    #[test]
+    fn a_check_that_needs_the_hidden_delivery_is_a_cycle() {
+        let sign = run(
+            "sign",
+            "argv = ['cp', '${steps.save.path}', 'b.tar']\noutputs.archive = 'b.tar'\nreference = 'x:1'",
+        );
+        let late = run("late", "argv = ['true']\ncheck = true\nimage = 'image'\nneeds = ['load']");
+        let (planned, errors) = plan(&[HEAD, CHECKED, &sign, LOAD, &late].concat());
+        assert!(planned.is_none());
+        assert_eq!(codes(&errors), ["plan::cycle"]);
+    }
+
+    #[test]
+    fn an_order_alone_adds_no_cycle() {
+        let other = "[[step]]\nid = 'second'\nuses = 'build'\ntag = 'y:1'\n\
+            [[step]]\nid = 'save2'\nuses = 'save'\nimage = 'second'\npath = 'd.tar'\n\
+            [[step]]\nid = 'load2'\nuses = 'scp'\narchive = 'save2'\nneeds = ['save']\n";
+        let late = run("late", "argv = ['true']\ncheck = true\nimage = 'image'\nneeds = ['load2']");
+        let text = [HEAD, CHECKED, other, &late].concat();
+        assert_eq!(gates(&text, "load2@x@m"), ["smoke@x"]);
+    }
+
+    #[test]
+    fn the_check_on_one_node_does_not_gate_another() {
+        let check = run("probe", "argv = ['true']\ncheck = true\nscope = 'node'\nimage = 'image'");
+        let text = [HEAD, CHECKED, &check, "[[step]]\nid = 'load'\nuses = 'scp'\n"].concat();
+        assert_eq!(gates(&text, "load@x@m"), ["probe@x@m", "smoke@x"]);
+        assert_eq!(gates(&text, "load@x@n"), ["probe@x@n", "smoke@x"]);
+    }
+
+    #[test]
+    fn long_cycles_are_shown_in_part() {
+        let mut text = String::new();
+        for at in 0..500 {
+            let need = (at + 1) % 500;
+            let _ =
+                write!(text, "{}", run(&format!("s{at}"), &format!("argv = ['true']\nneeds = ['s{need}']")));
+        }
+        let (_, errors) = plan(&text);
+        assert_eq!(codes(&errors), ["plan::cycle"]);
+        let error = errors.iter().next().unwrap();
+        assert!(error.message.ends_with(" … and 492 more"), "{}", error.message);
+        assert_eq!(error.labels.len(), 8);
+        let chain = text.replacen("needs = ['s1']", "", 1);
+        assert_eq!(plan_of(&chain).graph.edge_count(), 499);
+    }
+
+    #[test]
+    fn many_targets_are_linked_each_to_its_own() {
+        let mut text = String::new();
+        for at in 0..60 {
+            let _ = write!(text, "[targets.t{at}]\nplatform = 'linux/amd64'\n");
+        }
+        text.push_str("[[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\nbranch = 'b'\n");
+        text.push_str("[[step]]\nid = 'image'\nuses = 'build'\ntag = 'x:${target.name}'\n");
+        for at in 0..10 {
+            let _ = write!(text, "[[step]]\nid = 'smoke{at}'\nuses = 'smoke'\nargv = ['true']\n");
+        }
+        let plan = plan_of(&text);
+        assert_eq!(plan.graph.node_count(), 1 + 60 * 11);
+        assert_eq!(before(&plan, "smoke3@t7", |_| true), ["image@t7"]);
+    }
 }

@@ -8,6 +8,8 @@ mod link;
 mod lower;
 mod nodes;
 mod producers;
+#[cfg(test)]
+mod testing;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Engine, Plan};
@@ -88,7 +90,7 @@ fn build(
     let members = expand::instances(&configured, &targets, selection, diagnostics)?;
     let links = producers::resolve(&configured, &members, diagnostics);
     let graph = link::link(&configured, &members, &links, diagnostics)?;
-    let name = recipe.header.name.as_ref().map_or_else(|| machine.folder.clone(), |name| name.value.clone());
+    let name = recipe.header.name.as_ref().map_or_else(|| slug(&machine.folder), |name| name.value.clone());
     let context = |engine: Engine| lower::Context {
         values,
         name: &name,
@@ -112,6 +114,19 @@ fn build(
         }
     };
     Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
+}
+
+/// A folder's name as the name of a recipe: it becomes part of tags, labels and file names.
+fn slug(folder: &str) -> String {
+    let safe = |c: char| {
+        let c = c.to_ascii_lowercase();
+        if c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '.' | '_' | '-') { c } else { '-' }
+    };
+    let edge = |c: char| !c.is_ascii_alphanumeric();
+    let name: String = folder.chars().map(safe).collect();
+    let name: String = name.trim_matches(edge).chars().take(64).collect();
+    let name = name.trim_end_matches(edge);
+    if name.is_empty() { "recipe".into() } else { name.into() }
 }
 
 /// No two steps have one id: else nobody knows which of them is meant.
@@ -171,5 +186,29 @@ fn choose(
             diagnostics.push(diagnostic);
             None
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::slug;
+    use crate::ident::name_problem;
+
+    #[test]
+    fn folders_become_names() {
+        for (folder, name) in [
+            ("registry", "registry"),
+            ("My Recipe", "my-recipe"),
+            ("evil\ntouch $(x)", "evil-touch---x"),
+            ("..", "recipe"),
+            ("", "recipe"),
+            ("-x_", "x"),
+            ("größe", "gr--e"),
+        ] {
+            assert_eq!(slug(folder), name);
+        }
+        let long = slug(&format!("{}-{}", "a".repeat(63), "b".repeat(63)));
+        assert_eq!(long, "a".repeat(63));
+        assert_eq!(name_problem(&long), None);
     }
 }

@@ -13,6 +13,14 @@ const DEFAULT_DIR: &str = "/var/tmp/pipeline";
 pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<String, Node> {
     let mut nodes = BTreeMap::new();
     for (name, spec) in &values.recipe.nodes {
+        // Names are told apart without their case.
+        if name.value.eq_ignore_ascii_case(super::expand::HERE) {
+            diagnostics.push(
+                Diagnostic::error("plan::reserved-name", format!("no node can be called `{name}`"))
+                    .at(&name.span, "the name of this machine")
+                    .help("call it something else; a target without `nodes` is for this machine"),
+            );
+        }
         // Also one that is wrong: it is wanted to find what else is.
         nodes.insert(name.value.clone(), (Reader { values, name, spec, diagnostics }).node());
     }

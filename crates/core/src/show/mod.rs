@@ -30,9 +30,14 @@ fn shell_word(text: &Text) -> String {
         .collect()
 }
 
+/// Acts on a terminal, or turns the text around it.
+fn hidden(c: char) -> bool {
+    (c.is_control() && c != '\n')
+        || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// Quoted for any POSIX shell, with control characters made by `printf`, so that a script shows no raw ones.
 fn exact(text: &str) -> String {
-    let hidden = |c: char| c.is_control() && c != '\n';
     let mut words = String::new();
     for piece in text.split_inclusive(hidden) {
         let literal = piece.trim_end_matches(hidden);
@@ -71,7 +76,6 @@ fn quote(text: &str) -> String {
 
 /// Control characters would reach the terminal raw; a newline may.
 fn visible(text: &str) -> Cow<'_, str> {
-    let hidden = |c: char| c.is_control() && c != '\n';
     if !text.contains(hidden) {
         return text.into();
     }
@@ -106,12 +110,13 @@ mod tests {
             "$(x) `y` \"z\"",
             "tab\there",
             "\u{1b}[31m\u{7f}\u{85}x",
+            "a\u{202e}b\u{2066}",
             "two\nlines",
             "-n",
             "\\t",
         ] {
             let word = shell_word(&text.into());
-            assert!(!word.chars().any(|c| c.is_control() && c != '\n'), "{word}");
+            assert!(!word.contains(hidden), "{word}");
             let script = format!("printf '%s.' {word}");
             let output = Command::new("sh").args(["-c", &script]).output().unwrap();
             assert_eq!(String::from_utf8(output.stdout).unwrap(), format!("{text}."), "{word}");

@@ -551,22 +551,27 @@ mod tests {
 
     #[test]
     fn sessions_end_with_a_script_that_is_killed() {
-        let plain = Command::new(["x"]).on_node("n");
-        let kept = plain.clone().capture("y", Grammar::Any);
+        let bare = Command::new(["x"]).on_node("n");
+        let kept = bare.clone().capture("y", Grammar::Any);
         let again = Command {
             capture: Some(Capture { output: "y".into(), grammar: Grammar::Any, again: true }),
             ok: vec![0, 1],
-            ..plain.clone()
+            ..bare.clone()
         };
         let shells = ["sh", "bash"]
             .into_iter()
             .filter(|shell| Process::new(shell).arg("-c").arg(":").status().is_ok());
         for shell in shells {
-            for command in [&plain, &kept, &again] {
+            for command in [&bare, &kept, &again] {
                 let space = Space::new();
                 space.tool("bin/ssh", "touch began; cat > /dev/null; touch ended");
                 let plan = on_node(plan(vec![instance("a", vec![command.clone().into()])], &[]));
-                let mut script = space.process(shell, &plan, &[]).stderr(Stdio::null()).spawn().unwrap();
+                let mut script = space
+                    .process(shell, &plan, &[])
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
                 assert!(wait_for(&space.path("began")), "{shell}: {command:?}");
                 std::thread::sleep(Duration::from_millis(100));
                 assert!(!space.is("ended"), "{shell}: its stdin is open while the script runs");

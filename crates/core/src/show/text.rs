@@ -6,6 +6,7 @@ use petgraph::Direction;
 
 use super::describe::describe;
 use super::legend::Legend;
+use super::visible;
 use crate::plan::{Action, Command, Instance, NodeIndex, Plan};
 
 /// The whole plan. What stands around many of its commands is said once, at the end.
@@ -30,7 +31,8 @@ pub fn text(plan: &Plan) -> String {
         instance(&mut out, plan, node, &legend);
     }
     legend.write(&mut out);
-    out
+    // Commands are quoted; sentences hold what the recipe says as it is.
+    visible(&out).into_owned()
 }
 
 fn count(number: usize, what: &str) -> String {

@@ -327,3 +327,26 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::source::SourceFile;
+
+    #[test]
+    fn names_that_differ_only_in_case_are_duplicates() {
+        let text = "version = 1\n[targets.x]\nplatform = 'linux/amd64'\nnodes = ['n', 'N']\n\
+            [targets.X]\nplatform = 'linux/arm64'\n[nodes.n]\n[nodes.N]\n\
+            [[step]]\nuses = 'run'\nargv = ['true']\n";
+        let source = SourceFile::new("pipeline.toml", text.into());
+        let (recipe, errors) = crate::spec::parse(&source);
+        assert!(recipe.is_none());
+        let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
+        assert_eq!(
+            messages,
+            [
+                "two targets have the names `x` and `X`, which differ only in case",
+                "two nodes have the names `n` and `N`, which differ only in case"
+            ]
+        );
+    }
+}

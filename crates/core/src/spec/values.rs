@@ -7,7 +7,7 @@ use std::collections::BTreeMap;
 use super::{Recipe, Str};
 use crate::diag::Diagnostic;
 use crate::interp::{Name, Piece, TargetField, Template};
-use crate::plan::Text;
+use crate::plan::{Part, Text};
 use crate::platform::Platform;
 use crate::source::Span;
 
@@ -53,6 +53,22 @@ pub struct Values<'r> {
     pub given: &'r Given,
 }
 
+/// Variables are made of variables at most so deep.
+const MAX_DEPTH: usize = 64;
+
+/// A value is not longer than this, in bytes.
+const MAX_LENGTH: usize = 64 * 1024;
+
+/// The way down to a variable, and the variables that are done: each is looked up once for one string.
+///
+/// So one string costs at most [`MAX_DEPTH`] × [`MAX_LENGTH`] bytes: what a variable yields stands in one of those that
+/// it was used by, hence all variables of one depth together are not longer than those above them.
+#[derive(Default)]
+struct Walk {
+    within: Vec<String>,
+    done: BTreeMap<String, Text>,
+}
+
 impl View<'static> {
     /// Outside of all steps and targets.
     pub fn outside() -> Self {
@@ -69,7 +85,7 @@ impl View<'static> {
 impl Values<'_> {
     /// The string with every name replaced.
     pub fn text(&self, string: &Str, view: View<'_>) -> Result<Text, Diagnostic> {
-        self.evaluate(string, view, &mut Vec::new())
+        self.evaluate(string, view, &mut Walk::default())
     }
 
     /// The string with every name replaced, where nothing may be left open until the run.
@@ -86,25 +102,36 @@ impl Values<'_> {
         }
     }
 
-    fn evaluate(&self, string: &Str, view: View<'_>, within: &mut Vec<String>) -> Result<Text, Diagnostic> {
+    fn evaluate(&self, string: &Str, view: View<'_>, walk: &mut Walk) -> Result<Text, Diagnostic> {
         // Every string was taken apart when the recipe was read.
         let template = Template::parse(&string.value).map_err(|_| Diagnostic::reported())?;
         let mut text = Text::new();
+        let mut length = 0;
         for piece in &template.pieces {
-            text = match piece {
-                Piece::Literal(literal) => text.lit(literal),
+            let (next, place) = match piece {
+                Piece::Literal(literal) => (Text::from(literal.as_str()), string.span.clone()),
                 Piece::Name(name, at) => {
                     let place = string.place(self.recipe.source.text(), at);
-                    text.then(&self.evaluate_name(name, &place, view, within)?)
+                    (self.evaluate_name(name, &place, view, walk)?, place)
                 }
             };
+            length += next.parts().iter().map(literal_length).sum::<usize>();
+            if length > MAX_LENGTH {
+                return Err(Diagnostic::error(
+                    "spec::too-long",
+                    format!("a value has at most {MAX_LENGTH} bytes, and this one has more"),
+                )
+                .at(&place, "too long from here on")
+                .help("put long text into a file"));
+            }
+            text = text.then(&next);
         }
         Ok(text)
     }
 
     /// The value of one name that stands at `place`.
     pub fn name(&self, name: &Name, place: &Span, view: View<'_>) -> Result<Text, Diagnostic> {
-        self.evaluate_name(name, place, view, &mut Vec::new())
+        self.evaluate_name(name, place, view, &mut Walk::default())
     }
 
     fn evaluate_name(
@@ -112,12 +139,12 @@ impl Values<'_> {
         name: &Name,
         place: &Span,
         view: View<'_>,
-        within: &mut Vec<String>,
+        walk: &mut Walk,
     ) -> Result<Text, Diagnostic> {
         let refuse =
             |message: String, label: &str| Diagnostic::error("spec::no-value", message).at(place, label);
         match name {
-            Name::Var(var) => self.variable(var, place, view, within),
+            Name::Var(var) => self.variable(var, place, view, walk),
             Name::Target(field) => {
                 let Some((target, platform)) = view.target else {
                     return Err(refuse(format!("`{name}` has no value here"), "there is no one target")
@@ -132,7 +159,7 @@ impl Values<'_> {
                 })
             }
             // A variable that holds one of these was reported when the recipe was read.
-            Name::NodeName | Name::Step { .. } if !within.is_empty() => Err(Diagnostic::reported()),
+            Name::NodeName | Name::Step { .. } if !walk.within.is_empty() => Err(Diagnostic::reported()),
             Name::NodeName => view.node.map(Text::from).ok_or_else(|| {
                 refuse("`node.name` has no value here".into(), "there is no one node")
                     .help("only steps with the scope `node` have one")
@@ -156,23 +183,27 @@ impl Values<'_> {
         }
     }
 
-    fn variable(
-        &self,
-        var: &str,
-        place: &Span,
-        view: View<'_>,
-        within: &mut Vec<String>,
-    ) -> Result<Text, Diagnostic> {
+    fn variable(&self, var: &str, place: &Span, view: View<'_>, walk: &mut Walk) -> Result<Text, Diagnostic> {
         if let Some(value) = self.given.set.get(var).or_else(|| self.given.env_vars.get(var)) {
             return Ok(value.as_str().into());
         }
-        if within.iter().any(|outer| outer == var) {
-            within.push(var.to_owned());
+        if let Some(text) = walk.done.get(var) {
+            return Ok(text.clone());
+        }
+        if walk.within.iter().any(|outer| outer == var) {
+            walk.within.push(var.to_owned());
             return Err(Diagnostic::error(
                 "spec::variable-cycle",
-                format!("the variable `{var}` is made of itself: {}", within.join(" -> ")),
+                format!("the variable `{var}` is made of itself: {}", walk.within.join(" -> ")),
             )
             .at(place, "used here"));
+        }
+        if walk.within.len() == MAX_DEPTH {
+            return Err(Diagnostic::error(
+                "spec::too-deep",
+                format!("variables are made of variables at most {MAX_DEPTH} deep, and `{var}` is deeper"),
+            )
+            .at(place, "one too many"));
         }
         let by_target = |target: &str| {
             let (_, spec) = self.recipe.targets.iter().find(|(name, _)| name.value == target)?;
@@ -199,9 +230,52 @@ impl Values<'_> {
         let default = || self.recipe.vars.iter().find(|(name, _)| name.value == var).map(|(_, value)| value);
         // An unknown one was reported when the recipe was read.
         let Some(value) = value.or_else(default) else { return Err(Diagnostic::reported()) };
-        within.push(var.to_owned());
-        let text = self.evaluate(&value.0, view, within);
-        within.pop();
-        text
+        walk.within.push(var.to_owned());
+        let text = self.evaluate(&value.0, view, walk)?;
+        walk.within.pop();
+        walk.done.insert(var.to_owned(), text.clone());
+        Ok(text)
+    }
+}
+
+fn literal_length(part: &Part) -> usize {
+    match part {
+        Part::Literal(text) => text.len(),
+        Part::Late(_) | Part::Here => 0,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::SourceFile;
+
+    /// The value of `a<last>` where each variable is made by `next` of the one before.
+    fn value(first: &str, next: &str, last: usize) -> Result<String, &'static str> {
+        let mut text = format!("version = 1\n[vars]\na0 = '{first}'\n");
+        for at in 1..=last {
+            text.push_str(&format!("a{at} = '{}'\n", next.replace('@', &format!("${{vars.a{}}}", at - 1))));
+        }
+        text.push_str("[[step]]\nuses = 'run'\nargv = ['true']\n");
+        let source = SourceFile::new("pipeline.toml", text);
+        let recipe = crate::spec::parse(&source).0.unwrap();
+        let values = Values { recipe: &recipe, given: &Given::default() };
+        let string = Str { value: format!("${{vars.a{last}}}"), span: 0..0 };
+        values.word(&string, View::outside()).map_err(|error| {
+            assert!(error.labels.len() == 1);
+            error.code
+        })
+    }
+
+    #[test]
+    fn variables_of_variables_are_bounded() {
+        assert_eq!(value("x", "@", 63).as_deref(), Ok("x"));
+        assert_eq!(value("x", "@", 64), Err("spec::too-deep"));
+        assert_eq!(value("x", "@", 2_000), Err("spec::too-deep"));
+        assert_eq!(value("x", "@@", 16).map(|value| value.len()), Ok(64 * 1024));
+        assert_eq!(value("x", "@@", 17), Err("spec::too-long"));
+        assert_eq!(value("x", "@@", 63), Err("spec::too-long"));
+        // 2^63 look-ups of nothing.
+        assert_eq!(value("", "@@", 63).as_deref(), Ok(""));
     }
 }
