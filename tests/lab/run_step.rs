@@ -55,7 +55,7 @@ fn what_is_not_there_is_a_failure() {
         ("argv = [\"sh\", \"-c\", \"echo oh dear >&2; exit 9\"]", "exited with code 9: oh dear"),
     ] {
         let work = Work::new(&format!("[[step]]\nid = \"it\"\nuses = \"run\"\n{keys}\n"));
-        let outcome = work.run(&[]);
+        let outcome = work.run(&["--keep-going"]);
         let failure = outcome.failure("it@host");
         assert!(failure.message.contains(message), "{failure:?}");
         outcome.exits(1);

@@ -310,12 +310,12 @@ mod tests {
     use crate::planner::testing::{before, codes, plan, plan_of};
 
     const HEAD: &str = "[targets.x]\nplatform = 'linux/amd64'\nnodes = ['m', 'n']\n\
-        [nodes.m]\nruntime = 'docker'\n[nodes.n]\nruntime = 'docker'\n\
+        [nodes.m]\nhost = 'm'\n[nodes.n]\nhost = 'n'\n\
         [[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\nbranch = 'b'\n\
         [[step]]\nid = 'image'\nuses = 'build'\ntag = 'x:1'\n";
     const CHECKED: &str = "[[step]]\nuses = 'smoke'\nargv = ['true']\nimage = 'image'\n\
         [[step]]\nuses = 'save'\npath = 'a.tar'\nimage = 'image'\n";
-    const LOAD: &str = "[[step]]\nuses = 'load'\narchive = 'sign'\n";
+    const LOAD: &str = "[[step]]\nid = 'load'\nuses = 'scp'\narchive = 'sign'\n";
 
     fn gates(text: &str, id: &str) -> Vec<String> {
         before(&plan_of(text), id, |edge| *edge == Edge::Gate)
@@ -353,7 +353,7 @@ mod tests {
     fn an_order_alone_adds_no_cycle() {
         let other = "[[step]]\nid = 'second'\nuses = 'build'\ntag = 'y:1'\n\
             [[step]]\nid = 'save2'\nuses = 'save'\nimage = 'second'\npath = 'd.tar'\n\
-            [[step]]\nid = 'load2'\nuses = 'load'\narchive = 'save2'\nneeds = ['save']\n";
+            [[step]]\nid = 'load2'\nuses = 'scp'\narchive = 'save2'\nneeds = ['save']\n";
         let late = run("late", "argv = ['true']\ncheck = true\nimage = 'image'\nneeds = ['load2']");
         let text = [HEAD, CHECKED, other, &late].concat();
         assert_eq!(gates(&text, "load2@x@m"), ["smoke@x"]);
@@ -362,7 +362,7 @@ mod tests {
     #[test]
     fn the_check_on_one_node_does_not_gate_another() {
         let check = run("probe", "argv = ['true']\ncheck = true\nscope = 'node'\nimage = 'image'");
-        let text = [HEAD, CHECKED, &check, "[[step]]\nuses = 'load'\n"].concat();
+        let text = [HEAD, CHECKED, &check, "[[step]]\nid = 'load'\nuses = 'scp'\n"].concat();
         assert_eq!(gates(&text, "load@x@m"), ["probe@x@m", "smoke@x"]);
         assert_eq!(gates(&text, "load@x@n"), ["probe@x@n", "smoke@x"]);
     }

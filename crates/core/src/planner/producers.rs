@@ -431,7 +431,7 @@ pub(super) fn more(all: usize) -> String {
 }
 
 fn one_of(artifacts: &[Artifact]) -> String {
-    artifacts.iter().map(ToString::to_string).collect::<Vec<_>>().join(" or ")
+    one_of_names(artifacts)
 }
 
 /// The right-hand side of a kind's flow names the artifact.

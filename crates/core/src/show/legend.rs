@@ -256,7 +256,7 @@ mod tests {
             "{out}"
         );
         assert!(
-            out.contains("-p 2222 -a -x -- root@10.23.15.1 'sh -c [watchdog] sh sudo -n -- …'\n"),
+            out.contains("-p 2222 -a -x -- root@10.23.15.1 'sudo -n -- sh -c [watchdog] sh …'\n"),
             "{out}"
         );
         assert!(out.contains("scp -s -q -o BatchMode=yes") && out.contains("-P 2222 -- …\n"), "{out}");

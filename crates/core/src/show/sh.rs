@@ -566,7 +566,12 @@ mod tests {
                 let space = Space::new();
                 space.tool("bin/ssh", "touch began; cat > /dev/null; touch ended");
                 let plan = on_node(plan(vec![instance("a", vec![command.clone().into()])], &[]));
-                let mut script = space.process(shell, &plan, &[]).stderr(Stdio::null()).spawn().unwrap();
+                let mut script = space
+                    .process(shell, &plan, &[])
+                    .stdout(Stdio::null())
+                    .stderr(Stdio::null())
+                    .spawn()
+                    .unwrap();
                 assert!(wait_for(&space.path("began")), "{shell}: {command:?}");
                 std::thread::sleep(Duration::from_millis(100));
                 assert!(!space.is("ended"), "{shell}: its stdin is open while the script runs");

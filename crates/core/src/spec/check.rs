@@ -341,6 +341,12 @@ mod tests {
         let (recipe, errors) = crate::spec::parse(&source);
         assert!(recipe.is_none());
         let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
-        assert_eq!(messages, ["two targets are called `x` and `X`", "two nodes are called `n` and `N`"]);
+        assert_eq!(
+            messages,
+            [
+                "two targets have the names `x` and `X`, which differ only in case",
+                "two nodes have the names `n` and `N`, which differ only in case"
+            ]
+        );
     }
 }

@@ -36,6 +36,8 @@ pub(super) struct Spec {
     tag: Str,
     /// The step whose folder is built; found by itself where there is one.
     source: Option<Str>,
+    /// The step that lets this machine execute the platform's programs; found by itself where there is one.
+    emulation: Option<Str>,
     /// The Dockerfile, relative to that folder; `Dockerfile` when absent.
     dockerfile: Option<Str>,
     /// `docker`, `buildx`, `podman` or `buildah`; the recipe's engine when absent.
@@ -157,7 +159,7 @@ impl StepBody for Spec {
                 accepts: &[Artifact::BuildContext, Artifact::Source],
                 required: true,
             },
-            Input { key: "emulation", named: None, accepts: &[Artifact::Emulation], required: false },
+            Input { key: "emulation", named: self.emulation.as_ref(), accepts: &[Artifact::Emulation], required: false },
         ];
         inputs.extend(self.bases.values().map(|step| Input {
             key: "bases",
