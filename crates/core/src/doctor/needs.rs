@@ -108,7 +108,9 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
     let mut local = Local::default();
     for index in plan.graph.node_indices() {
         let instance = &plan.graph[index];
-        let most = if may_be_brought(plan, index) { Need::Perhaps } else { Need::Certain };
+        // What the other kinds call, nobody makes in a recipe.
+        let brought = instance.kind == "run" && may_be_brought(plan, index);
+        let most = if brought { Need::Perhaps } else { Need::Certain };
         for (command, need) in commands(instance) {
             let need = need.min(most);
             match &command.place {

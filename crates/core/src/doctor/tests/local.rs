@@ -78,8 +78,10 @@ fn what_a_run_step_before_may_bring_is_only_a_warning() {
     let space = Space::new();
     space.tool("make");
     let tools = ["bin/mytool", "mytool-of-a-test"];
-    let steps = plan(vec![runs("a", &["make"]), calls("b", &[]), calls("c", &tools)], Vec::new());
+    let steps = plan(vec![runs("a", &["make"]), calls("b", &[]), runs("c", &tools)], Vec::new());
     assert!(space.preflight(&steps).is_empty());
+    // What the other kinds call, nobody makes in a recipe.
+    assert_eq!(space.preflight(&plan(vec![runs("a", &["make"]), calls("c", &tools)], Vec::new())).len(), 2);
     let findings = space.examine(Some(&steps));
     assert_eq!(named(&findings, "tools", "mytool-of-a-test").level, Level::Warning);
     let path = space.file("bin/mytool").display().to_string();
