@@ -62,7 +62,10 @@ impl Work {
         let mut recipe = format!("[pipeline]\nname = \"{name}\"\nengine = \"{engine}\"\n");
         for (target, nodes) in targets {
             let platform = platform(target);
-            let _ = writeln!(recipe, "[targets.{target}]\nplatform = \"{platform}\"\nnodes = [{nodes}]");
+            let _ = writeln!(recipe, "[targets.{target}]\nplatform = \"{platform}\"");
+            if !nodes.is_empty() {
+                let _ = writeln!(recipe, "nodes = [{nodes}]");
+            }
         }
         let steps = format!(
             "[[step]]\nid = \"context\"\nuses = \"run\"\nargv = [\"true\"]\n\
