@@ -34,8 +34,9 @@ fn scp_lands_whole_under_its_name() {
             let folder = lab.path(node).join("files/scp-whole");
             let names: Vec<_> =
                 fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().file_name()).collect();
-            assert_eq!(names, ["arm64-image.tar"]);
-            let sum = Command::new("sha256sum").arg(folder.join("arm64-image.tar")).output().unwrap();
+            assert_eq!(names, ["scp-whole-arm64-image.tar"]);
+            let sum =
+                Command::new("sha256sum").arg(folder.join("scp-whole-arm64-image.tar")).output().unwrap();
             let sum = String::from_utf8(sum.stdout).unwrap();
             let sum = sum.split_whitespace().next().unwrap();
             assert_eq!(outcome.output("save@arm64", "sha256"), format!("sha256:{sum}"));
@@ -75,7 +76,7 @@ fn scp_leaves_nothing_under_the_name_when_the_connection_breaks() {
 
     fs::remove_file(bin.join("scp")).unwrap();
     work.run(&[]).exits(0);
-    assert!(node.path("files/arm64-image.tar").exists());
+    assert!(node.path("files/scp-broken-arm64-image.tar").exists());
 }
 
 /// The process that has a file below the folder open.
@@ -112,9 +113,9 @@ fn skopeo_pushes_to_a_registry() {
         ("push-image", "buildah", "image"),
         ("push-docker", "docker", "save"),
     ] {
-        let save = if source == "save" { SAVE } else { "" };
+        let (save, key) = if source == "save" { (SAVE, "archive") } else { ("", "image") };
         let push = format!(
-            "{save}[[step]]\nid = \"push\"\nuses = \"skopeo-copy\"\nsource = \"{source}\"\n\
+            "{save}[[step]]\nid = \"push\"\nuses = \"skopeo-copy\"\n{key} = \"{source}\"\n\
              dest = \"docker://{registry}/{name}:${{target.name}}\"\ntls-verify = false\n"
         );
         let mut work = Work::tiny(name, engine, &[("arm64", ""), ("armv7", "")], "", &push);
@@ -150,8 +151,8 @@ fn load_by_containerd_docker_and_podman() {
     // This machine as a node, by archive.
     let local = |runtime: &str| {
         let name = format!("load-{runtime}");
-        let rest = format!("[nodes.here]\nruntime = \"{runtime}\"\n{SAVE}[[step]]\nuses = \"load\"\n");
-        Work::tiny(&name, "buildah", &[("arm64", "\"here\"")], "", &rest)
+        let rest = format!("[nodes.this]\nruntime = \"{runtime}\"\n{SAVE}[[step]]\nuses = \"load\"\n");
+        Work::tiny(&name, "buildah", &[("arm64", "\"this\"")], "", &rest)
     };
     let mut work = local("docker");
     let outcome = work.with_docker(lab).run(&[]).exits(0);

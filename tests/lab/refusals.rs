@@ -2,6 +2,7 @@
 
 use std::fs;
 use std::os::unix::fs::symlink;
+use std::path::PathBuf;
 
 use crate::kit::{Work, base};
 use crate::require_lab;
@@ -24,14 +25,8 @@ fn a_node_that_refuses_the_connection() {
     assert!(failure.help.as_ref().unwrap().contains("refused"), "{failure:?}");
 }
 
-#[test]
-fn a_tool_that_is_not_installed() {
-    let lab = require_lab!("registry");
-    let push = format!(
-        "[[step]]\nid = \"push\"\nuses = \"skopeo-copy\"\nsource = \"image\"\ndest = \"docker://{}/x:1\"\ntls-verify = false\n",
-        lab.registry()
-    );
-    let mut work = Work::tiny("no-skopeo", "buildah", &[("arm64", "")], "", &push);
+/// A folder for PATH with everything that the system has but skopeo.
+fn without_skopeo(work: &Work) -> PathBuf {
     let bin = work.root().join("bin");
     fs::create_dir(&bin).unwrap();
     for dir in ["/usr/bin", "/bin", "/usr/sbin", "/sbin"] {
@@ -41,6 +36,18 @@ fn a_tool_that_is_not_installed() {
             }
         }
     }
+    bin
+}
+
+#[test]
+fn a_tool_that_is_not_installed() {
+    let lab = require_lab!("registry");
+    let push = format!(
+        "[[step]]\nid = \"push\"\nuses = \"skopeo-copy\"\nimage = \"image\"\ndest = \"docker://{}/x:1\"\ntls-verify = false\n",
+        lab.registry()
+    );
+    let mut work = Work::tiny("no-skopeo", "buildah", &[("arm64", "")], "", &push);
+    let bin = without_skopeo(&work);
     work.env("PATH", &bin);
     let outcome = work.run(&[]).exits(5);
     let outcome = outcome.says("skopeo").says("apt-get install skopeo");
@@ -56,13 +63,7 @@ fn a_tool_that_is_not_installed_on_the_node() {
     let _lab = require_lab!("nodes");
     pipeline_testkit::require!("setpriv");
     let work = Work::tiny("no-tool-there", "buildah", &[("arm64", "\"own\"")], "", "");
-    let bin = work.root().join("bin");
-    fs::create_dir(&bin).unwrap();
-    for tool in
-        ["sh", "setsid", "sleep", "mkdir", "rm", "mv", "sync", "sha256sum", "uname", "test", "cat", "kill"]
-    {
-        symlink(pipeline_testkit::find(tool).unwrap(), bin.join(tool)).unwrap();
-    }
+    let bin = without_skopeo(&work);
     let own = crate::kit::TestNode::start(&work.root().join("node"), bin.to_str().unwrap());
     let steps = "[[step]]\nuses = \"save\"\n[[step]]\nuses = \"scp\"\n\
         [[step]]\nid = \"import\"\nuses = \"skopeo-copy\"\ndest = \"containers-storage:docker.io/library/x:1\"\n";

@@ -1,6 +1,6 @@
 //! What is missing, here and on the nodes, and the command that helps. It asks; it changes nothing.
 //!
-//! [`examine`] looks at everything, for `pipeline doctor`; [`preflight`] at what would end a run for certain;
+//! [`examine`] looks at everything, for `pipeline doctor`; [`preflight()`] at what would end a run for certain;
 //! [`choose_engine`] at the build engines. Every question has a time limit, nodes are asked side by side.
 
 mod emulation;
