@@ -45,7 +45,7 @@ pub use record::RunDir;
 pub use signal::{Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
-use crate::plan::{Action, Instance, InstanceId, Node, Plan, Pool, Presence, Probe};
+use crate::plan::{Action, Instance, InstanceId, Node, Plan, Presence};
 use crate::platform::Platform;
 use scheduler::{Message, Port};
 
@@ -141,23 +141,7 @@ pub fn perform_one(
         nodes: nodes.clone(),
         notes: Vec::new(),
     };
-    plan.graph.add_node(Instance {
-        id: id.clone(),
-        step: "action".into(),
-        kind: "action".into(),
-        target: None,
-        platform: None,
-        node: None,
-        actions: vec![action.clone()],
-        cleanup: Vec::new(),
-        outputs: Vec::new(),
-        probe: Probe::Unknown,
-        pool: Pool::Local,
-        mutex: None,
-        timeout: None,
-        retry: None,
-        allow_failure: false,
-    });
+    plan.graph.add_node(Instance::new(id.clone(), "action", vec![action.clone()]));
     let options = Options { run: "action".into(), ..Options::default() };
     let mut summary = scheduler::run(&plan, host, &options, signals, values.clone(), sink);
     match summary.results.remove(&id) {

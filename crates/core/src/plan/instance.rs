@@ -172,3 +172,26 @@ pub struct Instance {
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub allow_failure: bool,
 }
+
+impl Instance {
+    /// An instance that does these things once, here, and leaves nothing behind that others use.
+    pub fn new(id: InstanceId, kind: &str, actions: Vec<Action>) -> Self {
+        Self {
+            step: id.as_str().split('@').next().unwrap_or_default().to_owned(),
+            id,
+            kind: kind.to_owned(),
+            target: None,
+            platform: None,
+            node: None,
+            actions,
+            cleanup: Vec::new(),
+            outputs: Vec::new(),
+            probe: Probe::Unknown,
+            pool: Pool::Local,
+            mutex: None,
+            timeout: None,
+            retry: None,
+            allow_failure: false,
+        }
+    }
+}

@@ -175,7 +175,7 @@ mod tests {
     use petgraph::graph::DiGraph;
 
     use super::*;
-    use crate::plan::{Instance, InstanceId, Pool, Probe, Runtime, Ssh};
+    use crate::plan::{Instance, InstanceId, Runtime, Ssh};
 
     fn node() -> Node {
         let ssh = Ssh {
@@ -207,23 +207,11 @@ mod tests {
             nodes: [(node.name.clone(), node)].into(),
             notes: Vec::new(),
         };
-        plan.graph.add_node(Instance {
-            id: InstanceId::new("s", None, None),
-            step: "s".into(),
-            kind: "run".into(),
-            target: None,
-            platform: None,
-            node: None,
-            actions: commands.iter().cloned().map(Action::from).collect(),
-            cleanup: Vec::new(),
-            outputs: Vec::new(),
-            probe: Probe::Unknown,
-            pool: Pool::Local,
-            mutex: None,
-            timeout: None,
-            retry: None,
-            allow_failure: false,
-        });
+        plan.graph.add_node(Instance::new(
+            InstanceId::new("s", None, None),
+            "run",
+            commands.iter().cloned().map(Action::from).collect(),
+        ));
         let legend = Legend::new(&plan);
         let mut out: String = commands.iter().map(|command| legend.command(command) + "\n").collect();
         legend.write(&mut out);

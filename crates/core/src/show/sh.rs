@@ -265,28 +265,10 @@ mod tests {
     use petgraph::graph::DiGraph;
 
     use super::*;
-    use crate::plan::{
-        Capture, Check, Expect, Grammar, InstanceId, Node, Pool, Probe, Runtime, Ssh, WriteFile,
-    };
+    use crate::plan::{Capture, Check, Expect, Grammar, InstanceId, Node, Runtime, Ssh, WriteFile};
 
     fn instance(id: &str, actions: Vec<Action>) -> Instance {
-        Instance {
-            id: InstanceId::new(id, None, None),
-            step: id.into(),
-            kind: "run".into(),
-            target: None,
-            platform: None,
-            node: None,
-            actions,
-            cleanup: Vec::new(),
-            outputs: Vec::new(),
-            probe: Probe::Unknown,
-            pool: Pool::Local,
-            mutex: None,
-            timeout: None,
-            retry: None,
-            allow_failure: false,
-        }
+        Instance::new(InstanceId::new(id, None, None), "run", actions)
     }
 
     fn shell(script: &str) -> Command {

@@ -8,7 +8,7 @@ use petgraph::graph::DiGraph;
 
 use crate::binfmt::Binfmt;
 use crate::doctor::{Finding, Level, Subject};
-use crate::plan::{Action, Command, Instance, InstanceId, Node, Output, Plan, Pool, Probe, Runtime, Value};
+use crate::plan::{Action, Command, Instance, InstanceId, Node, Output, Plan, Runtime, Value};
 use crate::platform::Platform;
 
 pub(super) struct Space {
@@ -96,21 +96,8 @@ pub(super) fn list(findings: &[Finding]) -> Vec<String> {
 
 pub(super) fn instance(step: &str, node: Option<&str>, actions: Vec<Action>) -> Instance {
     Instance {
-        id: InstanceId::new(step, None, node),
-        step: step.into(),
-        kind: "test".into(),
-        target: None,
-        platform: None,
         node: node.map(Into::into),
-        actions,
-        cleanup: Vec::new(),
-        outputs: Vec::new(),
-        probe: Probe::Unknown,
-        pool: Pool::Local,
-        mutex: None,
-        timeout: None,
-        retry: None,
-        allow_failure: false,
+        ..Instance::new(InstanceId::new(step, None, node), "test", actions)
     }
 }
 

@@ -9,7 +9,7 @@ use petgraph::graph::DiGraph;
 
 use crate::event::{Event, EventKind, Failure, Status};
 use crate::exec::{ActionCx, Actions, Host, Options, Signals, Summary, run};
-use crate::plan::{Action, Command, Edge, Instance, InstanceId, Plan, Pool, Probe, Text};
+use crate::plan::{Action, Command, Edge, Instance, InstanceId, Plan, Pool, Text};
 
 /// `sh -c script`.
 pub(in crate::exec) fn sh(script: impl Into<Text>) -> Command {
@@ -22,21 +22,10 @@ pub(in crate::exec) fn instance(id: &str, actions: Vec<Action>) -> Instance {
     let step = parts.next().unwrap();
     let (target, node) = (parts.next(), parts.next());
     Instance {
-        id: InstanceId::new(step, target, node),
-        step: step.into(),
-        kind: "run".into(),
         target: target.map(Into::into),
-        platform: None,
         node: node.map(Into::into),
-        actions,
-        cleanup: Vec::new(),
-        outputs: Vec::new(),
-        probe: Probe::Unknown,
         pool: if node.is_some() { Pool::Node } else { Pool::Local },
-        mutex: None,
-        timeout: None,
-        retry: None,
-        allow_failure: false,
+        ..Instance::new(InstanceId::new(step, target, node), "run", actions)
     }
 }
 
