@@ -56,24 +56,32 @@ pub(crate) enum Command {
 const RUN_HELP: &str = "Exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe invalid, 5 preflight failed, \
                         6 verification mismatch, 130 interrupted, 143 terminated";
 
-/// Which recipe, with which values, and what of it.
-#[derive(Debug, Args)]
+/// Which recipe, with which values.
+#[derive(Debug, Default, Args)]
 pub(crate) struct RecipeArgs {
-    /// A name below `pipelines/`, a folder, or a file; `pipeline.toml` here or above when absent
+    /// A name below `pipelines/`, a folder, a file, or a git URL with `#REF` or `#REF:PATH`; `pipeline.toml` here or above
+    /// when absent
     pub(crate) recipe: Option<String>,
-    /// The recipe file [env: PIPELINE_FILE, where neither this nor RECIPE is given]
-    #[arg(short, long, value_name = "FILE", conflicts_with = "recipe")]
-    pub(crate) file: Option<PathBuf>,
+    /// The recipe file; more of them, or one beside RECIPE, are laid over it [env: PIPELINE_FILE, where neither this nor
+    /// RECIPE is given; several with `:` between them]
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) file: Vec<PathBuf>,
+    /// Take no notice of `pipeline.local.toml` beside the recipe
+    #[arg(long, env = "PIPELINE_NO_LOCAL", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) no_local: bool,
     /// Set a variable
     #[arg(long, value_name = "NAME=VALUE")]
     pub(crate) set: Vec<String>,
+    /// A file with values of variables, as lines of `NAME = VALUE`; the later over the earlier
+    #[arg(long, value_name = "FILE", env = "PIPELINE_VAR_FILE", value_delimiter = ':')]
+    pub(crate) var_file: Vec<PathBuf>,
 }
 
 /// What of a recipe.
-#[derive(Debug, Args)]
+#[derive(Debug, Default, Args)]
 pub(crate) struct SelectArgs {
-    /// Only these targets; globs
-    #[arg(short, long, value_name = "GLOB", env = "PIPELINE_TARGET", value_delimiter = ',')]
+    /// Only these targets: names, globs, or `AXIS=VALUE` of the matrix
+    #[arg(short, long, value_name = "TARGET", env = "PIPELINE_TARGET", value_delimiter = ',')]
     pub(crate) target: Vec<String>,
     /// Only these nodes; globs
     #[arg(long, value_name = "GLOB", env = "PIPELINE_NODE", value_delimiter = ',')]
@@ -133,6 +141,9 @@ pub(crate) struct PlanArgs {
     /// Also look which outputs are there already; only reads
     #[arg(long)]
     pub(crate) probe: bool,
+    /// Show instead which file and line every value of the recipe comes from
+    #[arg(long, conflicts_with = "probe")]
+    pub(crate) show_origin: bool,
 }
 
 /// See `plan --format`.
@@ -144,6 +155,8 @@ pub(crate) enum PlanFormat {
     Json,
     /// A POSIX shell script
     Sh,
+    /// The recipe in one file: includes, overlays, `extends`, defaults and variables resolved
+    Toml,
 }
 
 #[derive(Debug, Args)]
@@ -165,6 +178,9 @@ pub(crate) enum TableFormat {
 pub(crate) struct ListArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+    /// The recipe's variables: types, values, and what they are for
+    #[arg(long)]
+    pub(crate) vars: bool,
     /// How it is shown
     #[arg(long, value_enum, default_value_t = TableFormat::Text)]
     pub(crate) format: TableFormat,

@@ -68,8 +68,8 @@ pub(crate) fn prepare(
     without_engine: WithoutEngine,
 ) -> Result<Prepared, u8> {
     let found = find(args)?;
-    let source = found.source.clone();
-    let (recipe, mut diagnostics) = examine(&source);
+    let files = found.files.clone();
+    let (recipe, mut diagnostics) = examine(&files);
     let Some(recipe) = recipe else {
         terminal::diagnostics(&diagnostics);
         return Err(exit_code::RECIPE_INVALID);
@@ -91,10 +91,11 @@ pub(crate) fn prepare(
         Selection { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
     let (plan, more) = plan(&recipe, &given, &selection, &machine);
     diagnostics.extend(more);
-    let diagnostics = diagnostics.finish(&source);
+    let diagnostics = diagnostics.finish(&files.sources);
     terminal::diagnostics(&diagnostics);
     match plan {
-        Some(plan) => {
+        Some(mut plan) => {
+            plan.notes.extend(found.local.iter().map(|local| format!("`{local}` is laid over the recipe")));
             let no_engine = no_engine.into_inner();
             Ok(Prepared { plan, found, env, passed, no_engine })
         }
@@ -143,6 +144,16 @@ fn given(
     found: &Found,
     env: &BTreeMap<OsString, OsString>,
 ) -> Result<Given, u8> {
+    let wants_commit = found.files.sources.files().any(|file| file.text().contains("recipe.commit"));
+    Ok(Given {
+        env: environment::values(&passed(recipe)),
+        recipe_commit: wants_commit.then(|| commit(&found.folder, env)).flatten(),
+        ..given_vars(args)?
+    })
+}
+
+/// The values of variables that the command line and the environment give.
+pub(crate) fn given_vars(args: &RecipeArgs) -> Result<Given, u8> {
     let mut set = BTreeMap::new();
     for pair in &args.set {
         let Some((name, value)) = pair.split_once('=') else {
@@ -151,13 +162,7 @@ fn given(
         };
         set.insert(name.to_owned(), value.to_owned());
     }
-    let wants_commit = recipe.source.text().contains("recipe.commit");
-    Ok(Given {
-        set,
-        env_vars: environment::variables(),
-        env: environment::values(&passed(recipe)),
-        recipe_commit: wants_commit.then(|| commit(&found.folder, env)).flatten(),
-    })
+    Ok(Given { set, env_vars: environment::variables(), ..Given::default() })
 }
 
 /// The commit of the repository that holds the recipe.

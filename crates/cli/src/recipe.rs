@@ -7,40 +7,77 @@ use std::path::{Path, PathBuf};
 
 use pipeline_core::diag::{Diagnostic, did_you_mean, list_names};
 use pipeline_core::source::SourceFile;
+use pipeline_core::spec::{File, RecipeFiles, Role};
 
 use crate::args::RecipeArgs;
 
 const FILE: &str = "pipeline.toml";
 
-/// A recipe file, read but not understood.
+/// A recipe's files, read but not understood.
 #[derive(Debug)]
 pub(crate) struct Found {
-    pub(crate) source: SourceFile,
-    /// The folder it is in, absolute.
+    pub(crate) files: RecipeFiles,
+    /// The folder that the recipe is in, absolute.
     pub(crate) folder: PathBuf,
     /// The same as the user would type it.
     pub(crate) shown_folder: String,
+    /// The file that is laid over the recipe because it lies beside it.
+    pub(crate) local: Option<String>,
 }
 
-/// Finds the recipe that the arguments name.
+impl Found {
+    /// The recipe's own file, as the user would type it.
+    pub(crate) fn name(&self) -> &str {
+        self.files.sources.files().next().map_or("", SourceFile::name)
+    }
+}
+
+/// Finds the recipe that the arguments name, with all that belongs to it.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
+    let (recipe, overlays) = choose(args)?;
+    let local = Some(recipe.with_extension("local.toml")).filter(|local| !args.no_local && local.is_file());
+    let mut given = vec![read(&recipe, Role::Recipe)?];
+    for overlay in local.iter().chain(&overlays) {
+        given.push(read(overlay, Role::Overlay)?);
+    }
+    for variables in &args.var_file {
+        given.push(read(variables, Role::Variables)?);
+    }
+    let parent = recipe.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let folder = fs::canonicalize(parent).map_err(|error| {
+        Diagnostic::error("select::unreadable", format!("cannot read `{}`: {error}", parent.display()))
+    })?;
+    Ok(Found {
+        files: RecipeFiles::gather(&given, &included),
+        folder,
+        shown_folder: parent.display().to_string(),
+        local: local.map(|local| local.display().to_string()),
+    })
+}
+
+/// The recipe's file and those that are laid over it by name.
+fn choose(args: &RecipeArgs) -> Result<(PathBuf, Vec<PathBuf>), Diagnostic> {
+    if let Some(name) = &args.recipe {
+        return Ok((by_name(name)?, args.file.clone()));
+    }
     // What is typed beats what the environment says, so the variable is no business of clap's.
-    let from_env = std::env::var_os("PIPELINE_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
-    let file = args.file.clone().or_else(|| from_env.filter(|_| args.recipe.is_none()));
-    let path = match (&file, &args.recipe) {
-        (Some(file), _) => file.clone(),
-        (None, Some(name)) => by_name(name)?,
-        (None, None) => above(Path::new(FILE)).ok_or_else(|| {
-            Diagnostic::error("select::no-recipe", format!("there is no `{FILE}` here or in a folder above"))
-                .help(match recipes() {
-                    recipes if recipes.is_empty() => {
-                        format!("change to a folder with a `{FILE}`, or name one with `-f FILE`")
-                    }
-                    recipes => format!("name a recipe: {}", list_names(recipes.keys())),
-                })
-        })?,
-    };
-    read(&path)
+    let from_env = || std::env::var_os("PIPELINE_FILE").map(|all| std::env::split_paths(&all).collect());
+    let files: Vec<PathBuf> =
+        if args.file.is_empty() { from_env().unwrap_or_default() } else { args.file.clone() };
+    let mut files = files.into_iter().filter(|file| !file.as_os_str().is_empty());
+    if let Some(recipe) = files.next() {
+        return Ok((recipe, files.collect()));
+    }
+    let recipe = above(Path::new(FILE)).ok_or_else(|| {
+        Diagnostic::error("select::no-recipe", format!("there is no `{FILE}` here or in a folder above"))
+            .help(match recipes() {
+                recipes if recipes.is_empty() => {
+                    format!("change to a folder with a `{FILE}`, or name one with `-f FILE`")
+                }
+                recipes => format!("name a recipe: {}", list_names(recipes.keys())),
+            })
+    })?;
+    Ok((recipe, Vec::new()))
 }
 
 /// A name below `pipelines/` (here or in a folder above), a folder, or a file.
@@ -95,26 +132,47 @@ pub(crate) fn recipes() -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
-fn read(path: &Path) -> Result<Found, Diagnostic> {
-    let shown = path.display().to_string();
-    let bytes = fs::read(path).map_err(|error| {
-        let diagnostic = Diagnostic::error("select::unreadable", format!("cannot read `{shown}`: {error}"));
-        match error.kind() {
-            io::ErrorKind::NotFound => diagnostic.help("check the path; `pipeline list` shows the recipes"),
-            io::ErrorKind::IsADirectory => diagnostic.help(format!("name the file in it: `{shown}/{FILE}`")),
-            _ => diagnostic,
+fn read(path: &Path, role: Role) -> Result<File, Diagnostic> {
+    let name = path.display().to_string();
+    match text(path) {
+        Ok(text) => Ok(File { role, name, text }),
+        Err(Unreadable::Io(error)) => {
+            let diagnostic =
+                Diagnostic::error("select::unreadable", format!("cannot read `{name}`: {error}"));
+            Err(match error.kind() {
+                io::ErrorKind::NotFound => {
+                    diagnostic.help("check the path; `pipeline list` shows the recipes")
+                }
+                io::ErrorKind::IsADirectory => {
+                    diagnostic.help(format!("name the file in it: `{name}/{FILE}`"))
+                }
+                _ => diagnostic,
+            })
         }
-    })?;
-    let text = String::from_utf8(bytes).map_err(|error| {
-        Diagnostic::error(
-            "spec::not-utf8",
-            format!("`{shown}` is not UTF-8: the byte at offset {} is not", error.utf8_error().valid_up_to()),
-        )
-        .help("save it as UTF-8")
-    })?;
-    let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let folder = fs::canonicalize(parent).map_err(|error| {
-        Diagnostic::error("select::unreadable", format!("cannot read `{}`: {error}", parent.display()))
-    })?;
-    Ok(Found { source: SourceFile::new(&shown, text), folder, shown_folder: parent.display().to_string() })
+        Err(Unreadable::Text(why)) => {
+            Err(Diagnostic::error("spec::not-utf8", format!("`{name}` {why}")).help("save it as UTF-8"))
+        }
+    }
+}
+
+/// Reads what another file includes.
+fn included(path: &str) -> Result<String, String> {
+    text(Path::new(path)).map_err(|error| match error {
+        Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound => "there is no such file".into(),
+        Unreadable::Io(error) => error.to_string(),
+        Unreadable::Text(why) => format!("it {why}"),
+    })
+}
+
+enum Unreadable {
+    Io(io::Error),
+    Text(String),
+}
+
+fn text(path: &Path) -> Result<String, Unreadable> {
+    let bytes = fs::read(path).map_err(Unreadable::Io)?;
+    String::from_utf8(bytes).map_err(|error| {
+        let at = error.utf8_error().valid_up_to();
+        Unreadable::Text(format!("is not UTF-8: the byte at offset {at} is not"))
+    })
 }

@@ -1,10 +1,11 @@
 //! Errors and warnings about a recipe: what, where (underlined), what to do. Collected, never thrown one at a time.
 
+use std::collections::HashSet;
 use std::fmt;
 
 use miette::{LabeledSpan, Severity, SourceCode};
 
-use crate::source::{SourceFile, Span};
+use crate::source::{Sources, Span};
 
 const REPORTED: &str = "reported";
 
@@ -21,8 +22,8 @@ pub struct Diagnostic {
     pub labels: Vec<(Span, String)>,
     /// What to type instead.
     pub help: Option<String>,
-    /// The file that the labels are in.
-    pub source: Option<SourceFile>,
+    /// The files that the labels are in.
+    pub source: Option<Sources>,
 }
 
 impl Diagnostic {
@@ -101,7 +102,7 @@ impl miette::Diagnostic for Diagnostic {
     }
 
     fn source_code(&self) -> Option<&dyn SourceCode> {
-        self.source.as_ref().map(|source| source.named() as &dyn SourceCode)
+        self.source.as_ref().map(|source| source as &dyn SourceCode)
     }
 
     fn labels(&self) -> Option<Box<dyn Iterator<Item = LabeledSpan> + '_>> {
@@ -121,42 +122,44 @@ impl miette::Diagnostic for Diagnostic {
 
 /// Errors and warnings of one reading, to be shown together.
 #[derive(Debug, Clone, Default)]
-pub struct Diagnostics(Vec<Diagnostic>);
+pub struct Diagnostics {
+    list: Vec<Diagnostic>,
+    places: HashSet<(&'static str, String)>,
+}
 
 impl Diagnostics {
-    /// Adds one.
+    /// Adds one, unless the same is known of the same place: a cause may be met on several ways, such as the key of a
+    /// target that others extend.
     pub fn push(&mut self, diagnostic: Diagnostic) {
         if diagnostic.code == REPORTED {
             return;
         }
-        // The same cause met on two ways is one report.
-        let same = |other: &Diagnostic| {
-            other.code == diagnostic.code
-                && other.labels == diagnostic.labels
-                && other.message == diagnostic.message
+        let place = match diagnostic.labels.as_slice() {
+            [] => diagnostic.message.clone(),
+            labels => format!("{labels:?}"),
         };
-        if !self.0.iter().any(same) {
-            self.0.push(diagnostic);
+        if self.places.insert((diagnostic.code, place)) {
+            self.list.push(diagnostic);
         }
     }
 
     /// Adds all of another collection.
     pub fn extend(&mut self, other: Diagnostics) {
-        other.0.into_iter().for_each(|diagnostic| self.push(diagnostic));
+        other.list.into_iter().for_each(|diagnostic| self.push(diagnostic));
     }
 
     /// One of them is an error.
     pub fn has_errors(&self) -> bool {
-        self.0.iter().any(Diagnostic::is_error)
+        self.list.iter().any(Diagnostic::is_error)
     }
 
-    /// Sorted by place, each with the file it is about.
+    /// Sorted by place, each with the files it is about.
     #[must_use]
-    pub fn finish(mut self, source: &SourceFile) -> Self {
-        self.0.sort_by_key(Diagnostic::position);
-        for diagnostic in &mut self.0 {
+    pub fn finish(mut self, sources: &Sources) -> Self {
+        self.list.sort_by_key(Diagnostic::position);
+        for diagnostic in &mut self.list {
             if !diagnostic.labels.is_empty() {
-                diagnostic.source.get_or_insert_with(|| source.clone());
+                diagnostic.source.get_or_insert_with(|| sources.clone());
             }
         }
         self
@@ -164,17 +167,17 @@ impl Diagnostics {
 
     /// In order.
     pub fn iter(&self) -> impl Iterator<Item = &Diagnostic> {
-        self.0.iter()
+        self.list.iter()
     }
 
     /// How many.
     pub fn len(&self) -> usize {
-        self.0.len()
+        self.list.len()
     }
 
     /// None at all.
     pub fn is_empty(&self) -> bool {
-        self.0.is_empty()
+        self.list.is_empty()
     }
 }
 

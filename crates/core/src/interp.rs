@@ -22,12 +22,14 @@ pub enum Piece {
 }
 
 /// What may stand between `${` and `}`.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Name {
     /// `vars.NAME`
     Var(String),
     /// `target.FIELD`
     Target(TargetField),
+    /// `matrix.AXIS`
+    Matrix(String),
     /// `node.name`
     NodeName,
     /// `recipe.commit`: the commit that the recipe itself is checked out at.
@@ -44,7 +46,7 @@ pub enum Name {
 }
 
 /// A field of `target.*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum TargetField {
     /// The target's name.
     Name,
@@ -66,7 +68,7 @@ const TARGET_FIELDS: [(&str, TargetField); 5] = [
     ("variant", TargetField::Variant),
 ];
 
-const ROOTS: [&str; 6] = ["vars", "target", "node", "recipe", "env", "steps"];
+const ROOTS: [&str; 7] = ["vars", "target", "matrix", "node", "recipe", "env", "steps"];
 
 /// A string that cannot be taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -136,9 +138,10 @@ impl Name {
     fn parse(text: &str) -> Result<Self, (String, Option<String>)> {
         let parts: Vec<&str> = text.split('.').collect();
         let known = "known are `vars.NAME`, `target.name`, `target.platform`, `target.os`, `target.arch`, \
-                     `target.variant`, `node.name`, `recipe.commit`, `env.NAME` and `steps.ID.OUTPUT`";
+                     `target.variant`, `matrix.AXIS`, `node.name`, `recipe.commit`, `env.NAME` and `steps.ID.OUTPUT`";
         match parts.as_slice() {
             ["vars", name] if !name.is_empty() => Ok(Self::Var((*name).into())),
+            ["matrix", axis] if !axis.is_empty() => Ok(Self::Matrix((*axis).into())),
             ["env", name] if !name.is_empty() => Ok(Self::Env((*name).into())),
             ["node", "name"] => Ok(Self::NodeName),
             ["recipe", "commit"] => Ok(Self::RecipeCommit),
@@ -188,6 +191,7 @@ impl fmt::Display for Name {
                     TARGET_FIELDS.iter().find(|(_, known)| known == field).map_or("", |(name, _)| name);
                 write!(f, "target.{name}")
             }
+            Self::Matrix(axis) => write!(f, "matrix.{axis}"),
             Self::NodeName => f.write_str("node.name"),
             Self::RecipeCommit => f.write_str("recipe.commit"),
             Self::Env(name) => write!(f, "env.{name}"),

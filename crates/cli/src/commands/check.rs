@@ -4,8 +4,7 @@ use crate::args::{CheckArgs, SelectArgs};
 use crate::{exit_code, prepare, terminal};
 
 pub(super) fn check(args: &CheckArgs) -> u8 {
-    let everything = SelectArgs { target: Vec::new(), node: Vec::new(), skip: Vec::new() };
-    match prepare::prepare(&args.recipe, &everything, prepare::WithoutEngine::Assume) {
+    match prepare::prepare(&args.recipe, &SelectArgs::default(), prepare::WithoutEngine::Assume) {
         Ok(prepared) => {
             if let Some(none) = &prepared.no_engine {
                 terminal::note(&format!(
@@ -15,7 +14,7 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
             }
             terminal::note(&format!(
                 "{}: the recipe is valid ({} instances)\n",
-                prepared.found.source.name(),
+                prepared.found.name(),
                 prepared.plan.graph.node_count()
             ));
             exit_code::DONE

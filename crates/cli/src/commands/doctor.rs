@@ -9,7 +9,7 @@ use crate::terminal::Style;
 use crate::{environment, exit_code, prepare, recipe, terminal};
 
 pub(super) fn doctor(args: &DoctorArgs) -> u8 {
-    let named = args.recipe.recipe.is_some() || args.recipe.file.is_some();
+    let named = args.recipe.recipe.is_some() || !args.recipe.file.is_empty();
     // Without a recipe the machine is examined for whatever a recipe could need.
     let prepared = if named || recipe::find(&args.recipe).is_ok() {
         match prepare::prepare(&args.recipe, &args.select, prepare::WithoutEngine::Assume) {

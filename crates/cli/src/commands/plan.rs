@@ -3,28 +3,79 @@
 use pipeline_core::exec::{Host, presence};
 use pipeline_core::plan::Presence;
 use pipeline_core::show;
+use pipeline_core::spec::{Recipe, Section, Values, dotted, parse, resolved, to_toml};
+use serde_json::json;
 
 use crate::args::{PlanArgs, PlanFormat};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::{exit_code, terminal};
 
 pub(super) fn plan(args: &PlanArgs) -> u8 {
-    let prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
+    let recipe_only = args.show_origin || args.format == PlanFormat::Toml;
+    if args.show_origin && args.format == PlanFormat::Sh {
+        terminal::error("`--show-origin` is no script", Some("leave `--format sh` out"));
+        return exit_code::USAGE;
+    }
+    let without_engine = if recipe_only { WithoutEngine::Assume } else { WithoutEngine::Refuse };
+    let prepared = match prepare(&args.recipe, &args.select, without_engine) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };
+    if recipe_only {
+        return recipe(args, &prepared);
+    }
     let mut text = match args.format {
         PlanFormat::Text => show::text(&prepared.plan),
         PlanFormat::Json => {
             format!("{}\n", serde_json::to_string_pretty(&show::json(&prepared.plan)).unwrap_or_default())
         }
         PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed),
+        PlanFormat::Toml => String::new(),
     };
     if args.probe && args.format == PlanFormat::Text {
         text += &probe(&prepared);
     }
     terminal::out(&text);
     exit_code::DONE
+}
+
+/// The resolved recipe, of which there is a plan.
+fn recipe(args: &PlanArgs, prepared: &Prepared) -> u8 {
+    let (Some(recipe), _) = parse(&prepared.found.files) else { return exit_code::RECIPE_INVALID };
+    let given = match prepare::given_vars(&args.recipe) {
+        Ok(given) => given,
+        Err(code) => return code,
+    };
+    let sections = resolved(&Values { recipe: &recipe, given: &given });
+    terminal::out(&match (args.show_origin, args.format) {
+        (false, _) => to_toml(&sections),
+        (true, PlanFormat::Json) => {
+            let all: Vec<_> = values(&recipe, &sections)
+                .map(|(path, value, from)| json!({ "key": path, "value": value, "from": from }))
+                .collect();
+            format!("{:#}\n", json!({ "version": 1, "values": all }))
+        }
+        (true, _) => {
+            let rows: Vec<_> = values(&recipe, &sections)
+                .map(|(path, value, from)| vec![from, format!("{path} = {value}")])
+                .collect();
+            terminal::table(&rows)
+        }
+    });
+    exit_code::DONE
+}
+
+/// Every value with its path and where it comes from.
+fn values<'s>(
+    recipe: &'s Recipe<'_>,
+    sections: &'s [Section],
+) -> impl Iterator<Item = (String, &'s str, String)> + 's {
+    sections.iter().flat_map(move |section| {
+        section.values.iter().map(move |value| {
+            let path = dotted(section.path.iter().chain(&value.keys));
+            (path, value.value.as_str(), recipe.told(&value.origin))
+        })
+    })
 }
 
 /// Which outputs are there already. Reads only.

@@ -1,7 +1,7 @@
 //! A recipe's text in messages: nothing in it acts on the terminal, no password is shown, no line fills the screen.
 
 use pipeline_core::diag::Diagnostic;
-use pipeline_core::source::SourceFile;
+use pipeline_core::source::{Sources, Span};
 
 use super::clean;
 
@@ -11,29 +11,48 @@ const MAX_LINE: usize = 400;
 /// Longer messages are cut, in characters.
 const MAX_MESSAGE: usize = 1500;
 
-/// The diagnostic as it may be printed.
-pub(super) fn printable(diagnostic: &Diagnostic) -> Diagnostic {
-    let mut shown = diagnostic.clone();
-    shown.message = short(&shown.message);
-    shown.help = shown.help.map(|help| short(&help));
-    for (_, label) in &mut shown.labels {
-        *label = short(label);
+/// The files of diagnostics as they may be printed, made once for all that are about the same.
+#[derive(Default)]
+pub(super) struct Excerpts(Option<(Sources, Sources)>);
+
+impl Excerpts {
+    fn of(&mut self, sources: &Sources) -> Sources {
+        match &self.0 {
+            Some((known, shown)) if known.same(sources) => shown.clone(),
+            _ => {
+                let shown = sources.map(clean, same_length);
+                self.0 = Some((sources.clone(), shown.clone()));
+                shown
+            }
+        }
     }
-    let Some(source) = &diagnostic.source else { return shown };
-    if let Some((start, _)) = shown
-        .labels
-        .iter()
-        .map(|(span, _)| (span.start, span.end))
-        .find(|(start, end)| widest_line(source.text(), *start, *end) > MAX_LINE)
-    {
-        let (line, column) = source.line_column(start);
-        shown.message += &format!(" ({}, line {line}, column {column})", clean(source.name()));
-        shown.labels.clear();
-        shown.source = None;
-    } else {
-        shown.source = Some(SourceFile::new(&clean(source.name()), same_length(source.text())));
+
+    /// The diagnostic as it may be printed.
+    pub(super) fn printable(&mut self, diagnostic: &Diagnostic) -> Diagnostic {
+        let mut shown = diagnostic.clone();
+        shown.message = short(&shown.message);
+        shown.help = shown.help.map(|help| short(&help));
+        for (_, label) in &mut shown.labels {
+            *label = short(label);
+        }
+        let Some(sources) = &diagnostic.source else { return shown };
+        if let Some((span, _)) = shown.labels.iter().find(|(span, _)| too_wide(sources, span)) {
+            let at = sources.position(span.start);
+            shown.message += &format!(" ({}, line {}, column {})", clean(at.file), at.line, at.column);
+            shown.labels.clear();
+            shown.source = None;
+        } else {
+            shown.source = Some(self.of(sources));
+        }
+        shown
     }
-    shown
+}
+
+/// The lines around a place would fill the screen.
+fn too_wide(sources: &Sources, span: &Span) -> bool {
+    let Some(file) = sources.file(span.start) else { return false };
+    let local = |offset: usize| offset.saturating_sub(file.base());
+    widest_line(file.text(), local(span.start), local(span.end)) > MAX_LINE
 }
 
 /// Names in a message may be as long as the file.

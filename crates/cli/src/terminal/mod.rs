@@ -3,14 +3,17 @@
 mod excerpt;
 mod plain;
 mod style;
+mod table;
 
 use std::io::{self, Write};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 
+use excerpt::Excerpts;
 pub(crate) use plain::Plain;
 pub(crate) use style::{Style, clean, seconds};
+pub(crate) use table::table;
 
 /// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on.
 pub(crate) fn out(text: &str) {
@@ -33,18 +36,29 @@ pub(crate) fn error(message: &str, help: Option<&str>) {
     note(&text);
 }
 
+/// More errors than this are not read by anybody.
+const MAX_SHOWN: usize = 100;
+
 /// All errors and warnings of one reading.
 pub(crate) fn diagnostics(diagnostics: &Diagnostics) {
-    diagnostics.iter().for_each(diagnostic);
+    let mut excerpts = Excerpts::default();
+    diagnostics.iter().take(MAX_SHOWN).for_each(|diagnostic| show(diagnostic, &mut excerpts));
+    if let Some(more) = diagnostics.len().checked_sub(MAX_SHOWN).filter(|more| *more > 0) {
+        note(&format!("… and {more} more: correct these first\n"));
+    }
 }
 
 /// One of them, with the text it is about.
 pub(crate) fn diagnostic(diagnostic: &Diagnostic) {
+    show(diagnostic, &mut Excerpts::default());
+}
+
+fn show(diagnostic: &Diagnostic, excerpts: &mut Excerpts) {
     let theme =
         if Style::stderr().colours() { GraphicalTheme::unicode() } else { GraphicalTheme::unicode_nocolor() };
     let handler = GraphicalReportHandler::new_themed(theme).with_links(false).with_width(100);
     let mut text = String::new();
-    let diagnostic = excerpt::printable(diagnostic);
+    let diagnostic = excerpts.printable(diagnostic);
     if handler.render_report(&mut text, &diagnostic).is_err() {
         text = format!("{diagnostic}\n");
     }

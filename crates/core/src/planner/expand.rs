@@ -2,26 +2,13 @@
 
 use std::ops::Range;
 
-use globset::{Glob, GlobMatcher};
-
-use super::{Machine, Selection};
+use super::Selection;
+use super::targets::{Target, globs};
 use crate::diag::{Diagnostic, Diagnostics, list_names};
 use crate::plan::InstanceId;
-use crate::platform::Platform;
 use crate::source::Span;
-use crate::spec::{Scope, Str, Values, View};
+use crate::spec::{Scope, Selector, Values};
 use crate::steps::Configured;
-
-/// The name of the node that is this machine, for targets without nodes.
-pub(super) const HERE: &str = "here";
-
-/// A selected target with its selected nodes.
-#[derive(Debug)]
-pub(super) struct Target {
-    pub(super) name: String,
-    pub(super) platform: Platform,
-    pub(super) nodes: Vec<String>,
-}
 
 /// All instances to be, in the order of the recipe.
 #[derive(Debug)]
@@ -48,111 +35,11 @@ pub(super) struct Member {
     pub(super) id: InstanceId,
 }
 
-fn globs(patterns: &[String], what: &str, diagnostics: &mut Diagnostics) -> Vec<GlobMatcher> {
-    let mut matchers = Vec::new();
-    for pattern in patterns {
-        match Glob::new(pattern) {
-            Ok(glob) => matchers.push(glob.compile_matcher()),
-            Err(error) => diagnostics.push(Diagnostic::error(
-                "select::bad-pattern",
-                format!("`{pattern}` is no pattern for {what}: {}", error.kind()),
-            )),
-        }
-    }
-    matchers
-}
-
-/// Keeps what the patterns select; a pattern that selects nothing is an error that lists what there is.
-fn select<T>(
-    items: Vec<T>,
-    name: impl Fn(&T) -> &str,
-    patterns: &[String],
-    what: &str,
-    diagnostics: &mut Diagnostics,
-) -> Vec<T> {
-    if patterns.is_empty() {
-        return items;
-    }
-    let matchers = globs(patterns, what, diagnostics);
-    for matcher in &matchers {
-        if !items.iter().any(|item| matcher.is_match(name(item))) {
-            diagnostics.push(
-                Diagnostic::error("select::nothing", format!("no {what} matches `{}`", matcher.glob()))
-                    .help(format!("the recipe has {}", list_names(items.iter().map(&name)))),
-            );
-        }
-    }
-    items.into_iter().filter(|item| matchers.iter().any(|matcher| matcher.is_match(name(item)))).collect()
-}
-
-/// The selected targets; one for this machine where the recipe has none.
-pub(super) fn targets(
-    values: &Values<'_>,
-    selection: &Selection,
-    machine: &Machine<'_>,
-    diagnostics: &mut Diagnostics,
-) -> Option<Vec<Target>> {
-    let mut targets = Vec::new();
-    let mut failed = false;
-    for (name, spec) in &values.recipe.targets {
-        if spec.nodes.as_ref().is_some_and(Vec::is_empty) {
-            diagnostics.push(
-                Diagnostic::error("plan::no-nodes", format!("target `{name}` has an empty list of nodes"))
-                    .at(&name.span, "no step would reach a node")
-                    .help("name its nodes, or leave `nodes` out for this machine"),
-            );
-            failed = true;
-        }
-        match platform(values, &spec.platform) {
-            Ok(platform) => targets.push(Target {
-                name: name.value.clone(),
-                platform,
-                nodes: match &spec.nodes {
-                    Some(nodes) => nodes.iter().map(|node| node.value.clone()).collect(),
-                    None => vec![HERE.into()],
-                },
-            }),
-            Err(diagnostic) => {
-                diagnostics.push(diagnostic);
-                failed = true;
-            }
-        }
-    }
-    if values.recipe.targets.is_empty() {
-        targets.push(Target {
-            name: "host".into(),
-            platform: machine.platform.clone(),
-            nodes: vec![HERE.into()],
-        });
-    }
-    let before = diagnostics.len();
-    let mut targets = select(targets, |target| &target.name, &selection.targets, "target", diagnostics);
-    if !selection.nodes.is_empty() {
-        let mut all: Vec<String> = targets.iter().flat_map(|target| target.nodes.clone()).collect();
-        all.sort();
-        all.dedup();
-        let kept = select(all, String::as_str, &selection.nodes, "node", diagnostics);
-        for target in &mut targets {
-            target.nodes.retain(|node| kept.contains(node));
-        }
-        targets.retain(|target| !target.nodes.is_empty());
-    }
-    (!failed && diagnostics.len() == before).then_some(targets)
-}
-
-pub(super) fn platform(values: &Values<'_>, text: &Str) -> Result<Platform, Diagnostic> {
-    let word = values.word(text, View::outside())?;
-    Platform::parse(&word).map_err(|error| {
-        Diagnostic::error("spec::unknown-platform", error.to_string())
-            .at(&text.span, "this platform")
-            .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?")))
-    })
-}
-
 /// Every instance of every step.
 pub(super) fn instances(
+    values: &Values<'_>,
     configured: &[Configured<'_>],
-    targets: &[Target],
+    all: Vec<Target>,
     selection: &Selection,
     diagnostics: &mut Diagnostics,
 ) -> Option<Members> {
@@ -169,6 +56,7 @@ pub(super) fn instances(
             );
         }
     }
+    let targets = &all;
     let mut members = Members {
         targets: Vec::new(),
         list: Vec::new(),
@@ -181,11 +69,16 @@ pub(super) fn instances(
         let common = &configured.step.common;
         let scope = common.scope.unwrap_or_else(|| configured.body.scope());
         let id = configured.step.id.value.as_str();
+        // A term that cannot be read was reported with the recipe.
+        let only = common
+            .targets
+            .as_ref()
+            .map(|only| only.iter().filter_map(|term| Selector::parse(&term.value).ok()).collect::<Vec<_>>());
         let applies: Vec<usize> = targets
             .iter()
             .enumerate()
             .filter(|(_, target)| {
-                common.targets.as_ref().is_none_or(|only| only.iter().any(|name| name.value == target.name))
+                only.as_ref().is_none_or(|only| target.taken_by(only, &values.recipe.matrix))
             })
             .map(|(index, _)| index)
             .collect();
@@ -223,14 +116,7 @@ pub(super) fn instances(
         members.applies.push(applies);
         members.ranges.push(start..members.list.len());
     }
-    members.targets = targets
-        .iter()
-        .map(|target| Target {
-            name: target.name.clone(),
-            platform: target.platform.clone(),
-            nodes: target.nodes.clone(),
-        })
-        .collect();
+    members.targets = all;
     (diagnostics.len() == before).then_some(members)
 }
 

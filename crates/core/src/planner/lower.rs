@@ -130,7 +130,7 @@ fn one(
         })
     };
     let view = View {
-        target: target.map(|target| (target.name.as_str(), &target.platform)),
+        target: target.map(|target| target.member(context.values.recipe)),
         node: member.node.as_deref(),
         output: &output,
     };

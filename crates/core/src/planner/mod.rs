@@ -4,10 +4,12 @@
 //! instances are linked ([`link`]) and lowered in order ([`lower`]). Runs nothing, reads no file.
 
 mod expand;
+mod given;
 mod link;
 mod lower;
 mod nodes;
 mod producers;
+mod targets;
 #[cfg(test)]
 mod testing;
 
@@ -57,7 +59,7 @@ pub fn plan(
                 .help("this is a defect of `pipeline`: please report it with the recipe"),
         );
     }
-    (plan.filter(|_| !failed && recipe.sound), diagnostics.finish(&recipe.source))
+    (plan.filter(|_| !failed && recipe.sound), diagnostics.finish(&recipe.files.sources))
 }
 
 fn build(
@@ -68,26 +70,15 @@ fn build(
     diagnostics: &mut Diagnostics,
 ) -> Option<Plan> {
     let values = Values { recipe, given };
-    for name in given.set.keys() {
-        let known = recipe.vars.iter().map(|(name, _)| name.value.as_str());
-        if !known.clone().any(|known| known == name) {
-            diagnostics.push(
-                Diagnostic::error(
-                    "select::unknown-variable",
-                    format!("`--set {name}=…`: no variable `{name}` is declared"),
-                )
-                .maybe_help(crate::diag::did_you_mean(name, known)),
-            );
-        }
-    }
+    given::check(&values, diagnostics);
     let configured = configure(recipe, diagnostics);
     let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
-    let targets = expand::targets(&values, selection, machine, diagnostics);
+    let targets = targets::targets(&values, selection, machine, diagnostics);
     let nodes = nodes::nodes(&values, diagnostics);
     let engine = engine(&values, diagnostics);
     // Without all steps and targets, what follows would only find what they would have made.
     let (Some(targets), true) = (targets, all_steps) else { return None };
-    let members = expand::instances(&configured, &targets, selection, diagnostics)?;
+    let members = expand::instances(&values, &configured, targets, selection, diagnostics)?;
     let links = producers::resolve(&configured, &members, diagnostics);
     let graph = link::link(&configured, &members, &links, diagnostics)?;
     let name = recipe.header.name.as_ref().map_or_else(|| slug(&machine.folder), |name| name.value.clone());

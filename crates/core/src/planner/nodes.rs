@@ -14,7 +14,7 @@ pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTree
     let mut nodes = BTreeMap::new();
     for (name, spec) in &values.recipe.nodes {
         // Names are told apart without their case.
-        if name.value.eq_ignore_ascii_case(super::expand::HERE) {
+        if name.value.eq_ignore_ascii_case(super::targets::HERE) {
             diagnostics.push(
                 Diagnostic::error("plan::reserved-name", format!("no node can be called `{name}`"))
                     .at(&name.span, "the name of this machine")
@@ -24,8 +24,8 @@ pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTree
         // Also one that is wrong: it is wanted to find what else is.
         nodes.insert(name.value.clone(), (Reader { values, name, spec, diagnostics }).node());
     }
-    nodes.entry(super::expand::HERE.to_owned()).or_insert_with(|| Node {
-        name: super::expand::HERE.into(),
+    nodes.entry(super::targets::HERE.to_owned()).or_insert_with(|| Node {
+        name: super::targets::HERE.into(),
         ssh: None,
         sudo: false,
         platform: None,
@@ -51,7 +51,7 @@ impl Reader<'_, '_> {
         let ssh = self.ssh();
         let mut platforms = Vec::new();
         for text in spec.emulates.iter().chain(&spec.platform) {
-            match super::expand::platform(self.values, text) {
+            match super::targets::platform(self.values, text, View::outside()) {
                 Ok(platform) => platforms.push(platform),
                 Err(diagnostic) => self.diagnostics.push(diagnostic),
             }

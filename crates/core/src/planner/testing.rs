@@ -8,12 +8,11 @@ use super::{Machine, Selection};
 use crate::diag::Diagnostics;
 use crate::plan::{Edge, Engine, Plan};
 use crate::platform::Platform;
-use crate::source::SourceFile;
-use crate::spec::{Given, parse};
+use crate::spec::{Given, RecipeFiles, parse};
 
 pub(super) fn select(text: &str, selection: &Selection) -> (Option<Plan>, Diagnostics) {
-    let source = SourceFile::new("pipeline.toml", format!("version = 1\n{text}"));
-    let (recipe, diagnostics) = parse(&source);
+    let files = RecipeFiles::one("pipeline.toml", format!("version = 1\n{text}"));
+    let (recipe, diagnostics) = parse(&files);
     let Some(recipe) = recipe else { return (None, diagnostics) };
     let machine = Machine {
         platform: Platform::parse("linux/amd64").unwrap(),

@@ -2,7 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::{Recipe, Str};
+use super::files::Role;
+use super::matrix::MAX_MEMBERS;
+use super::selector::Selector;
+use super::values::in_environment;
+use super::variable::Variable;
+use super::{Recipe, Step, Str};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::ident::{NAME_HELP, name_problem};
 use crate::interp::{Name, Template};
@@ -12,6 +17,8 @@ use crate::source::Span;
 pub(super) fn check(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     names(recipe, diagnostics);
     duplicates(recipe, diagnostics);
+    variables(recipe, diagnostics);
+    matrix(recipe, diagnostics);
     targets(recipe, diagnostics);
     steps(recipe, diagnostics);
     interpolated(recipe, diagnostics);
@@ -24,20 +31,29 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let nodes = recipe.nodes.iter().map(|(name, _)| ("node", name));
     let vars = recipe.vars.iter().map(|(name, _)| ("variable", name));
     let steps = recipe.steps.iter().filter_map(|step| step.common.id.as_ref()).map(|name| ("step", name));
+    let axes = recipe.matrix.axes.iter().map(|axis| ("axis", &axis.name));
     let mutexes =
         recipe.steps.iter().filter_map(|step| step.common.mutex.as_ref()).map(|name| ("mutex", name));
     for name in recipe.env.pass.iter().filter(|name| env_name_problem(&name.value).is_some()) {
         diagnostics.push(bad_env_name(&name.value, &name.span, "this name"));
     }
-    for (what, name) in header.chain(targets).chain(nodes).chain(vars).chain(steps).chain(mutexes) {
+    for (what, name) in header.chain(targets).chain(nodes).chain(vars).chain(axes).chain(steps).chain(mutexes)
+    {
         if let Some(problem) = name_problem(&name.value) {
             diagnostics.push(
-                Diagnostic::error("spec::bad-name", format!("bad name of a {what}: {problem}"))
-                    .at(&name.span, "this name")
-                    .help(NAME_HELP),
+                Diagnostic::error(
+                    "spec::bad-name",
+                    format!("bad name of {} {what}: {problem}", article(what)),
+                )
+                .at(&name.span, "this name")
+                .help(NAME_HELP),
             );
         }
     }
+}
+
+fn article(what: &str) -> &'static str {
+    if what.starts_with(['a', 'e', 'i', 'o', 'u']) { "an" } else { "a" }
 }
 
 /// Why a text cannot name an environment variable, or `None` when it can.
@@ -103,6 +119,117 @@ fn same_names<'r>(
     }
 }
 
+fn variables(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
+    let mut seen: BTreeMap<String, &Str> = BTreeMap::new();
+    for (name, variable) in &recipe.vars {
+        if let Some(first) = seen.insert(in_environment(&name.value), name) {
+            let variable = format!("PIPELINE_VAR_{}", in_environment(&name.value));
+            diagnostics.push(
+                Diagnostic::error(
+                    "spec::duplicate-id",
+                    format!("the variables `{first}` and `{name}` would both be set by `{variable}`"),
+                )
+                .at(&name.span, "the second")
+                .at(&first.span, "the first")
+                .help("give one of them another name"),
+            );
+        }
+        if variable.required && variable.default.is_some() {
+            diagnostics.push(
+                Diagnostic::error("spec::bad-value", format!("`vars.{name}` is required and has a default"))
+                    .at(
+                        &variable.default.as_ref().map_or(name.span.clone(), |value| value.0.span.clone()),
+                        "never used",
+                    )
+                    .help("take out `required` or `default`"),
+            );
+        } else if !variable.required && variable.default.is_none() {
+            diagnostics.push(
+                Diagnostic::error("spec::missing-key", format!("`vars.{name}` has no value"))
+                    .at(&name.span, "neither `default` nor `required`")
+                    .help("add `default = \"…\"`, or `required = true` when a value must be given"),
+            );
+        }
+        for value in variable.values() {
+            value_of(variable, &name.value, value, diagnostics);
+        }
+    }
+    for (name, value) in &recipe.var_files {
+        match recipe.var(name) {
+            Some(variable) => value_of(variable, name, value, diagnostics),
+            None => diagnostics.push(unknown_variable(
+                format!("no variable `{name}` is declared"),
+                name,
+                &value.span,
+                "this value",
+                &recipe.var_names(),
+            )),
+        }
+    }
+}
+
+/// A value as it is written must fit its variable; one that is made of others is looked at when they are known.
+fn value_of(variable: &Variable, name: &str, value: &Str, diagnostics: &mut Diagnostics) {
+    if value.value.contains("${") {
+        return;
+    }
+    if let Some((message, help)) = variable.problem(name, &value.value) {
+        diagnostics.push(
+            Diagnostic::error("spec::bad-value", message).at(&value.span, "this value").maybe_help(help),
+        );
+    }
+}
+
+fn unknown_variable(message: String, name: &str, at: &Span, label: &str, known: &[&str]) -> Diagnostic {
+    Diagnostic::error("spec::unknown-variable", message).at(at, label).help(
+        did_you_mean(name, known.iter().copied())
+            .unwrap_or_else(|| format!("declare it: `{name} = \"…\"` in `[vars]`")),
+    )
+}
+
+fn matrix(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
+    let names = recipe.target_names();
+    for target in recipe.matrix.targets() {
+        if !names.contains(&target.value.as_str()) {
+            diagnostics.push(
+                Diagnostic::error(
+                    "spec::unknown-target",
+                    format!("`[matrix]` names the unknown target `{target}`"),
+                )
+                .at(&target.span, "no such target")
+                .help(known_targets(&target.value, &names)),
+            );
+        }
+    }
+    let members = recipe.matrix.size().and_then(|size| size.checked_mul(names.len().max(1)));
+    if let Some(axis) = recipe.matrix.axes.first()
+        && members.is_none_or(|members| members > MAX_MEMBERS)
+    {
+        let counted =
+            members.map_or_else(|| "more than can be counted".to_owned(), |members| members.to_string());
+        let mut diagnostic = Diagnostic::error(
+            "spec::matrix-too-large",
+            format!("`[matrix]` makes {counted} targets, and {MAX_MEMBERS} is the most"),
+        );
+        for axis in &recipe.matrix.axes {
+            diagnostic = diagnostic.at(&axis.name.span, format!("{} values", axis.values.len()));
+        }
+        diagnostics.push(
+            diagnostic.help(format!("take values or axes such as `{}` out, or split the recipe", axis.name)),
+        );
+    }
+}
+
+fn known_targets(name: &str, known: &[&str]) -> String {
+    did_you_mean(name, known.iter().copied()).unwrap_or_else(|| {
+        if known.is_empty() {
+            "the recipe has no `[targets]`".into()
+        } else {
+            format!("known targets: {}", list_names(known))
+        }
+    })
+}
+
 fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let nodes = recipe.node_names();
     let known = recipe.var_names();
@@ -138,19 +265,17 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                 );
             }
         }
-        for var in target.vars.keys() {
-            if !known.contains(&var.as_str()) {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "spec::unknown-variable",
-                        format!("target `{name}` sets the unknown variable `{var}`"),
-                    )
-                    .at(&target.vars[var].0.span, "this value")
-                    .help(
-                        did_you_mean(var, known.iter().copied())
-                            .unwrap_or_else(|| format!("declare it: `{var} = \"…\"` in `[vars]`")),
-                    ),
-                );
+        for (var, value) in &target.vars {
+            match recipe.var(var) {
+                Some(variable) => value_of(variable, var, &value.0, diagnostics),
+                None if known.contains(&var.as_str()) => {}
+                None => diagnostics.push(unknown_variable(
+                    format!("target `{name}` sets the unknown variable `{var}`"),
+                    var,
+                    &value.0.span,
+                    "this value",
+                    &known,
+                )),
             }
         }
     }
@@ -181,24 +306,7 @@ fn steps(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             }
         }
         for target in step.common.targets.iter().flatten() {
-            if !targets.contains(&target.value.as_str()) {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "spec::unknown-target",
-                        format!("step `{}` names the unknown target `{target}`", step.id),
-                    )
-                    .at(&target.span, "no such target")
-                    .help(
-                        did_you_mean(&target.value, targets.iter().copied()).unwrap_or_else(|| {
-                            if targets.is_empty() {
-                                "the recipe has no `[targets]`".into()
-                            } else {
-                                format!("known targets: {}", list_names(&targets))
-                            }
-                        }),
-                    ),
-                );
-            }
+            selector(recipe, step, target, &targets, diagnostics);
         }
         if let Some(retry) = &step.common.retry
             && !(1..=100).contains(&retry.attempts.value)
@@ -209,6 +317,50 @@ fn steps(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                     .help("1 means that it is not tried again"),
             );
         }
+    }
+}
+
+/// An entry of a step's `targets`: a name, a pattern of names, or `AXIS=VALUE`.
+fn selector(
+    recipe: &Recipe<'_>,
+    step: &Step<'_>,
+    entry: &Str,
+    targets: &[&str],
+    diagnostics: &mut Diagnostics,
+) {
+    let selector = match Selector::parse(&entry.value) {
+        Ok(selector) => selector,
+        Err(problem) => {
+            diagnostics.push(
+                Diagnostic::error("spec::bad-value", format!("`{entry}` selects no target: {problem}"))
+                    .at(&entry.span, "this entry"),
+            );
+            return;
+        }
+    };
+    let unknown = |message: String, help: String| {
+        Diagnostic::error("spec::unknown-target", message).at(&entry.span, "selects nothing").help(help)
+    };
+    let found = match selector.axis() {
+        Some((axis, value)) => {
+            let axes = &recipe.matrix.axes;
+            match axes.iter().find(|known| known.name.value == axis) {
+                None => Err(did_you_mean(axis, axes.iter().map(|axis| axis.name.value.as_str()))
+                    .unwrap_or_else(|| "the axes are the keys of `[matrix]`".into())),
+                // `include` may add other values.
+                Some(known) if known.values.iter().any(|known| value.is_match(&known.value)) => Ok(()),
+                Some(_) if recipe.matrix.includes(axis, value) => Ok(()),
+                Some(known) => {
+                    Err(format!("`{axis}` has {}", list_names(known.values.iter().map(|value| &value.value))))
+                }
+            }
+        }
+        None if targets.iter().any(|name| selector.takes_name(name)) => Ok(()),
+        None => Err(known_targets(&entry.value, targets)),
+    };
+    if let Err(help) = found {
+        let message = format!("step `{}` names the unknown target `{entry}`", step.id);
+        diagnostics.push(unknown(message, help));
     }
 }
 
@@ -224,7 +376,7 @@ pub(crate) fn unknown_step(id: &str, span: &Span, ids: &[&str]) -> Diagnostic {
 
 /// Every `${…}` in the values of variables, with its place.
 fn names_in_vars(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
-    let vars = recipe.vars.iter().map(|(_, value)| &value.0);
+    let vars = recipe.vars.iter().flat_map(|(_, variable)| variable.values());
     let target_vars =
         recipe.targets.iter().flat_map(|(_, target)| target.vars.values().map(|value| &value.0));
     names_in(recipe, vars.chain(target_vars))
@@ -245,7 +397,7 @@ fn names_in<'r>(recipe: &Recipe<'_>, texts: impl Iterator<Item = &'r Str>) -> Ve
         .flat_map(|(text, template)| {
             template
                 .names()
-                .map(|(name, at)| (name.clone(), text.place(recipe.source.text(), at)))
+                .map(|(name, at)| (name.clone(), text.place(&recipe.files.sources, at)))
                 .collect::<Vec<_>>()
         })
         .collect()
@@ -255,6 +407,7 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let vars = recipe.var_names();
     let ids = recipe.known_ids();
     let passed = recipe.passed_env();
+    let axes: Vec<&str> = recipe.matrix.axes.iter().map(|axis| axis.name.value.as_str()).collect();
     let outside = names_outside_steps(recipe);
     // Elsewhere they are found when the value is asked for; a variable may never be.
     let vars_only = names_in_vars(recipe);
@@ -268,12 +421,19 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     }
     for (name, span) in recipe.steps.iter().flat_map(|step| &step.names).chain(&outside) {
         match name {
-            Name::Var(var) if !vars.contains(&var.as_str()) => diagnostics.push(
-                Diagnostic::error("spec::unknown-variable", format!("no variable `{var}` is declared"))
-                    .at(span, "no such variable")
+            Name::Var(var) if !vars.contains(&var.as_str()) => diagnostics.push(unknown_variable(
+                format!("no variable `{var}` is declared"),
+                var,
+                span,
+                "no such variable",
+                &vars,
+            )),
+            Name::Matrix(axis) if !axes.contains(&axis.as_str()) => diagnostics.push(
+                Diagnostic::error("spec::unknown-axis", format!("no axis `{axis}` is declared"))
+                    .at(span, "no such axis")
                     .help(
-                        did_you_mean(var, vars.iter().copied())
-                            .unwrap_or_else(|| format!("declare it: `{var} = \"…\"` in `[vars]`")),
+                        did_you_mean(axis, axes.iter().copied())
+                            .unwrap_or_else(|| format!("declare it: `{axis} = [\"…\"]` in `[matrix]`")),
                     ),
             ),
             Name::Env(var) if !passed.contains(var.as_str()) => diagnostics.push(
@@ -298,47 +458,49 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         return;
     }
     let outside = names_outside_steps(recipe);
-    let used: BTreeSet<&str> = recipe
-        .steps
-        .iter()
-        .flat_map(|step| &step.names)
-        .chain(&outside)
-        .filter_map(|(name, _)| match name {
-            Name::Var(var) => Some(var.as_str()),
-            _ => None,
-        })
-        .collect();
-    for (name, _) in recipe.vars.iter().filter(|(name, _)| !used.contains(name.value.as_str())) {
-        diagnostics.push(
-            Diagnostic::warning("spec::unused-variable", format!("the variable `{name}` is never used"))
-                .at(&name.span, "nobody reads it"),
-        );
+    let used: BTreeSet<&Name> =
+        recipe.steps.iter().flat_map(|step| &step.names).chain(&outside).map(|(name, _)| name).collect();
+    // What a file declares that others include too is there for them.
+    let ours = |span: &Span| recipe.files.role(span) != Role::Included;
+    let mut warn = |code, span: &Span, message: String, label: &str| {
+        if ours(span) {
+            diagnostics.push(Diagnostic::warning(code, message).at(span, label));
+        }
+    };
+    for (name, _) in &recipe.vars {
+        if !used.contains(&Name::Var(name.value.clone())) {
+            let message = format!("the variable `{name}` is never used");
+            warn("spec::unused-variable", &name.span, message, "nobody reads it");
+        }
+    }
+    for axis in &recipe.matrix.axes {
+        let name = &axis.name;
+        if axis.values.len() > 1 && !used.contains(&Name::Matrix(name.value.clone())) {
+            let message =
+                format!("the axis `{name}` is never used, so the same is built for each of its values");
+            warn("spec::unused-axis", &name.span, message, "nobody reads it");
+        }
     }
     for (name, _) in &recipe.nodes {
-        let used = recipe
-            .targets
-            .iter()
-            .any(|(_, target)| target.nodes.iter().flatten().any(|node| node.value == name.value));
-        if !used {
-            diagnostics.push(
-                Diagnostic::warning("spec::unused-node", format!("no target names the node `{name}`"))
-                    .at(&name.span, "nothing goes there"),
-            );
+        let mut nodes = recipe.targets.iter().flat_map(|(_, target)| target.nodes.iter().flatten());
+        if !nodes.any(|node| node.value == name.value) {
+            let message = format!("no target names the node `{name}`");
+            warn("spec::unused-node", &name.span, message, "nothing goes there");
         }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use crate::source::SourceFile;
+    use crate::spec::RecipeFiles;
 
     #[test]
     fn names_that_differ_only_in_case_are_duplicates() {
         let text = "version = 1\n[targets.x]\nplatform = 'linux/amd64'\nnodes = ['n', 'N']\n\
             [targets.X]\nplatform = 'linux/arm64'\n[nodes.n]\n[nodes.N]\n\
             [[step]]\nuses = 'run'\nargv = ['true']\n";
-        let source = SourceFile::new("pipeline.toml", text.into());
-        let (recipe, errors) = crate::spec::parse(&source);
+        let files = RecipeFiles::one("pipeline.toml", text.into());
+        let (recipe, errors) = crate::spec::parse(&files);
         assert!(recipe.is_none());
         let messages: Vec<&str> = errors.iter().map(|error| error.message.as_str()).collect();
         assert_eq!(

@@ -5,9 +5,11 @@ use std::collections::BTreeMap;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
+use toml::de::DeValue;
 
 use super::text::Str;
 use crate::plan::Runtime;
+use crate::source::Sources;
 
 /// `[pipeline]`
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
@@ -42,6 +44,8 @@ pub struct TargetSpec {
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeSpec {
+    /// One line for `pipeline list`.
+    pub description: Option<String>,
     /// `host`, `user@host` or an alias of ssh_config; this machine when absent.
     pub host: Option<Str>,
     /// An ssh configuration file instead of the user's own.
@@ -125,6 +129,40 @@ impl<'de> Deserialize<'de> for Scalar {
             }
         };
         Ok(Self(Str { value, span }))
+    }
+}
+
+/// A value that is a string, a number or a boolean, as text.
+pub(super) fn scalar(value: &toml::Spanned<DeValue<'_>>, sources: &Sources) -> Option<Str> {
+    let mut scalar = Scalar::deserialize(toml::de::ValueDeserializer::from(value.clone())).ok()?;
+    exact(&mut scalar, sources);
+    Some(scalar.0)
+}
+
+/// A number with a point as it was written: a version `3.10` is not `3.1`.
+pub(super) fn exact(scalar: &mut Scalar, sources: &Sources) {
+    let written = sources.slice(&scalar.0.span);
+    let number = |text: &str| text.parse::<f64>().ok();
+    if written.contains('.') && number(written).is_some() && number(written) == number(&scalar.0.value) {
+        written.clone_into(&mut scalar.0.value);
+    }
+}
+
+/// What has values that are text, whatever they were written as.
+pub(super) trait Scalars {
+    /// All of them.
+    fn scalars(&mut self) -> impl Iterator<Item = &mut Scalar>;
+}
+
+impl Scalars for TargetSpec {
+    fn scalars(&mut self) -> impl Iterator<Item = &mut Scalar> {
+        self.vars.values_mut()
+    }
+}
+
+impl Scalars for NodeSpec {
+    fn scalars(&mut self) -> impl Iterator<Item = &mut Scalar> {
+        std::iter::empty()
     }
 }
 

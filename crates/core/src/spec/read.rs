@@ -29,6 +29,28 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
+    read_as(table, span, name, extra, true, diagnostics)
+}
+
+/// Looks for what is wrong with keys that are only a part of a `T`: others may follow from elsewhere.
+pub(crate) fn read_part<T: DeserializeOwned + JsonSchema>(
+    table: &DeTable<'_>,
+    span: &Span,
+    name: &str,
+    extra: &[&str],
+    diagnostics: &mut Diagnostics,
+) {
+    let _: Option<T> = read_as(table, span, name, extra, false, diagnostics);
+}
+
+fn read_as<T: DeserializeOwned + JsonSchema>(
+    table: &DeTable<'_>,
+    span: &Span,
+    name: &str,
+    extra: &[&str],
+    complete: bool,
+    diagnostics: &mut Diagnostics,
+) -> Option<T> {
     let schema = schema_of::<T>();
     let known = known_keys(&schema);
     let mut failed: Vec<String> = Vec::new();
@@ -77,7 +99,7 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
             (None, Some(field)) => {
                 let required = schema["required"].as_array().into_iter().flatten();
                 for field in required.filter_map(Value::as_str).chain([field]) {
-                    if !failed.iter().any(|name| name == field) && table.get(field).is_none() {
+                    if complete && !failed.iter().any(|name| name == field) && table.get(field).is_none() {
                         diagnostics.push(missing(name, field, span));
                     }
                 }

@@ -36,6 +36,8 @@ impl Scope {
 pub struct Common {
     /// The step's id; its kind when absent. Unique in the recipe.
     pub id: Option<Str>,
+    /// One line for `pipeline list`.
+    pub description: Option<String>,
     /// Steps that must have run first, besides those whose outputs it uses.
     pub needs: Vec<Str>,
     /// `once`, `target` (each target) or `node` (each node of each target); each kind has its own default.

@@ -8,7 +8,8 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::{Deserialize, Deserializer};
 use toml::Spanned;
 
-use crate::source::Span;
+use super::literal;
+use crate::source::{Sources, Span};
 
 /// A string and the place of its literal in the recipe, quotes included.
 #[derive(Debug, Clone)]
@@ -22,15 +23,13 @@ pub struct Str {
 impl Str {
     /// The place of some bytes of the string in the recipe's text.
     ///
-    /// Exact for strings without escapes; the whole literal where an escape moves things.
-    pub fn place(&self, source: &str, at: &Range<usize>) -> Span {
-        let literal = source.get(self.span.clone()).unwrap_or_default();
-        match literal.find(&self.value) {
-            Some(offset) if !self.value.is_empty() => {
-                let start = self.span.start + offset;
-                start + at.start..start + at.end
-            }
-            _ => self.span.clone(),
+    /// The whole literal where the value was not written as a string.
+    pub fn place(&self, sources: &Sources, at: &Range<usize>) -> Span {
+        let written = literal::Literal::of(sources.slice(&self.span));
+        let place = written.and_then(|written| Some(written.offset(at.start)?..written.offset(at.end)?));
+        match place {
+            Some(place) => self.span.start + place.start..self.span.start + place.end,
+            None => self.span.clone(),
         }
     }
 }

@@ -1,10 +1,11 @@
 //! What `${…}` stands for.
 //!
-//! The value of a variable, strongest first: `--set`, `PIPELINE_VAR_*`, the target's `vars`, `[vars]`.
+//! The value of a variable, strongest first: `--set`, `--var-file` (the last one first), `PIPELINE_VAR_*`, the target's
+//! `vars`, `[vars]`.
 
 use std::collections::BTreeMap;
 
-use super::{Recipe, Str};
+use super::{Recipe, Str, TargetSpec, Variable};
 use crate::diag::Diagnostic;
 use crate::interp::{Name, Piece, TargetField, Template};
 use crate::plan::{Part, Text};
@@ -16,7 +17,7 @@ use crate::source::Span;
 pub struct Given {
     /// `--set NAME=VALUE`
     pub set: BTreeMap<String, String>,
-    /// `PIPELINE_VAR_NAME=VALUE`
+    /// `PIPELINE_VAR_NAME=VALUE`, by what follows the prefix.
     pub env_vars: BTreeMap<String, String>,
     /// The values of the variables in `[env] pass`.
     pub env: BTreeMap<String, String>,
@@ -24,11 +25,40 @@ pub struct Given {
     pub recipe_commit: Option<String>,
 }
 
+/// Where the value of a variable comes from, when it is not from the recipe.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Origin {
+    /// `--set`
+    Set,
+    /// A file with values, at this place.
+    File(Span),
+    /// The environment variable of this name.
+    Environment(String),
+}
+
+/// The name of a variable as part of an environment variable's: `app-tag` is `APP_TAG`.
+pub(super) fn in_environment(name: &str) -> String {
+    name.chars().map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_uppercase() } else { '_' }).collect()
+}
+
+/// A target in one cell of the matrix.
+#[derive(Clone, Copy)]
+pub struct Member<'v> {
+    /// Its name, with the values of the matrix in it.
+    pub name: &'v str,
+    /// Its platform; none while that is being found out.
+    pub platform: Option<&'v Platform>,
+    /// What the recipe says of the target; nothing of the implicit one.
+    pub spec: Option<&'v TargetSpec>,
+    /// The values of the axes, in their order.
+    pub cell: &'v [String],
+}
+
 /// For which target and node a value is asked, and where outputs of steps are found.
 #[derive(Clone, Copy)]
 pub struct View<'v> {
-    /// The target's name and platform.
-    pub target: Option<(&'v str, &'v Platform)>,
+    /// The target.
+    pub target: Option<Member<'v>>,
     /// The node's name.
     pub node: Option<&'v str>,
     /// The value of `steps.ID.OUTPUT`, or why there is none and perhaps what to write instead.
@@ -111,7 +141,7 @@ impl Values<'_> {
             let (next, place) = match piece {
                 Piece::Literal(literal) => (Text::from(literal.as_str()), string.span.clone()),
                 Piece::Name(name, at) => {
-                    let place = string.place(self.recipe.source.text(), at);
+                    let place = string.place(&self.recipe.files.sources, at);
                     (self.evaluate_name(name, &place, view, walk)?, place)
                 }
             };
@@ -145,18 +175,17 @@ impl Values<'_> {
             |message: String, label: &str| Diagnostic::error("spec::no-value", message).at(place, label);
         match name {
             Name::Var(var) => self.variable(var, place, view, walk),
-            Name::Target(field) => {
-                let Some((target, platform)) = view.target else {
-                    return Err(refuse(format!("`{name}` has no value here"), "there is no one target")
-                        .help("a step that runs once has no target; set `scope = \"target\"` if it should run for each"));
-                };
-                Ok(match field {
-                    TargetField::Name => target.into(),
-                    TargetField::Platform => platform.to_string().into(),
-                    TargetField::Os => platform.os().into(),
-                    TargetField::Arch => platform.arch().into(),
-                    TargetField::Variant => platform.variant().unwrap_or_default().into(),
-                })
+            Name::Target(_) | Name::Matrix(_) if view.target.is_none() => {
+                Err(refuse(format!("`{name}` has no value here"), "there is no one target").help(
+                    "a step that runs once has no target; set `scope = \"target\"` if it should run for each",
+                ))
+            }
+            Name::Target(field) => target(*field, place, view),
+            Name::Matrix(axis) => {
+                let at = self.recipe.matrix.axes.iter().position(|known| known.name.value == *axis);
+                let value = at.and_then(|at| view.target?.cell.get(at));
+                // An unknown axis was reported when the recipe was read.
+                value.map(|value| value.as_str().into()).ok_or_else(Diagnostic::reported)
             }
             // A variable that holds one of these was reported when the recipe was read.
             Name::NodeName | Name::Step { .. } if !walk.within.is_empty() => Err(Diagnostic::reported()),
@@ -183,9 +212,24 @@ impl Values<'_> {
         }
     }
 
+    /// The value that is given to a variable from outside, and where.
+    pub fn given(&self, var: &str) -> Option<(&str, Origin)> {
+        if let Some(value) = self.given.set.get(var) {
+            return Some((value, Origin::Set));
+        }
+        if let Some(value) = self.recipe.var_files.get(var) {
+            return Some((&value.value, Origin::File(value.span.clone())));
+        }
+        let folded = in_environment(var);
+        [var, &folded].into_iter().find_map(|name| {
+            let value = self.given.env_vars.get(name)?;
+            Some((value.as_str(), Origin::Environment(format!("PIPELINE_VAR_{name}"))))
+        })
+    }
+
     fn variable(&self, var: &str, place: &Span, view: View<'_>, walk: &mut Walk) -> Result<Text, Diagnostic> {
-        if let Some(value) = self.given.set.get(var).or_else(|| self.given.env_vars.get(var)) {
-            return Ok(value.as_str().into());
+        if let Some((value, _)) = self.given(var) {
+            return Ok(value.into());
         }
         if let Some(text) = walk.done.get(var) {
             return Ok(text.clone());
@@ -205,36 +249,65 @@ impl Values<'_> {
             )
             .at(place, "one too many"));
         }
-        let by_target = |target: &str| {
-            let (_, spec) = self.recipe.targets.iter().find(|(name, _)| name.value == target)?;
-            spec.vars.get(var)
-        };
-        let value = match view.target {
-            Some((target, _)) => by_target(target),
+        let by_target = match view.target {
+            Some(target) => target.spec.and_then(|spec| spec.vars.get(var)),
             None => {
-                let overridden = self.recipe.targets.iter().find(|(_, spec)| spec.vars.contains_key(var));
-                if let Some((target, spec)) = overridden {
-                    return Err(Diagnostic::error(
-                        "spec::target-variable",
-                        format!(
-                            "`vars.{var}` differs from target to target, and this does not belong to one"
-                        ),
-                    )
-                    .at(place, "which target's?")
-                    .at(&spec.vars[var].0.span, format!("set by target `{target}`"))
-                    .help("set `scope = \"target\"` on the step, or use another variable"));
-                }
+                self.same_everywhere(var, place)?;
                 None
             }
         };
-        let default = || self.recipe.vars.iter().find(|(name, _)| name.value == var).map(|(_, value)| value);
-        // An unknown one was reported when the recipe was read.
-        let Some(value) = value.or_else(default) else { return Err(Diagnostic::reported()) };
+        // An unknown one was reported when the recipe was read, one without a value when values were looked at.
+        let Some(variable) = self.recipe.var(var) else { return Err(Diagnostic::reported()) };
+        let Some(value) = by_target.or(variable.default.as_ref()) else { return Err(Diagnostic::reported()) };
         walk.within.push(var.to_owned());
         let text = self.evaluate(&value.0, view, walk)?;
         walk.within.pop();
+        check(variable, var, value.0.value.contains("${").then_some(&text), &value.0)?;
         walk.done.insert(var.to_owned(), text.clone());
         Ok(text)
+    }
+
+    /// A variable that targets set has no one value outside of them.
+    fn same_everywhere(&self, var: &str, place: &Span) -> Result<(), Diagnostic> {
+        let overridden = self.recipe.targets.iter().find(|(_, spec)| spec.vars.contains_key(var));
+        let Some((target, spec)) = overridden else { return Ok(()) };
+        Err(Diagnostic::error(
+            "spec::target-variable",
+            format!("`vars.{var}` differs from target to target, and this does not belong to one"),
+        )
+        .at(place, "which target's?")
+        .at(&spec.vars[var].0.span, format!("set by target `{target}`"))
+        .help("set `scope = \"target\"` on the step, or use another variable"))
+    }
+}
+
+fn target(field: TargetField, place: &Span, view: View<'_>) -> Result<Text, Diagnostic> {
+    let Some(target) = view.target else { return Err(Diagnostic::reported()) };
+    if field == TargetField::Name {
+        return Ok(target.name.into());
+    }
+    let platform = target.platform.ok_or_else(|| {
+        Diagnostic::error("spec::no-value", "the platform is made of itself")
+            .at(place, "known only when it is")
+            .help("use `${matrix.…}` or a variable")
+    })?;
+    Ok(match field {
+        TargetField::Name => target.name.into(),
+        TargetField::Platform => platform.to_string().into(),
+        TargetField::Os => platform.os().into(),
+        TargetField::Arch => platform.arch().into(),
+        TargetField::Variant => platform.variant().unwrap_or_default().into(),
+    })
+}
+
+/// A value that is made of others must fit its variable too; one that is not was looked at when the recipe was read.
+fn check(variable: &Variable, name: &str, made: Option<&Text>, written: &Str) -> Result<(), Diagnostic> {
+    let problem = made.and_then(Text::as_literal).and_then(|value| variable.problem(name, value));
+    match problem {
+        None => Ok(()),
+        Some((message, help)) => Err(Diagnostic::error("spec::bad-value", message)
+            .at(&written.span, "this value")
+            .maybe_help(help)),
     }
 }
 
@@ -248,7 +321,7 @@ fn literal_length(part: &Part) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::SourceFile;
+    use crate::spec::RecipeFiles;
 
     /// The value of `a<last>` where each variable is made by `next` of the one before.
     fn value(first: &str, next: &str, last: usize) -> Result<String, &'static str> {
@@ -257,8 +330,8 @@ mod tests {
             text.push_str(&format!("a{at} = '{}'\n", next.replace('@', &format!("${{vars.a{}}}", at - 1))));
         }
         text.push_str("[[step]]\nuses = 'run'\nargv = ['true']\n");
-        let source = SourceFile::new("pipeline.toml", text);
-        let recipe = crate::spec::parse(&source).0.unwrap();
+        let files = RecipeFiles::one("pipeline.toml", text);
+        let recipe = crate::spec::parse(&files).0.unwrap();
         let values = Values { recipe: &recipe, given: &Given::default() };
         let string = Str { value: format!("${{vars.a{last}}}"), span: 0..0 };
         values.word(&string, View::outside()).map_err(|error| {

@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::lower::{Lower, Lowered, Refused};
 use crate::diag::Diagnostics;
 use crate::plan::Artifact;
-use crate::spec::{COMMON_KEYS, Scope, Step, Str, read};
+use crate::spec::{COMMON_KEYS, Defaults, Scope, Step, Str, read, read_part};
 
 /// A kind of step: a name, a line of description, and the type of its configuration.
 ///
@@ -92,6 +92,8 @@ pub trait AnyKind: Sync {
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
     /// Reads the kind's own keys of a step.
     fn configure(&self, step: &Step<'_>, diagnostics: &mut Diagnostics) -> Option<Box<dyn StepBody>>;
+    /// Looks for what is wrong with defaults of the kind's own keys.
+    fn check_defaults(&self, defaults: &Defaults<'_>, diagnostics: &mut Diagnostics);
 }
 
 impl<K: StepKind> AnyKind for K {
@@ -127,5 +129,10 @@ impl<K: StepKind> AnyKind for K {
         };
         let spec: K::Spec = read(&step.table, &step.span, &what, &COMMON_KEYS, diagnostics)?;
         Some(Box::new(spec))
+    }
+
+    fn check_defaults(&self, defaults: &Defaults<'_>, diagnostics: &mut Diagnostics) {
+        let what = format!("`[defaults.{}]`", defaults.kind);
+        read_part::<K::Spec>(&defaults.table, &defaults.kind.span, &what, &COMMON_KEYS, diagnostics);
     }
 }

@@ -260,8 +260,8 @@ impl<'p> Lower<'p> {
 
     /// The platform of the instance's target.
     pub fn platform(&mut self) -> Result<Platform, Refused> {
-        match self.view.target {
-            Some((_, platform)) => Ok(platform.clone()),
+        match self.view.target.and_then(|target| target.platform) {
+            Some(platform) => Ok(platform.clone()),
             None => Err(self.refuse(
                 Diagnostic::error(
                     "plan::no-target",

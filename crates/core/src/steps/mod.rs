@@ -11,7 +11,7 @@ pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
 pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
 
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
-use crate::spec::{Recipe, Step};
+use crate::spec::{Recipe, Step, Str};
 
 macro_rules! step_kinds {
     ($($module:ident::$kind:ident,)*) => {
@@ -55,17 +55,17 @@ pub struct Configured<'r> {
 
 /// Reads every step's own keys; reports all that is wrong.
 pub fn configure<'r>(recipe: &'r Recipe<'r>, diagnostics: &mut Diagnostics) -> Vec<Configured<'r>> {
+    // First, so that what is wrong with them is told of them and not of each step that they reach.
+    for defaults in &recipe.defaults {
+        match find(&defaults.kind.value) {
+            Some(kind) => kind.check_defaults(defaults, diagnostics),
+            None => diagnostics.push(unknown(&defaults.kind)),
+        }
+    }
     let mut configured = Vec::new();
     for step in &recipe.steps {
         let Some(kind) = find(&step.uses.value) else {
-            let names = KINDS.iter().flat_map(|kind| kind.aliases().iter().copied().chain([kind.name()]));
-            diagnostics.push(
-                Diagnostic::error("spec::unknown-kind", format!("no step kind is called `{}`", step.uses))
-                    .at(&step.uses.span, "unknown kind")
-                    .help(did_you_mean(&step.uses.value, names).unwrap_or_else(|| {
-                        format!("the kinds are {}", list_names(KINDS.iter().map(|kind| kind.name())))
-                    })),
-            );
+            diagnostics.push(unknown(&step.uses));
             continue;
         };
         if let Some(body) = kind.configure(step, diagnostics) {
@@ -73,4 +73,15 @@ pub fn configure<'r>(recipe: &'r Recipe<'r>, diagnostics: &mut Diagnostics) -> V
         }
     }
     configured
+}
+
+fn unknown(name: &Str) -> Diagnostic {
+    let names = KINDS.iter().flat_map(|kind| kind.aliases().iter().copied().chain([kind.name()]));
+    Diagnostic::error("spec::unknown-kind", format!("no step kind is called `{name}`"))
+        .at(&name.span, "unknown kind")
+        .help(
+            did_you_mean(&name.value, names).unwrap_or_else(|| {
+                format!("the kinds are {}", list_names(KINDS.iter().map(|kind| kind.name())))
+            }),
+        )
 }

@@ -93,7 +93,7 @@ impl StepBody for Spec {
                 let name = shown.rsplit('/').next().unwrap_or_default();
                 // Archives without a path of their own all have one name.
                 let name = if shown.starts_with(".pipeline/") {
-                    let target = cx.view.target.map_or("image", |(target, _)| target);
+                    let target = cx.view.target.map_or("image", |target| target.name);
                     format!("{}-{target}-{name}", cx.recipe)
                 } else {
                     name.to_owned()

@@ -1,11 +1,21 @@
-//! The JSON Schema of recipes and the reference of step kinds, from the same types that read them.
+//! The reference of the language and of step kinds, from the types that read recipes and their comments.
 
-use schemars::generate::SchemaSettings;
-use schemars::{JsonSchema, SchemaGenerator};
-use serde_json::{Map, Value, json};
+use serde_json::Value;
 
-use crate::spec::{Common, EnvSpec, Header, NodeSpec, Scalar, TargetSpec};
+use super::{generator, schema_of};
+use crate::spec::{Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, StorageSpec, TargetSpec, Variable};
 use crate::steps::KINDS;
+
+/// A table of `pipeline.toml` for readers.
+#[derive(Debug, Clone)]
+pub struct TableReference {
+    /// How it is written, such as `[targets.NAME]`.
+    pub name: String,
+    /// What it is for.
+    pub description: String,
+    /// Its keys, required ones first.
+    pub keys: Vec<KeyReference>,
+}
 
 /// A step kind for readers.
 #[derive(Debug, Clone)]
@@ -33,15 +43,6 @@ pub struct KeyReference {
     pub description: String,
     /// It cannot be left out.
     pub required: bool,
-}
-
-fn generator() -> SchemaGenerator {
-    // draft-07 is what editors for TOML know.
-    SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true).into_generator()
-}
-
-fn schema_of<T: JsonSchema>() -> Value {
-    T::json_schema(&mut generator()).to_value()
 }
 
 /// Every kind, in the order of the table.
@@ -139,64 +140,25 @@ fn shape(schema: &Value) -> String {
     words.join(" or ")
 }
 
-/// The JSON Schema (draft-07) of `pipeline.toml`.
-pub fn schema() -> Value {
-    let closed = |mut schema: Value| {
-        schema["additionalProperties"] = Value::Bool(false);
-        schema
-    };
-    let steps: Vec<Value> = KINDS
-        .iter()
-        .map(|kind| {
-            let mut own = kind.schema(&mut generator()).to_value();
-            let common = schema_of::<Common>();
-            let mut properties: Map<String, Value> =
-                common["properties"].as_object().cloned().unwrap_or_default();
-            properties.extend(own["properties"].as_object().cloned().unwrap_or_default());
-            let names: Vec<&str> =
-                std::iter::once(kind.name()).chain(kind.aliases().iter().copied()).collect();
-            properties.insert("uses".into(), json!({ "enum": names, "description": kind.summary() }));
-            let mut required = own["required"].as_array().cloned().unwrap_or_default();
-            required.push("uses".into());
-            own["title"] = kind.name().into();
-            own["type"] = "object".into();
-            own["properties"] = Value::Object(properties);
-            own["required"] = Value::Array(required);
-            closed(own)
-        })
-        .collect();
-    json!({
-        "$schema": "http://json-schema.org/draft-07/schema#",
-        "title": "pipeline.toml",
-        "description": "A recipe: container images from a git commit to verified on the node.",
-        "type": "object",
-        "required": ["version", "step"],
-        "additionalProperties": false,
-        "properties": {
-            "version": { "const": 1, "description": "The version of the language." },
-            "pipeline": closed(schema_of::<Header>()),
-            "vars": {
-                "type": "object",
-                "description": "Variables with their values, for `${vars.NAME}`.",
-                "additionalProperties": schema_of::<Scalar>(),
-            },
-            "targets": {
-                "type": "object",
-                "description": "What is built: one image for each.",
-                "additionalProperties": closed(schema_of::<TargetSpec>()),
-            },
-            "nodes": {
-                "type": "object",
-                "description": "Where images go.",
-                "additionalProperties": closed(schema_of::<NodeSpec>()),
-            },
-            "env": closed(schema_of::<EnvSpec>()),
-            "step": {
-                "type": "array",
-                "description": "The steps. Their order does not matter: what one makes and another needs links them.",
-                "minItems": 1,
-                "items": { "oneOf": steps },
-            },
-        },
+/// Every table but `[[step]]`, in the order in which recipes have them.
+pub fn tables() -> Vec<TableReference> {
+    let inherits = keys(&schema_of::<Inherits>());
+    let extended = |schema: &Value| [keys(schema), inherits.clone()].concat();
+    let (target, node) = (schema_of::<TargetSpec>(), schema_of::<NodeSpec>());
+    [
+        ("[pipeline]", schema_of::<Header>(), None),
+        ("[vars.NAME]", schema_of::<Variable>(), None),
+        ("[matrix]", schema_of::<Matrix>(), None),
+        ("[targets.NAME]", target.clone(), Some(extended(&target))),
+        ("[nodes.NAME]", node.clone(), Some(extended(&node))),
+        ("storage", schema_of::<StorageSpec>(), None),
+        ("[env]", schema_of::<EnvSpec>(), None),
+    ]
+    .into_iter()
+    .map(|(name, schema, own)| TableReference {
+        name: name.to_owned(),
+        description: text(&schema, "description"),
+        keys: own.unwrap_or_else(|| keys(&schema)),
     })
+    .collect()
 }

@@ -1,0 +1,272 @@
+//! Targets × matrix: which targets there are, and which of them are selected.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use globset::{Glob, GlobMatcher};
+
+use super::{Machine, Selection};
+use crate::diag::{Diagnostic, Diagnostics, list_names, nearest};
+use crate::platform::Platform;
+use crate::spec::{Matrix, Member, Recipe, Selector, Str, Values, View, takes};
+
+/// The name of the node that is this machine, for targets without nodes.
+pub(super) const HERE: &str = "here";
+
+/// The target of a recipe without targets.
+const HOST: &str = "host";
+
+/// The longest name of a target with the values of the matrix in it: it becomes part of tags and file names.
+const MAX_NAME: usize = 100;
+
+/// A selected target, in one cell of the matrix, with its selected nodes.
+#[derive(Debug)]
+pub(super) struct Target {
+    pub(super) name: String,
+    pub(super) platform: Platform,
+    pub(super) nodes: Vec<String>,
+    /// The values of the axes, in their order.
+    cell: Vec<String>,
+    /// Its index in the recipe; none for the implicit target.
+    spec: Option<usize>,
+    /// Its name in the recipe.
+    declared: String,
+}
+
+impl Target {
+    /// The target in the view of values.
+    pub(super) fn member<'v>(&'v self, recipe: &'v Recipe<'_>) -> Member<'v> {
+        Member {
+            name: &self.name,
+            platform: Some(&self.platform),
+            spec: self.spec.map(|at| &recipe.targets[at].1),
+            cell: &self.cell,
+        }
+    }
+
+    /// Selected by these terms.
+    pub(super) fn taken_by(&self, selectors: &[Selector], matrix: &Matrix) -> bool {
+        takes(selectors, &[self.name.as_str(), self.declared.as_str()], |axis| self.value(axis, matrix))
+    }
+
+    fn value(&self, axis: &str, matrix: &Matrix) -> Option<&str> {
+        let at = matrix.axes.iter().position(|known| known.name.value == axis)?;
+        self.cell.get(at).map(String::as_str)
+    }
+}
+
+pub(super) fn globs(patterns: &[String], what: &str, diagnostics: &mut Diagnostics) -> Vec<GlobMatcher> {
+    let mut matchers = Vec::new();
+    for pattern in patterns {
+        match Glob::new(pattern) {
+            Ok(glob) => matchers.push(glob.compile_matcher()),
+            Err(error) => diagnostics.push(bad_pattern(pattern, what, &error.kind().to_string())),
+        }
+    }
+    matchers
+}
+
+fn bad_pattern(pattern: &str, what: &str, problem: &str) -> Diagnostic {
+    Diagnostic::error("select::bad-pattern", format!("`{pattern}` is no pattern for {what}: {problem}"))
+}
+
+fn nothing(what: &str, pattern: &str, help: String) -> Diagnostic {
+    Diagnostic::error("select::nothing", format!("no {what} matches `{pattern}`")).help(help)
+}
+
+/// The selected targets; one for this machine where the recipe has none.
+pub(super) fn targets(
+    values: &Values<'_>,
+    selection: &Selection,
+    machine: &Machine<'_>,
+    diagnostics: &mut Diagnostics,
+) -> Option<Vec<Target>> {
+    let before = diagnostics.len();
+    let all = all(values, machine, diagnostics);
+    if diagnostics.len() > before {
+        return None;
+    }
+    let mut targets = by_terms(all, &selection.targets, &values.recipe.matrix, diagnostics);
+    by_nodes(&mut targets, &selection.nodes, diagnostics);
+    (diagnostics.len() == before).then_some(targets)
+}
+
+/// Every target in every cell of the matrix.
+fn all(values: &Values<'_>, machine: &Machine<'_>, diagnostics: &mut Diagnostics) -> Vec<Target> {
+    let recipe = values.recipe;
+    let mut targets = Vec::new();
+    let mut seen: BTreeMap<String, &Str> = BTreeMap::new();
+    for (index, (name, spec)) in recipe.targets.iter().enumerate() {
+        if spec.nodes.as_ref().is_some_and(Vec::is_empty) {
+            diagnostics.push(
+                Diagnostic::error("plan::no-nodes", format!("target `{name}` has an empty list of nodes"))
+                    .at(&name.span, "no step would reach a node")
+                    .help("name its nodes, or leave `nodes` out for this machine"),
+            );
+        }
+        let nodes = match &spec.nodes {
+            Some(nodes) => nodes.iter().map(|node| node.value.clone()).collect(),
+            None => vec![HERE.into()],
+        };
+        for cell in recipe.matrix.cells(&name.value) {
+            let cell: Vec<String> = cell.into_iter().map(str::to_owned).collect();
+            let full = full_name(&name.value, &cell);
+            if let Err(problem) = check_name(&full, name, &mut seen, recipe) {
+                diagnostics.push(problem);
+            }
+            let member = Member { name: &full, platform: None, spec: Some(spec), cell: &cell };
+            match platform(values, &spec.platform, View { target: Some(member), ..View::outside() }) {
+                Ok(platform) => targets.push(Target {
+                    name: full,
+                    platform,
+                    nodes: Clone::clone(&nodes),
+                    cell,
+                    spec: Some(index),
+                    declared: name.value.clone(),
+                }),
+                Err(diagnostic) => diagnostics.push(diagnostic),
+            }
+        }
+    }
+    if recipe.targets.is_empty() {
+        targets.extend(recipe.matrix.cells(HOST).into_iter().map(|cell| {
+            let cell: Vec<String> = cell.into_iter().map(str::to_owned).collect();
+            Target {
+                name: full_name(HOST, &cell),
+                platform: machine.platform.clone(),
+                nodes: vec![HERE.into()],
+                cell,
+                spec: None,
+                declared: HOST.into(),
+            }
+        }));
+    }
+    if let Some(axis) = recipe.matrix.axes.first()
+        && targets.is_empty()
+        && !diagnostics.has_errors()
+    {
+        diagnostics.push(
+            Diagnostic::error("spec::empty-matrix", "`exclude` leaves nothing of the matrix")
+                .at(&axis.name.span, "no combination is left")
+                .help("take an entry out of `exclude`"),
+        );
+    }
+    targets
+}
+
+fn full_name(target: &str, cell: &[String]) -> String {
+    std::iter::once(target).chain(cell.iter().map(String::as_str)).collect::<Vec<_>>().join("-")
+}
+
+/// Two targets can come to have one name: `a` with `b-c`, and `a-b` with `c`.
+fn check_name<'r>(
+    full: &str,
+    name: &'r Str,
+    seen: &mut BTreeMap<String, &'r Str>,
+    recipe: &Recipe<'_>,
+) -> Result<(), Diagnostic> {
+    let Some(axis) = recipe.matrix.axes.last() else { return Ok(()) };
+    if full.len() > MAX_NAME {
+        return Err(Diagnostic::error(
+            "spec::bad-name",
+            format!("the target `{full}` of the matrix has a name of more than {MAX_NAME} characters"),
+        )
+        .at(&name.span, "this target")
+        .help("use shorter values or fewer axes"));
+    }
+    match seen.insert(full.to_lowercase(), name) {
+        None => Ok(()),
+        Some(first) => Err(Diagnostic::error(
+            "spec::duplicate-id",
+            format!("two targets of the matrix would both be called `{full}`"),
+        )
+        .at(&name.span, "one is of this target")
+        .at(&first.span, "the other of this one")
+        .help(format!("rename a target, or change the values of `{}`", axis.name))),
+    }
+}
+
+/// Keeps what the terms of the command line select.
+fn by_terms(
+    targets: Vec<Target>,
+    terms: &[String],
+    matrix: &Matrix,
+    diagnostics: &mut Diagnostics,
+) -> Vec<Target> {
+    let mut selectors = Vec::new();
+    for term in terms {
+        let selector = match Selector::parse(term) {
+            Ok(selector) => selector,
+            Err(problem) => {
+                diagnostics.push(bad_pattern(term, "target", &problem));
+                continue;
+            }
+        };
+        if !targets.iter().any(|target| target.taken_by(std::slice::from_ref(&selector), matrix)) {
+            let axes: Vec<&str> = matrix.axes.iter().map(|axis| axis.name.value.as_str()).collect();
+            let help = match selector.axis() {
+                Some((axis, _)) if !axes.contains(&axis) => match nearest(axis, axes.iter().copied()) {
+                    Some(near) => format!("did you mean the axis `{near}`?"),
+                    None if axes.is_empty() => "the recipe has no `[matrix]`".into(),
+                    None => format!("the axes are {}", list_names(&axes)),
+                },
+                Some((axis, _)) => {
+                    let values: BTreeSet<&str> =
+                        targets.iter().filter_map(|target| target.value(axis, matrix)).collect();
+                    format!("`{axis}` has {}", some(values.into_iter()))
+                }
+                None => format!("the recipe has {}", some(targets.iter().map(|target| target.name.as_str()))),
+            };
+            diagnostics.push(nothing("target", term, help));
+        }
+        selectors.push(selector);
+    }
+    let before = targets.len();
+    let shown = some(targets.iter().map(|target| target.name.as_str()));
+    let kept: Vec<Target> =
+        targets.into_iter().filter(|target| target.taken_by(&selectors, matrix)).collect();
+    if kept.is_empty() && before > 0 && !diagnostics.has_errors() {
+        diagnostics.push(nothing("target", &terms.join(" "), format!("the recipe has {shown}")));
+    }
+    kept
+}
+
+/// Names for a message, not all of thousands.
+fn some<'n>(names: impl Iterator<Item = &'n str>) -> String {
+    const SHOWN: usize = 20;
+    let names: Vec<&str> = names.collect();
+    let more = names.len().checked_sub(SHOWN).filter(|more| *more > 0);
+    let list = list_names(names.iter().take(SHOWN));
+    more.map_or_else(|| list.clone(), |more| format!("{list} … and {more} more"))
+}
+
+/// Keeps the nodes that the patterns select, and the targets that still have one.
+fn by_nodes(targets: &mut Vec<Target>, patterns: &[String], diagnostics: &mut Diagnostics) {
+    if patterns.is_empty() {
+        return;
+    }
+    let matchers = globs(patterns, "node", diagnostics);
+    let all: BTreeSet<&str> =
+        targets.iter().flat_map(|target| target.nodes.iter().map(String::as_str)).collect();
+    for (matcher, pattern) in matchers.iter().zip(patterns) {
+        if !all.iter().any(|node| matcher.is_match(node)) {
+            diagnostics.push(nothing(
+                "node",
+                pattern,
+                format!("the recipe has {}", some(all.iter().copied())),
+            ));
+        }
+    }
+    for target in &mut *targets {
+        target.nodes.retain(|node| matchers.iter().any(|matcher| matcher.is_match(node)));
+    }
+    targets.retain(|target| !target.nodes.is_empty());
+}
+
+pub(super) fn platform(values: &Values<'_>, text: &Str, view: View<'_>) -> Result<Platform, Diagnostic> {
+    let word = values.word(text, view)?;
+    Platform::parse(&word).map_err(|error| {
+        Diagnostic::error("spec::unknown-platform", error.to_string())
+            .at(&text.span, "this platform")
+            .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?")))
+    })
+}

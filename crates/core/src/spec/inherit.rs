@@ -1,0 +1,193 @@
+//! `extends`: targets and nodes that take what others say.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use schemars::JsonSchema;
+use toml::de::{DeTable, DeValue};
+
+use super::merge::lay;
+use super::shape;
+use super::text::Str;
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+
+/// The keys by which targets and nodes take over what others say.
+#[derive(Debug, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+#[expect(dead_code, reason = "read by hand, before the tables are merged; described here")]
+pub struct Inherits {
+    /// Takes the keys of these, the later over the earlier; its own over theirs. Tables are merged key by key,
+    /// everything else is replaced.
+    extends: Option<Bases>,
+    /// Only there to be extended: needs not be complete, and nothing is made of it.
+    r#abstract: Option<bool>,
+}
+
+/// One name or several.
+#[derive(Debug, JsonSchema)]
+#[serde(untagged)]
+#[expect(dead_code, reason = "see `Inherits`")]
+enum Bases {
+    One(String),
+    Several(Vec<String>),
+}
+
+/// Read here, and not by the entry itself.
+pub(super) const KEYS: [&str; 2] = ["extends", "abstract"];
+
+/// What an entry does not take over.
+const OWN: [&str; 3] = ["extends", "abstract", "description"];
+
+/// The longest way up.
+const MAX_DEPTH: usize = 64;
+
+/// An entry with what it takes over.
+#[derive(Debug)]
+pub(super) struct Entry<'i> {
+    pub(super) name: Str,
+    pub(super) table: DeTable<'i>,
+    pub(super) is_abstract: bool,
+}
+
+struct Resolver<'t, 'i> {
+    table: &'t DeTable<'i>,
+    what: &'t str,
+    done: BTreeMap<String, DeTable<'i>>,
+    order: Vec<String>,
+    extended: BTreeSet<String>,
+    diagnostics: &'t mut Diagnostics,
+}
+
+/// All entries that are tables, those that others extend before those.
+pub(super) fn resolve<'i>(table: &DeTable<'i>, what: &str, diagnostics: &mut Diagnostics) -> Vec<Entry<'i>> {
+    let mut resolver = Resolver {
+        table,
+        what,
+        done: BTreeMap::new(),
+        order: Vec::new(),
+        extended: BTreeSet::new(),
+        diagnostics,
+    };
+    let mut names: Vec<_> = table.iter().map(|(key, _)| (key.span().start, key.get_ref().as_ref())).collect();
+    names.sort_unstable();
+    for (_, name) in names {
+        resolver.visit(name, &mut Vec::new());
+    }
+    let Resolver { mut done, order, extended, diagnostics, .. } = resolver;
+    let mut entries = Vec::new();
+    for name in order {
+        let (Some((key, own)), Some(mut merged)) = (table.get_key_value(name.as_str()), done.remove(&name))
+        else {
+            continue;
+        };
+        let is_abstract = own.get_ref().as_table().is_some_and(|own| flag(own, what, &name, diagnostics));
+        let name = Str { value: name, span: key.span() };
+        if is_abstract && !extended.contains(&name.value) {
+            diagnostics.push(
+                Diagnostic::warning(
+                    "spec::unused-base",
+                    format!("no {what} extends the abstract {what} `{name}`"),
+                )
+                .at(&name.span, "nobody takes this over"),
+            );
+        }
+        for key in KEYS {
+            merged.remove(key);
+        }
+        entries.push(Entry { name, table: merged, is_abstract });
+    }
+    entries
+}
+
+/// `abstract = true`.
+fn flag(own: &DeTable<'_>, what: &str, name: &str, diagnostics: &mut Diagnostics) -> bool {
+    let Some(value) = own.get("abstract") else { return false };
+    value.get_ref().as_bool().unwrap_or_else(|| {
+        let is = shape::what(value.get_ref());
+        diagnostics.push(
+            Diagnostic::error(
+                "spec::wrong-type",
+                format!("`abstract` of {what} `{name}` must be `true` or `false`, not {is}"),
+            )
+            .at(&value.span(), "this value"),
+        );
+        true
+    })
+}
+
+impl<'i> Resolver<'_, 'i> {
+    /// Puts an entry below `done`, after all that it extends. `within` are the names on the way to it.
+    fn visit(&mut self, name: &str, within: &mut Vec<String>) {
+        if self.done.contains_key(name) {
+            return;
+        }
+        let Some(own) = self.table.get(name).and_then(|value| value.get_ref().as_table()) else { return };
+        within.push(name.to_owned());
+        let mut merged = DeTable::new();
+        for base in self.bases(name, own) {
+            let known = self.table.get(base.value.as_str());
+            if let Some(at) = within.iter().position(|outer| *outer == base.value) {
+                let round = within[at..].iter().chain([&base.value]);
+                let message = format!("{}s extend each other: {}", self.what, list_names(round));
+                self.refuse(
+                    "spec::extends-cycle",
+                    message,
+                    &base,
+                    "goes round in a circle",
+                    "take one of them out",
+                );
+            } else if known.is_none() {
+                let names: Vec<&str> = self.table.keys().map(|key| key.get_ref().as_ref()).collect();
+                let help = did_you_mean(&base.value, names.iter().copied())
+                    .unwrap_or_else(|| format!("known {}s: {}", self.what, list_names(&names)));
+                let message = format!("{} `{name}` extends the unknown {} `{base}`", self.what, self.what);
+                self.refuse("spec::unknown-base", message, &base, &format!("no such {}", self.what), &help);
+            } else if within.len() == MAX_DEPTH {
+                let message = format!("{}s extend each other at most {MAX_DEPTH} deep", self.what);
+                self.refuse(
+                    "spec::too-deep",
+                    message,
+                    &base,
+                    "one too many",
+                    "name the common ones directly",
+                );
+            } else {
+                self.visit(&base.value, within);
+                self.extended.insert(base.value.clone());
+                if let Some(taken) = self.done.get(&base.value) {
+                    let mut taken = taken.clone();
+                    for key in OWN {
+                        taken.remove(key);
+                    }
+                    lay(&mut merged, taken);
+                }
+            }
+        }
+        within.pop();
+        lay(&mut merged, own.clone());
+        self.done.insert(name.to_owned(), merged);
+        self.order.push(name.to_owned());
+    }
+
+    fn bases(&mut self, name: &str, own: &DeTable<'i>) -> Vec<Str> {
+        let Some(value) = own.get("extends") else { return Vec::new() };
+        let string = |value: &toml::Spanned<DeValue<'i>>| {
+            Some(Str { value: value.get_ref().as_str()?.to_owned(), span: value.span() })
+        };
+        let names = match value.get_ref() {
+            DeValue::Array(several) => several.iter().map(string).collect(),
+            _ => string(value).map(|one| vec![one]),
+        };
+        names.unwrap_or_else(|| {
+            let is = shape::what(value.get_ref());
+            let message =
+                format!("`extends` of {} `{name}` must be a name or an array of names, not {is}", self.what);
+            self.diagnostics
+                .push(Diagnostic::error("spec::wrong-type", message).at(&value.span(), "this value"));
+            Vec::new()
+        })
+    }
+
+    fn refuse(&mut self, code: &'static str, message: String, base: &Str, label: &str, help: &str) {
+        self.diagnostics.push(Diagnostic::error(code, message).at(&base.span, label).help(help));
+    }
+}

@@ -1,0 +1,439 @@
+//! The merged table, read: each of its tables by the type that describes it, each string taken apart.
+
+use std::collections::BTreeMap;
+
+use toml::de::{DeTable, DeValue};
+
+use super::document::{Scalars, exact, scalar};
+use super::files::RecipeFiles;
+use super::inherit::{self, Entry, KEYS};
+use super::layers::{self, TABLES};
+use super::matrix::{self, Matrix};
+use super::merge::lay;
+use super::read::{read, read_part};
+use super::resolved::ResolvedTables;
+use super::text::Str;
+use super::variable::Variable;
+use super::{COMMON_KEYS, Common, Defaults, Lost, Recipe, Step, shape};
+use crate::diag::{Diagnostic, Diagnostics, nearest};
+use crate::interp::{Name, Template};
+use crate::source::Span;
+
+/// The recipe in a merged table.
+pub(super) fn recipe<'s>(
+    files: &'s RecipeFiles,
+    root: DeTable<'s>,
+    diagnostics: &mut Diagnostics,
+) -> Recipe<'s> {
+    let reader = Reader { files };
+    let mut lost = Lost { more: !files.diagnostics.is_empty(), ..Lost::default() };
+    let header = reader.one(&root, "pipeline", &mut lost, diagnostics).unwrap_or_default();
+    let env = reader.one(&root, "env", &mut lost, diagnostics).unwrap_or_default();
+    let vars = reader.vars(&root, &mut lost, diagnostics);
+    let var_files = reader.var_files(diagnostics);
+    let matrix = reader.matrix(&root, diagnostics);
+    let mut resolved = ResolvedTables::default();
+    let kept = &mut resolved.targets;
+    let targets = reader.named(&root, "targets", "target", kept, &mut lost.targets, diagnostics);
+    let nodes = reader.named(&root, "nodes", "node", &mut resolved.nodes, &mut lost.nodes, diagnostics);
+    let defaults = reader.defaults(&root, diagnostics);
+    let steps = reader.steps(&root, &defaults, &mut lost, diagnostics);
+    lost.more |= ["vars", "matrix", "targets", "nodes", "defaults"]
+        .iter()
+        .any(|key| root.get(*key).is_some_and(|value| !value.get_ref().is_table()));
+    Recipe {
+        files,
+        header,
+        vars,
+        var_files,
+        matrix,
+        targets,
+        nodes,
+        env,
+        defaults,
+        steps,
+        root,
+        resolved,
+        sound: false,
+        lost,
+    }
+}
+
+struct Reader<'s> {
+    files: &'s RecipeFiles,
+}
+
+impl Reader<'_> {
+    fn table<'t, 'i>(
+        root: &'t DeTable<'i>,
+        key: &str,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<(&'t DeTable<'i>, Span)> {
+        let value = root.get(key)?;
+        match value.get_ref() {
+            DeValue::Table(table) => Some((table, value.span())),
+            other => {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::wrong-type",
+                        format!("`{key}` must be a table, not {}", shape::what(other)),
+                    )
+                    .at(&value.span(), "this value")
+                    .help(format!("write `[{key}]`")),
+                );
+                None
+            }
+        }
+    }
+
+    fn one<T>(
+        &self,
+        root: &DeTable<'_>,
+        key: &str,
+        lost: &mut Lost,
+        diagnostics: &mut Diagnostics,
+    ) -> Option<T>
+    where
+        T: serde::de::DeserializeOwned + schemars::JsonSchema,
+    {
+        let table = Self::table(root, key, diagnostics);
+        let read = table.and_then(|(table, span)| {
+            let _ = self.templates(&DeValue::Table(table.clone()), &span, diagnostics);
+            read(table, &span, &format!("`[{key}]`"), &[], diagnostics)
+        });
+        lost.more |= read.is_none() && root.get(key).is_some();
+        read
+    }
+
+    fn vars(
+        &self,
+        root: &DeTable<'_>,
+        lost: &mut Lost,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<(Str, Variable)> {
+        let Some((table, _)) = Self::table(root, "vars", diagnostics) else { return Vec::new() };
+        let mut vars = Vec::new();
+        for (key, value) in table {
+            let name = Str { value: key.get_ref().to_string(), span: key.span() };
+            let _ = self.templates(value.get_ref(), &value.span(), diagnostics);
+            let DeValue::Table(inner) = value.get_ref() else {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::wrong-type",
+                        format!(
+                            "`vars.{name}` must be a string, a number or `true` or `false`, not {}",
+                            shape::what(value.get_ref())
+                        ),
+                    )
+                    .at(&value.span(), "this value"),
+                );
+                lost.vars.push(name.value);
+                continue;
+            };
+            match read::<Variable>(inner, &name.span, &format!("variable `{name}`"), &[], diagnostics) {
+                Some(mut variable) => {
+                    let values = variable.default.iter_mut().chain(&mut variable.allowed);
+                    values.for_each(|value| exact(value, &self.files.sources));
+                    vars.push((name, variable));
+                }
+                None => lost.vars.push(name.value),
+            }
+        }
+        vars.sort_by_key(|(name, _)| name.span.start);
+        vars
+    }
+
+    /// `--var-file`: names and values at the top, nothing else.
+    fn var_files(&self, diagnostics: &mut Diagnostics) -> BTreeMap<String, Str> {
+        let sources = &self.files.sources;
+        let mut values = BTreeMap::new();
+        for index in self.files.variables() {
+            let file = sources.files().nth(index);
+            let table = file.and_then(|file| layers::parse(sources, file, diagnostics));
+            for (name, value) in table.into_iter().flatten() {
+                match scalar(&value, sources) {
+                    Some(scalar) => {
+                        values.insert(name.get_ref().to_string(), scalar);
+                    }
+                    None => diagnostics.push(
+                        Diagnostic::error(
+                            "spec::wrong-type",
+                            format!(
+                                "`{}` must be a string, a number or `true` or `false`, not {}",
+                                name.get_ref(),
+                                shape::what(value.get_ref())
+                            ),
+                        )
+                        .at(&value.span(), "this value")
+                        .help("a file of variables holds lines like `tag = \"2\"`, and no tables"),
+                    ),
+                }
+            }
+        }
+        values
+    }
+
+    fn matrix(&self, root: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Matrix {
+        Self::table(root, "matrix", diagnostics)
+            .map(|(table, _)| matrix::read(table, &self.files.sources, diagnostics))
+            .unwrap_or_default()
+    }
+
+    /// `[defaults.*]`: the common keys are looked at here, the rest by the kind.
+    fn defaults<'i>(&self, root: &DeTable<'i>, diagnostics: &mut Diagnostics) -> Vec<Defaults<'i>> {
+        let Some((table, _)) = Self::table(root, "defaults", diagnostics) else { return Vec::new() };
+        let mut all = Vec::new();
+        for (kind, value) in table {
+            let kind = Str { value: kind.get_ref().to_string(), span: kind.span() };
+            let DeValue::Table(inner) = value.get_ref() else {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::wrong-type",
+                        format!("`defaults.{kind}` must be a table, not {}", shape::what(value.get_ref())),
+                    )
+                    .at(&value.span(), "this value")
+                    .help(format!("write `[defaults.{kind}]` and keys of steps below it")),
+                );
+                continue;
+            };
+            let _ = self.templates(value.get_ref(), &value.span(), diagnostics);
+            let mut inner = inner.clone();
+            for key in ["id", "uses"] {
+                if let Some((key, _)) = inner.remove_entry(key) {
+                    diagnostics.push(
+                        Diagnostic::error(
+                            "spec::unknown-key",
+                            format!("`{}` cannot be a default", key.get_ref()),
+                        )
+                        .at(&key.span(), "each step has its own")
+                        .help("take it out"),
+                    );
+                }
+            }
+            let others = other_keys(&inner);
+            let others: Vec<&str> = others.iter().map(String::as_str).collect();
+            let _ = read::<Common>(&inner, &kind.span, &format!("`[defaults.{kind}]`"), &others, diagnostics);
+            all.push(Defaults { kind, table: inner });
+        }
+        all.sort_by_key(|defaults| defaults.kind.span.start);
+        all
+    }
+
+    /// `[targets.*]` and `[nodes.*]`, those that are not only extended.
+    fn named<'i, T>(
+        &self,
+        root: &DeTable<'i>,
+        key: &str,
+        what: &str,
+        kept: &mut Vec<(Str, DeTable<'i>)>,
+        lost: &mut Vec<String>,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<(Str, T)>
+    where
+        T: serde::de::DeserializeOwned + schemars::JsonSchema + Scalars,
+    {
+        let Some((table, _)) = Self::table(root, key, diagnostics) else { return Vec::new() };
+        for (name, value) in table.iter().filter(|(_, value)| !value.get_ref().is_table()) {
+            diagnostics.push(
+                Diagnostic::error(
+                    "spec::wrong-type",
+                    format!(
+                        "{what} `{}` must be a table, not {}",
+                        name.get_ref(),
+                        shape::what(value.get_ref())
+                    ),
+                )
+                .at(&value.span(), "this value")
+                .help(format!("write `[{key}.{}]`", name.get_ref())),
+            );
+            lost.push(name.get_ref().to_string());
+        }
+        let mut entries = Vec::new();
+        for Entry { name, table, is_abstract } in inherit::resolve(table, what, diagnostics) {
+            let _ = self.templates(&DeValue::Table(table.clone()), &name.span, diagnostics);
+            let title = format!("{what} `{name}`");
+            if is_abstract {
+                read_part::<T>(&table, &name.span, &title, &KEYS, diagnostics);
+                continue;
+            }
+            match read::<T>(&table, &name.span, &title, &KEYS, diagnostics) {
+                Some(mut spec) => {
+                    spec.scalars().for_each(|value| exact(value, &self.files.sources));
+                    kept.push((name.clone(), table));
+                    entries.push((name, spec));
+                }
+                None => lost.push(name.value),
+            }
+        }
+        entries.sort_by_key(|(name, _)| name.span.start);
+        kept.sort_by_key(|(name, _)| name.span.start);
+        entries
+    }
+
+    fn steps<'i>(
+        &self,
+        root: &DeTable<'i>,
+        defaults: &[Defaults<'i>],
+        lost: &mut Lost,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<Step<'i>> {
+        let Some(value) = root.get("step") else {
+            lost.more = true;
+            let misspelt = root.iter().any(|(key, _)| {
+                !TABLES.contains(&key.get_ref().as_ref()) && nearest(key.get_ref(), TABLES) == Some("step")
+            });
+            if !misspelt {
+                let text = self.files.sources.files().next().map_or("", |file| file.text());
+                let end = text.trim_end().len();
+                diagnostics.push(
+                    Diagnostic::error("spec::no-steps", "the recipe has no steps")
+                        .at(&(end..end), "the end")
+                        .help("add a `[[step]]` with `uses = \"…\"`; `pipeline steps` lists the kinds"),
+                );
+            }
+            return Vec::new();
+        };
+        let DeValue::Array(array) = value.get_ref() else {
+            lost.more = true;
+            diagnostics.push(
+                Diagnostic::error("spec::wrong-type", "`step` must be an array of tables")
+                    .at(&value.span(), "this value")
+                    .help("write `[[step]]`, with two brackets, before each step"),
+            );
+            return Vec::new();
+        };
+        let mut steps = Vec::new();
+        for element in array {
+            let span = element.span();
+            let DeValue::Table(table) = element.get_ref() else {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::wrong-type",
+                        format!("a step must be a table, not {}", shape::what(element.get_ref())),
+                    )
+                    .at(&span, "this value")
+                    .help("write `[[step]]` and its keys below it"),
+                );
+                lost.more = true;
+                continue;
+            };
+            let table = &with_defaults(table, defaults);
+            let names = self.templates(&DeValue::Table(table.clone()), &span, diagnostics);
+            let kind_keys = other_keys(table);
+            let kind_keys: Vec<&str> = kind_keys.iter().map(String::as_str).chain(["uses"]).collect();
+            let id = table
+                .get("id")
+                .and_then(|id| Some(Str { value: id.get_ref().as_str()?.to_owned(), span: id.span() }));
+            let Some(uses) = Self::uses(table, &span, diagnostics) else {
+                lost.steps.extend(id.map(|id| id.value));
+                lost.more = true;
+                continue;
+            };
+            let what = format!("step `{}`", id.as_ref().unwrap_or(&uses));
+            // An unknown key is reported by the kind, which knows the names that were meant.
+            let common = read::<Common>(table, &span, &what, &kind_keys, diagnostics).unwrap_or_else(|| {
+                lost.more = true;
+                Common { id: id.clone(), ..Common::default() }
+            });
+            let id = id.unwrap_or_else(|| uses.clone());
+            steps.push(Step { id, uses, common, table: table.clone(), span, names });
+        }
+        steps
+    }
+
+    fn uses(table: &DeTable<'_>, span: &Span, diagnostics: &mut Diagnostics) -> Option<Str> {
+        match table.get("uses") {
+            Some(value) if value.get_ref().is_str() => {
+                Some(Str { value: value.get_ref().as_str()?.to_owned(), span: value.span() })
+            }
+            Some(value) => {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::wrong-type",
+                        format!("`uses` must be a string, not {}", shape::what(value.get_ref())),
+                    )
+                    .at(&value.span(), "this value")
+                    .help("name a kind: `pipeline steps` lists them"),
+                );
+                None
+            }
+            None => {
+                diagnostics.push(
+                    Diagnostic::error("spec::missing-key", "a step needs the key `uses`")
+                        .at(span, "no `uses` here")
+                        .help("name a kind: `pipeline steps` lists them"),
+                );
+                None
+            }
+        }
+    }
+
+    /// Takes every string below a value apart: reports what cannot be, returns the names with their places.
+    fn templates(
+        &self,
+        value: &DeValue<'_>,
+        span: &Span,
+        diagnostics: &mut Diagnostics,
+    ) -> Vec<(Name, Span)> {
+        let mut names = Vec::new();
+        self.walk(value, span, &mut names, diagnostics);
+        names
+    }
+
+    fn walk(
+        &self,
+        value: &DeValue<'_>,
+        span: &Span,
+        names: &mut Vec<(Name, Span)>,
+        diagnostics: &mut Diagnostics,
+    ) {
+        match value {
+            DeValue::String(text) if text.contains("${") => {
+                let place = Str { value: text.to_string(), span: span.clone() };
+                match Template::parse(text) {
+                    Ok(template) => names.extend(
+                        template
+                            .names()
+                            .map(|(name, at)| (name.clone(), place.place(&self.files.sources, at))),
+                    ),
+                    Err(errors) => {
+                        for error in errors {
+                            diagnostics.push(
+                                Diagnostic::error("spec::interpolation", error.message)
+                                    .at(&place.place(&self.files.sources, &error.at), "here")
+                                    .maybe_help(error.help),
+                            );
+                        }
+                    }
+                }
+            }
+            DeValue::Array(array) => {
+                array.iter().for_each(|item| self.walk(item.get_ref(), &item.span(), names, diagnostics));
+            }
+            DeValue::Table(table) => {
+                table.values().for_each(|item| self.walk(item.get_ref(), &item.span(), names, diagnostics));
+            }
+            _ => {}
+        }
+    }
+}
+
+/// The keys of a step that its kind reads.
+fn other_keys(table: &DeTable<'_>) -> Vec<String> {
+    let keys = table.keys().map(|key| key.get_ref().to_string());
+    keys.filter(|key| !COMMON_KEYS.contains(&key.as_str())).collect()
+}
+
+/// A step over the defaults of its kind. Kinds are told apart without their case, as some are spelt in two ways.
+fn with_defaults<'i>(table: &DeTable<'i>, defaults: &[Defaults<'i>]) -> DeTable<'i> {
+    let uses = table.get("uses").and_then(|uses| uses.get_ref().as_str());
+    let found = uses.and_then(|uses| defaults.iter().find(|one| one.kind.value.eq_ignore_ascii_case(uses)));
+    match found {
+        None => table.clone(),
+        Some(found) => {
+            let mut merged = found.table.clone();
+            lay(&mut merged, table.clone());
+            merged
+        }
+    }
+}
