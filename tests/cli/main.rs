@@ -1,6 +1,7 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
+mod compose;
 mod hostile;
 mod image;
 mod kinds;
@@ -11,6 +12,7 @@ mod process;
 mod recipes;
 mod record;
 mod reference;
+mod remote;
 mod select;
 
 use std::fs;

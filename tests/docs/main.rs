@@ -91,6 +91,14 @@ fn the_reference_of_step_kinds_is_up_to_date() {
 }
 
 #[test]
+fn the_reference_of_the_language_is_up_to_date() {
+    assert!(
+        read("docs/language.md") == stdout(&["schema", "--format", "markdown"]),
+        "run: pipeline schema --format markdown > docs/language.md"
+    );
+}
+
+#[test]
 fn the_schema_is_up_to_date() {
     assert!(
         read("docs/pipeline.schema.json") == stdout(&["schema"]),

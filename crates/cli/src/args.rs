@@ -33,8 +33,8 @@ pub(crate) enum Command {
     Doctor(DoctorArgs),
     /// The reference of step kinds
     Steps(StepsArgs),
-    /// Print the JSON Schema of `pipeline.toml`
-    Schema,
+    /// Print the JSON Schema of `pipeline.toml`, or the reference of the language
+    Schema(SchemaArgs),
     /// Print a completion script for a shell
     Completions {
         /// The shell
@@ -107,6 +107,9 @@ pub(crate) struct RunArgs {
     /// Show the plan and stop
     #[arg(short = 'n', long)]
     pub(crate) dry_run: bool,
+    /// Run a recipe from a git URL without asking
+    #[arg(short, long, env = "PIPELINE_YES", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) yes: bool,
     /// Allow changes to the kernel's table of emulators, without asking
     #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_privileged: bool,
@@ -195,6 +198,22 @@ pub(crate) struct DoctorArgs {
     /// How it is shown
     #[arg(long, value_enum, default_value_t = TableFormat::Text)]
     pub(crate) format: TableFormat,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct SchemaArgs {
+    /// For editors, or for readers
+    #[arg(long, value_enum, default_value_t = SchemaFormat::Json)]
+    pub(crate) format: SchemaFormat,
+}
+
+/// See `schema --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaFormat {
+    /// JSON Schema, draft-07
+    Json,
+    /// For docs/language.md
+    Markdown,
 }
 
 #[derive(Debug, Args)]

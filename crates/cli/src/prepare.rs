@@ -147,7 +147,10 @@ fn given(
     let wants_commit = found.files.sources.files().any(|file| file.text().contains("recipe.commit"));
     Ok(Given {
         env: environment::values(&passed(recipe)),
-        recipe_commit: wants_commit.then(|| commit(&found.folder, env)).flatten(),
+        recipe_commit: match &found.fetched {
+            Some(fetched) => Some(fetched.commit.clone()),
+            None => wants_commit.then(|| commit(&found.folder, env)).flatten(),
+        },
         ..given_vars(args)?
     })
 }

@@ -68,6 +68,24 @@ const TARGET_FIELDS: [(&str, TargetField); 5] = [
     ("variant", TargetField::Variant),
 ];
 
+/// What may stand between `${` and `}`, for readers.
+pub const NAMES: [(&str, &str); 11] = [
+    (
+        "vars.NAME",
+        "the strongest of `--set`, `--var-file`, `PIPELINE_VAR_NAME`, the target's `vars`, `[vars]`",
+    ),
+    ("target.name", "the target's name; in a matrix with the values of the axes, such as `arm64-2`"),
+    ("target.platform", "its platform, such as `linux/arm/v7`"),
+    ("target.os", "the first part of it"),
+    ("target.arch", "the second part"),
+    ("target.variant", "the third part, or nothing"),
+    ("matrix.AXIS", "the target's value on an axis of the matrix"),
+    ("node.name", "the node's name, in steps that run for each node"),
+    ("recipe.commit", "the commit of the repository that holds the recipe"),
+    ("env.NAME", "an environment variable that `[env] pass` lists"),
+    ("steps.ID.OUTPUT", "what a step leaves behind; it may be known only when the step has run"),
+];
+
 const ROOTS: [&str; 7] = ["vars", "target", "matrix", "node", "recipe", "env", "steps"];
 
 /// A string that cannot be taken apart.

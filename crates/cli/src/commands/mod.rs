@@ -21,7 +21,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::List(args) => list::list(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Steps(args) => steps::steps(&args),
-        Command::Schema => schema::schema(),
+        Command::Schema(args) => schema::schema(&args),
         Command::Completions { shell } => completions::completions(shell),
         Command::Action { json, values, allow_privileged } => {
             action::action(&json, &values, allow_privileged)

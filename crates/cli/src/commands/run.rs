@@ -1,7 +1,5 @@
 //! `pipeline run`
 
-use std::io::{self, BufRead, IsTerminal, Write};
-
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
@@ -12,6 +10,7 @@ use pipeline_core::show;
 use super::doctor::table;
 use crate::args::{Progress, RunArgs};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
+use crate::recipe::Fetched;
 use crate::terminal::Plain;
 use crate::{exit_code, terminal};
 
@@ -23,6 +22,11 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     if args.dry_run {
         terminal::out(&show::text(&prepared.plan));
         return exit_code::DONE;
+    }
+    if let Some(fetched) = prepared.found.fetched.as_ref().filter(|_| !args.yes)
+        && let Err(code) = trusted(fetched, &prepared.plan)
+    {
+        return code;
     }
     match start(args, &prepared) {
         Ok(code) | Err(code) => code,
@@ -82,6 +86,21 @@ fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
     Ok(code(&summary))
 }
 
+/// Asks whether what came from elsewhere may run, when it has been seen.
+fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
+    terminal::note(&format!("{}\n", show::text(plan)));
+    let from = format!("{} at {}", terminal::clean(&fetched.url), fetched.commit);
+    let question = format!("This is the recipe from {from}, in {}.\nRun it?", fetched.root.display());
+    if terminal::confirm(&question) {
+        return Ok(());
+    }
+    terminal::error(
+        &format!("the recipe from {from} was not confirmed"),
+        Some("read the plan above, and say `--yes` to run it"),
+    );
+    Err(exit_code::USAGE)
+}
+
 /// Whether the kernel's table of emulators may be changed; asks on a terminal when it must be and nobody said so.
 fn privileged(plan: &Plan, allowed: bool) -> Result<bool, u8> {
     if allowed {
@@ -106,15 +125,10 @@ fn privileged(plan: &Plan, allowed: bool) -> Result<bool, u8> {
         return Ok(false);
     }
     let what = format!("register QEMU for {} in this machine's kernel", missing.join(", "));
-    if io::stdin().is_terminal() && io::stderr().is_terminal() {
-        terminal::note(&format!(
-            "The recipe asks to {what}, which every program on this machine will see.\nDo it? [y/N] "
-        ));
-        let _ = io::stderr().flush();
-        let mut answer = String::new();
-        if io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes") {
-            return Ok(true);
-        }
+    let question =
+        format!("The recipe asks to {what}, which every program on this machine will see.\nDo it?");
+    if terminal::confirm(&question) {
+        return Ok(true);
     }
     terminal::error(
         &format!("the recipe asks to {what}, and that is not allowed yet"),

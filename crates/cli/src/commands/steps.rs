@@ -1,7 +1,7 @@
 //! `pipeline steps`
 
 use pipeline_core::diag::{did_you_mean, list_names};
-use pipeline_core::schema::{KindReference, common_keys, kinds};
+use pipeline_core::schema::{KeyReference, KindReference, common_keys, kinds};
 
 use crate::args::{StepsArgs, StepsFormat};
 use crate::{exit_code, terminal};
@@ -53,19 +53,21 @@ fn one(kind: &KindReference) -> String {
     text
 }
 
+/// Keys as the rows of a table in Markdown.
+pub(super) fn rows(keys: &[KeyReference]) -> String {
+    keys.iter()
+        .map(|key| {
+            let required = if key.required { ", required" } else { "" };
+            let description = key.description.replace('\n', " ").replace('|', "\\|");
+            format!("| `{}` | {}{required} | {description} |\n", key.name, key.shape)
+        })
+        .collect()
+}
+
 fn markdown(kinds: &[KindReference]) -> String {
     let mut text = String::from(
         "# Step kinds\n\nMade by `pipeline steps --format markdown` from the table of kinds; a test keeps it true.\n",
     );
-    let rows = |keys: &[pipeline_core::schema::KeyReference]| {
-        keys.iter()
-            .map(|key| {
-                let required = if key.required { ", required" } else { "" };
-                let description = key.description.replace('\n', " ").replace('|', "\\|");
-                format!("| `{}` | {}{required} | {description} |\n", key.name, key.shape)
-            })
-            .collect::<String>()
-    };
     for kind in kinds {
         text += &format!(
             "\n## {}\n\n{}.\n\n`{}`\n\n{}\n\n",

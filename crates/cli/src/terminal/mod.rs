@@ -5,7 +5,7 @@ mod plain;
 mod style;
 mod table;
 
-use std::io::{self, Write};
+use std::io::{self, BufRead, IsTerminal, Write};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
@@ -24,6 +24,16 @@ pub(crate) fn out(text: &str) {
 /// Everything else, on stderr. Nobody can be told when that fails.
 pub(crate) fn note(text: &str) {
     let _ = io::stderr().lock().write_all(text.as_bytes());
+}
+
+/// Asks a question on the terminal; no where there is none to ask on.
+pub(crate) fn confirm(question: &str) -> bool {
+    if !io::stdin().is_terminal() || !io::stderr().is_terminal() {
+        return false;
+    }
+    note(&format!("{question} [y/N] "));
+    let mut answer = String::new();
+    io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
 /// An error that is about no place in a file.

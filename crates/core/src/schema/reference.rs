@@ -6,7 +6,7 @@ use super::{generator, schema_of};
 use crate::spec::{Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, StorageSpec, TargetSpec, Variable};
 use crate::steps::KINDS;
 
-/// A table of `pipeline.toml` for readers.
+/// A table of `pipeline.toml` for readers, with the keys that its type has.
 #[derive(Debug, Clone)]
 pub struct TableReference {
     /// How it is written, such as `[targets.NAME]`.
@@ -91,15 +91,21 @@ fn text(value: &Value, key: &str) -> String {
 
 /// A schema in words.
 fn shape(schema: &Value) -> String {
+    words(schema, false)
+}
+
+/// The same, of one or of many.
+fn words(schema: &Value, plural: bool) -> String {
     for key in ["oneOf", "anyOf"] {
         if let Some(list) = schema[key].as_array() {
+            let shapes = list.iter().map(|schema| words(schema, plural));
             let shapes: Vec<String> =
-                list.iter().map(shape).filter(|shape| shape != "nothing" && !shape.is_empty()).collect();
-            return shapes.join(" or ");
+                shapes.filter(|shape| shape != "nothing" && !shape.is_empty()).collect();
+            return either(&shapes);
         }
     }
     if let Some(one) = schema["allOf"].as_array().and_then(|list| list.first()) {
-        return shape(one);
+        return words(one, plural);
     }
     if let Some(constant) = schema["const"].as_str() {
         return format!("`{constant}`");
@@ -107,7 +113,7 @@ fn shape(schema: &Value) -> String {
     if let Some(values) = schema["enum"].as_array() {
         let values: Vec<String> =
             values.iter().filter_map(Value::as_str).map(|value| format!("`{value}`")).collect();
-        return values.join(" or ");
+        return either(&values);
     }
     let types: Vec<&str> = match &schema["type"] {
         Value::String(one) => vec![one],
@@ -116,42 +122,54 @@ fn shape(schema: &Value) -> String {
         }
         _ => return String::new(),
     };
-    let words: Vec<String> = types
+    let s = if plural { "s" } else { "" };
+    let shapes: Vec<String> = types
         .into_iter()
         .map(|name| match name {
-            "array" => format!("array of {}s", shape(&schema["items"])),
-            "object" => match schema["additionalProperties"].as_object() {
-                Some(_) => format!("table of {}s", shape(&schema["additionalProperties"])),
-                None => {
-                    let names: Vec<&str> = schema["properties"]
-                        .as_object()
-                        .into_iter()
-                        .flatten()
-                        .map(|(name, _)| name.as_str())
-                        .collect();
-                    format!("table `{{ {} }}`", names.join(", "))
+            "array" => format!("array{s} of {}", words(&schema["items"], true)),
+            "object" => match (schema["additionalProperties"].as_object(), &schema["properties"]) {
+                (Some(_), _) => format!("table{s} of {}", words(&schema["additionalProperties"], true)),
+                (None, Value::Object(properties)) => {
+                    let names: Vec<&str> = properties.keys().map(String::as_str).collect();
+                    format!("table{s} `{{ {} }}`", names.join(", "))
                 }
+                (None, _) => format!("table{s}"),
             },
             "null" => "nothing".into(),
-            "integer" => "whole number".into(),
-            other => other.into(),
+            "integer" => format!("whole number{s}"),
+            other => format!("{other}{s}"),
         })
         .collect();
-    words.join(" or ")
+    either(&shapes)
+}
+
+/// `a, b or c`.
+fn either(words: &[String]) -> String {
+    match words {
+        [init @ .., last] if !init.is_empty() => format!("{} or {last}", init.join(", ")),
+        _ => words.concat(),
+    }
 }
 
 /// Every table but `[[step]]`, in the order in which recipes have them.
 pub fn tables() -> Vec<TableReference> {
     let inherits = keys(&schema_of::<Inherits>());
     let extended = |schema: &Value| [keys(schema), inherits.clone()].concat();
+    let matrix = schema_of::<Matrix>();
+    let axis = KeyReference {
+        name: "AXIS".into(),
+        shape: shape(&matrix["additionalProperties"]),
+        description: "The values of an axis of this name; each becomes part of the names of targets.".into(),
+        required: false,
+    };
     let (target, node) = (schema_of::<TargetSpec>(), schema_of::<NodeSpec>());
     [
         ("[pipeline]", schema_of::<Header>(), None),
         ("[vars.NAME]", schema_of::<Variable>(), None),
-        ("[matrix]", schema_of::<Matrix>(), None),
+        ("[matrix]", matrix.clone(), Some([vec![axis], keys(&matrix)].concat())),
         ("[targets.NAME]", target.clone(), Some(extended(&target))),
         ("[nodes.NAME]", node.clone(), Some(extended(&node))),
-        ("storage", schema_of::<StorageSpec>(), None),
+        ("[nodes.NAME.storage]", schema_of::<StorageSpec>(), None),
         ("[env]", schema_of::<EnvSpec>(), None),
     ]
     .into_iter()

@@ -8,10 +8,10 @@ use serde::{Deserialize, Deserializer};
 use toml::de::DeValue;
 
 use super::text::Str;
-use crate::plan::Runtime;
+use crate::plan::{Engine, Runtime};
 use crate::source::Sources;
 
-/// `[pipeline]`
+/// What the recipe is called, and what builds its images.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct Header {
@@ -20,10 +20,12 @@ pub struct Header {
     /// One line for `pipeline list`.
     pub description: Option<String>,
     /// What builds images: `docker`, `buildx`, `podman`, `buildah`, or `auto` (the default): the first of these that works.
+    #[schemars(schema_with = "engines")]
     pub engine: Option<Str>,
 }
 
-/// `[targets.NAME]`
+/// What is built for one platform, and the nodes that get it. A recipe without targets has one, `host`, of this machine's
+/// platform.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct TargetSpec {
@@ -40,7 +42,7 @@ pub struct TargetSpec {
     pub description: Option<String>,
 }
 
-/// `[nodes.NAME]`
+/// A machine that gets images. One without `host` is this machine.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct NodeSpec {
@@ -74,7 +76,7 @@ pub struct NodeSpec {
     pub dir: Option<Str>,
 }
 
-/// `storage = { driver = "overlay", root = "/…", runroot = "/…" }`
+/// A node's containers-storage: `storage = { driver = "overlay", root = "/…", runroot = "/…" }`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct StorageSpec {
@@ -86,12 +88,18 @@ pub struct StorageSpec {
     pub runroot: Option<Str>,
 }
 
-/// `[env]`
+/// What steps see of the environment, besides a short list that is always passed.
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", default)]
 pub struct EnvSpec {
     /// Names of environment variables that steps get, and that `${env.NAME}` may use.
     pub pass: Vec<Str>,
+}
+
+/// The engines, or a string with a value in it.
+pub(crate) fn engines(_: &mut SchemaGenerator) -> Schema {
+    let names: Vec<&str> = Engine::ALL.iter().map(|engine| engine.name()).chain(["auto"]).collect();
+    json_schema!({ "anyOf": [{ "enum": names }, { "type": "string", "pattern": "\\$\\{" }] })
 }
 
 /// The value of a variable: a string, number or boolean; used as text.

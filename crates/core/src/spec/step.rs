@@ -42,7 +42,7 @@ pub struct Common {
     pub needs: Vec<Str>,
     /// `once`, `target` (each target) or `node` (each node of each target); each kind has its own default.
     pub scope: Option<Scope>,
-    /// Only for these targets.
+    /// Only for these targets: names, patterns such as `arm*`, or `AXIS=VALUE` of the matrix.
     pub targets: Option<Vec<Str>>,
     /// The longest one attempt may take, such as `"90s"`, `"15m"` or `"1h 30m"`.
     pub timeout: Option<Str>,
@@ -60,7 +60,7 @@ pub struct Common {
     pub gate: Option<bool>,
 }
 
-/// `retry = { attempts = 3, delay = "10s" }`
+/// What happens after a failure: `retry = { attempts = 3, delay = "10s" }`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RetrySpec {

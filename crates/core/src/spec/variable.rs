@@ -7,7 +7,7 @@ use super::document::Scalar;
 use super::text::Str;
 use crate::diag::{did_you_mean, one_of_names};
 
-/// `[vars.NAME]`; `NAME = VALUE` in `[vars]` is short for `NAME = { default = VALUE }`.
+/// A variable, for `${vars.NAME}`. `NAME = VALUE` in `[vars]` is short for `NAME = { default = VALUE }`.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct Variable {

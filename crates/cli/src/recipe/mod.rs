@@ -1,4 +1,6 @@
-//! Finding and reading a recipe file.
+//! Finding and reading a recipe's files.
+
+mod remote;
 
 use std::collections::BTreeMap;
 use std::fs;
@@ -10,6 +12,9 @@ use pipeline_core::source::SourceFile;
 use pipeline_core::spec::{File, RecipeFiles, Role};
 
 use crate::args::RecipeArgs;
+use remote::Remote;
+
+pub(crate) use remote::Fetched;
 
 const FILE: &str = "pipeline.toml";
 
@@ -23,6 +28,8 @@ pub(crate) struct Found {
     pub(crate) shown_folder: String,
     /// The file that is laid over the recipe because it lies beside it.
     pub(crate) local: Option<String>,
+    /// Where the recipe was fetched from, when it is not of this machine.
+    pub(crate) fetched: Option<Fetched>,
 }
 
 impl Found {
@@ -34,7 +41,11 @@ impl Found {
 
 /// Finds the recipe that the arguments name, with all that belongs to it.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
-    let (recipe, overlays) = choose(args)?;
+    let fetched = args.recipe.as_deref().and_then(Remote::parse).map(|remote| remote.fetch()).transpose()?;
+    let (recipe, overlays) = match &fetched {
+        Some(fetched) => (fetched.file.clone(), args.file.clone()),
+        None => choose(args)?,
+    };
     let local = Some(recipe.with_extension("local.toml")).filter(|local| !args.no_local && local.is_file());
     let mut given = vec![read(&recipe, Role::Recipe)?];
     for overlay in local.iter().chain(&overlays) {
@@ -48,10 +59,11 @@ pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
         Diagnostic::error("select::unreadable", format!("cannot read `{}`: {error}", parent.display()))
     })?;
     Ok(Found {
-        files: RecipeFiles::gather(&given, &included),
+        files: RecipeFiles::gather(&given, &|path| included(path, fetched.as_ref())),
         folder,
         shown_folder: parent.display().to_string(),
         local: local.map(|local| local.display().to_string()),
+        fetched,
     })
 }
 
@@ -155,8 +167,11 @@ fn read(path: &Path, role: Role) -> Result<File, Diagnostic> {
     }
 }
 
-/// Reads what another file includes.
-fn included(path: &str) -> Result<String, String> {
+/// Reads what another file includes; a fetched recipe gets no other file of this machine.
+fn included(path: &str, fetched: Option<&Fetched>) -> Result<String, String> {
+    if fetched.is_some_and(|fetched| !remote::confined(&fetched.root, Path::new(path))) {
+        return Err("it lies outside of the repository".into());
+    }
     text(Path::new(path)).map_err(|error| match error {
         Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound => "there is no such file".into(),
         Unreadable::Io(error) => error.to_string(),
