@@ -177,7 +177,7 @@ fn the_resolved_recipe_stands_on_its_own() {
 #[test]
 fn errors_name_the_file_that_they_are_in() {
     let space = space();
-    space.write("common.toml", &COMMON.replace("timeout = \"5m\"", "timeuot = \"5m\""));
+    space.write("common.toml", COMMON.replace("timeout = \"5m\"", "timeuot = \"5m\""));
     space.write("app/pipeline.local.toml", "[targets.arm64]\nplatfrom = 'x'\n");
     let (code, _, stderr) = pipeline(&space, &["check", "app"], &[]);
     assert_eq!(code, 3);
