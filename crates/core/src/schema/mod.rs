@@ -1,7 +1,7 @@
 //! The JSON Schema of recipes and the reference for readers, from the same types that read them.
 
-mod examples;
 mod reference;
+mod tidy;
 
 use schemars::generate::SchemaSettings;
 use schemars::{JsonSchema, SchemaGenerator};
@@ -75,7 +75,7 @@ pub fn schema() -> Value {
         "if": { "not": { "required": ["defaults"] } },
         "then": { "properties": { "step": { "items": { "allOf": required_keys() } } } },
     });
-    examples::add(&mut schema);
+    tidy::tidy(&mut schema);
     schema
 }
 

@@ -1,11 +1,13 @@
-//! Examples of values in the schema, from the descriptions: what stands in backticks after "such as" is one.
+//! The schema as editors like it: no `null`, which TOML has not; examples of values from the descriptions, where what stands in
+//! backticks after "such as" is one.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
-/// Gives every schema with such a description its examples.
-pub(super) fn add(schema: &mut Value) {
+/// Tidies a schema and all that are in it.
+pub(super) fn tidy(schema: &mut Value) {
     match schema {
         Value::Object(map) => {
+            without_null(map);
             let texts = map
                 .get("type")
                 .is_some_and(|kind| kind == "string" || kind.to_string().contains("\"string\""));
@@ -13,10 +15,37 @@ pub(super) fn add(schema: &mut Value) {
             if texts && !found.is_empty() && !map.contains_key("enum") {
                 map.insert("examples".into(), found.into());
             }
-            map.values_mut().for_each(add);
+            map.values_mut().for_each(tidy);
         }
-        Value::Array(list) => list.iter_mut().for_each(add),
+        Value::Array(list) => list.iter_mut().for_each(tidy),
         _ => {}
+    }
+}
+
+/// An optional key may be absent; there is no other way to say nothing.
+fn without_null(map: &mut Map<String, Value>) {
+    if let Some(Value::Array(types)) = map.get_mut("type") {
+        types.retain(|name| name != "null");
+        if let [one] = types.as_slice() {
+            let one = one.clone();
+            map.insert("type".into(), one);
+        }
+    }
+    if map.get("default").is_some_and(Value::is_null) {
+        map.remove("default");
+    }
+    if let Some(Value::Array(values)) = map.get_mut("enum") {
+        values.retain(|value| !value.is_null());
+    }
+    if let Some(Value::Array(schemas)) = map.get_mut("anyOf") {
+        schemas.retain(|schema| schema["type"] != "null");
+        if let [Value::Object(one)] = schemas.as_slice() {
+            let one = one.clone();
+            map.remove("anyOf");
+            for (key, value) in one {
+                map.entry(key).or_insert(value);
+            }
+        }
     }
 }
 
