@@ -15,6 +15,10 @@ check:
 demo *ARGS:
     scripts/demo {{ARGS}}
 
+# parse and plan beside ninja, make, just and go-task: see scripts/bench --help
+bench *ARGS:
+    scripts/bench {{ARGS}}
+
 # the lab: up, down, status, ...
 lab *ARGS:
     tests/lab/lab {{ARGS}}

@@ -32,7 +32,10 @@ targets = ["arm64"]
     lab.space.write("pipelines/two/pipeline.toml", "version = 1\n[[step]]\nuses = \"run\"\nargv = [\"a\"]\n");
     lab.space.write("pipelines/broken/pipeline.toml", "[");
     lab.space.write("pipelines/none/README", "");
-    assert_eq!(lab.output(&["list"]).must(0).stdout, "broken\none     the first\ntwo\n");
+    assert_eq!(
+        lab.output(&["list"]).must(0).stdout,
+        "broken  (has errors: `pipeline check broken`)\none     the first\ntwo\n"
+    );
     let text = lab.output(&["list", "one"]).must(0).stdout;
     for part in ["the first", "arm64  linux/arm64  edge", "edge  root@edge", "tag  2", "say  run  only arm64"]
     {
@@ -40,11 +43,15 @@ targets = ["arm64"]
     }
     let json: Value =
         serde_json::from_str(&lab.output(&["list", "--format", "json"]).must(0).stdout).unwrap();
-    assert_eq!(json["recipes"][1], serde_json::json!({ "name": "one", "description": "the first" }));
+    let one = serde_json::json!({
+        "name": "one", "description": "the first", "path": "pipelines/one/pipeline.toml", "valid": true,
+    });
+    assert_eq!(json["recipes"][1], one);
     let json: Value =
         serde_json::from_str(&lab.output(&["list", "one", "--format", "json"]).must(0).stdout).unwrap();
     assert_eq!(json["targets"][0]["nodes"][0], "edge");
-    assert_eq!(json["steps"][0], serde_json::json!({ "id": "say", "uses": "run" }));
+    let say = serde_json::json!({ "id": "say", "uses": "run", "targets": ["arm64"], "description": null });
+    assert_eq!(json["steps"][0], say);
     lab.output(&["list", "broken"]).must(3);
 }
 

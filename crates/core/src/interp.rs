@@ -22,7 +22,7 @@ pub enum Piece {
 }
 
 /// What may stand between `${` and `}`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Name {
     /// `vars.NAME`
     Var(String),
@@ -46,7 +46,7 @@ pub enum Name {
 }
 
 /// A field of `target.*`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum TargetField {
     /// The target's name.
     Name,

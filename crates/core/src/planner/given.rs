@@ -5,20 +5,21 @@ use crate::spec::{Origin, Values};
 
 pub(super) fn check(values: &Values<'_>, diagnostics: &mut Diagnostics) {
     let recipe = values.recipe;
-    let known: Vec<&str> = recipe.vars.iter().map(|(name, _)| name.value.as_str()).collect();
-    for name in values.given.set.keys().filter(|name| !recipe.declares(name)) {
-        let help = did_you_mean(name, known.iter().copied()).unwrap_or_else(|| match known.as_slice() {
-            [] => "the recipe has no `[vars]`".into(),
-            known => format!("the variables are {}", list_names(known)),
-        });
+    let known = recipe.var_names();
+    for name in values.given.set.keys().filter(|name| !known.has(name)) {
+        let help =
+            did_you_mean(name, known.list.iter().copied()).unwrap_or_else(|| match known.list.as_slice() {
+                [] => "the recipe has no `[vars]`".into(),
+                known => format!("the variables are {}", list_names(known)),
+            });
         let message = format!("`--set {name}=…`: no variable `{name}` is declared");
         diagnostics.push(Diagnostic::error("select::unknown-variable", message).help(help));
     }
     // The environment may be meant for other recipes too, so only what looks like a slip is worth a word.
     let in_environment: Vec<String> =
-        known.iter().map(|name| name.to_uppercase().replace(['-', '.'], "_")).collect();
+        known.list.iter().map(|name| name.to_uppercase().replace(['-', '.'], "_")).collect();
     for name in values.given.env_vars.keys() {
-        let used = known.contains(&name.as_str()) || in_environment.contains(name);
+        let used = known.has(name) || in_environment.contains(name);
         if let Some(near) = nearest(name, in_environment.iter().map(String::as_str)).filter(|_| !used) {
             diagnostics.push(
                 Diagnostic::warning(

@@ -41,10 +41,13 @@ pub(super) fn lower(
     // None of those that could not be lowered.
     let mut outputs: Vec<Option<Outputs>> = vec![None; members.len()];
     let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
+    let platforms: Vec<Vec<Platform>> =
+        context.members.applies.iter().map(|of| platforms(context, of)).collect();
     let mut failed = false;
     for at in order {
         let index = graph[at];
-        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, diagnostics) else {
+        let platforms = &platforms[members[index].step];
+        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, platforms, diagnostics) else {
             failed = true;
             continue;
         };
@@ -104,6 +107,7 @@ fn one(
     graph: &Graph,
     at: NodeIndex,
     outputs: &[Option<Outputs>],
+    platforms: &[Platform],
     diagnostics: &mut Diagnostics,
 ) -> Option<(Instance, Outputs, Vec<Claim>)> {
     let members = &context.members.list;
@@ -135,7 +139,6 @@ fn one(
         output: &output,
     };
     let inputs = inputs(context, graph, at, outputs);
-    let platforms = platforms(context, member.step);
     let node = match &member.node {
         Some(name) => Some(context.nodes.get(name)?),
         None => None,
@@ -149,7 +152,7 @@ fn one(
         view,
         node,
         nodes: context.nodes,
-        platforms: &platforms,
+        platforms,
         engine: context.engine,
         inputs: &inputs,
         diagnostics,
@@ -221,10 +224,10 @@ fn one(
     Some((instance, map, lowered.claims))
 }
 
-/// The platforms of the targets that a step is for, each once.
-fn platforms(context: &Context<'_>, step: usize) -> Vec<Platform> {
+/// The platforms of some targets, each once.
+fn platforms(context: &Context<'_>, targets: &[usize]) -> Vec<Platform> {
     let mut platforms = Vec::new();
-    for &target in &context.members.applies[step] {
+    for &target in targets {
         let platform = &context.members.targets[target].platform;
         if !platforms.contains(platform) {
             platforms.push(platform.clone());
@@ -233,12 +236,12 @@ fn platforms(context: &Context<'_>, step: usize) -> Vec<Platform> {
     platforms
 }
 
-fn inputs(
-    context: &Context<'_>,
+fn inputs<'o>(
+    context: &Context<'o>,
     graph: &Graph,
     at: NodeIndex,
-    outputs: &[Option<Outputs>],
-) -> BTreeMap<&'static str, Resolved> {
+    outputs: &'o [Option<Outputs>],
+) -> BTreeMap<&'static str, Resolved<'o>> {
     let member = &context.members.list[graph[at]];
     let mut inputs = BTreeMap::new();
     for input in context.configured[member.step].body.inputs() {
@@ -251,10 +254,7 @@ fn inputs(
                 && input.accepts.contains(artifact)
                 && let Some(outputs) = &outputs[producer]
             {
-                inputs.insert(
-                    input.key,
-                    Resolved { artifact: *artifact, step: step.clone(), outputs: outputs.clone() },
-                );
+                inputs.insert(input.key, Resolved { artifact: *artifact, step, outputs });
             }
         }
     }

@@ -91,19 +91,19 @@ fn build(
         engine,
     };
     // Any engine will do to find what else is wrong.
-    let lowered = lower::lower(&context(engine.flatten().unwrap_or(Engine::Buildah)), &graph, diagnostics)?;
+    let assumed = engine.flatten().unwrap_or(Engine::Buildah);
+    let lowered = lower::lower(&context(assumed), &graph, diagnostics)?;
     if diagnostics.has_errors() || !recipe.sound {
         return None;
     }
     let mut remarks = Vec::new();
-    let (graph, used) = match engine? {
-        Some(_) => lowered,
-        // Only now is the machine asked: whoever corrects a recipe needs no engine for it.
-        None => {
-            let chosen = choose(&configured, &members, machine, &mut remarks, diagnostics)?;
-            lower::lower(&context(chosen), &graph, diagnostics)?
-        }
+    // Only now is the machine asked: whoever corrects a recipe needs no engine for it.
+    let chosen = match engine? {
+        Some(engine) => engine,
+        None => choose(&configured, &members, machine, &mut remarks, diagnostics)?,
     };
+    let (graph, used) =
+        if chosen == assumed { lowered } else { lower::lower(&context(chosen), &graph, diagnostics)? };
     Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
 }
 

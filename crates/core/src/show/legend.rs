@@ -7,8 +7,8 @@
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
-use super::{quote, shown_env, shown_line, shown_word, visible};
-use crate::plan::{Action, Command, Node, Place, Plan, Text, WATCHDOG};
+use super::{push_word, quote, shown_env, shown_line, shown_word, visible};
+use crate::plan::{Action, Command, Instance, Node, NodeIndex, Place, Plan, Text, WATCHDOG};
 
 /// A script of at most this many characters is shown where it runs.
 const SHORT: usize = 100;
@@ -25,64 +25,82 @@ pub(super) struct Legend<'p> {
     envs: BTreeMap<&'p str, Env>,
     /// Long scripts, in the order in which they appear.
     scripts: Vec<&'p str>,
+    /// The place of each among them.
+    numbers: BTreeMap<&'p str, usize>,
+    /// Nodes that files are copied to, and what stands around each copy.
+    copied: BTreeMap<&'p str, Vec<Text>>,
 }
 
 impl<'p> Legend<'p> {
-    pub(super) fn new(plan: &'p Plan) -> Self {
+    /// `order` is that in which the instances are shown.
+    pub(super) fn new(plan: &'p Plan, order: &[NodeIndex]) -> Self {
+        let mut legend = Self {
+            plan,
+            envs: BTreeMap::new(),
+            scripts: Vec::new(),
+            numbers: BTreeMap::new(),
+            copied: BTreeMap::new(),
+        };
         let mut tools: BTreeMap<&str, (usize, Env)> = BTreeMap::new();
-        let mut scripts = Vec::new();
-        for command in plan.order().into_iter().flat_map(|node| commands(&plan.graph[node])) {
+        let instances = order.iter().map(|node| &plan.graph[*node]);
+        for (instance, command) in instances.flat_map(|one| commands(one).map(move |command| (one, command)))
+        {
             if let Some(tool) = command.argv.first().and_then(Text::as_literal) {
                 let (count, common) = tools.entry(tool).or_insert_with(|| (0, command.env.clone()));
                 *count += 1;
                 common.retain(|name, value| command.env.get(name) == Some(value));
             }
-            if let Some((_, script)) = script(command)
-                && !scripts.contains(&script)
+            if let Some((_, script)) = script(command) {
+                legend.numbers.entry(script).or_insert_with(|| {
+                    legend.scripts.push(script);
+                    legend.scripts.len()
+                });
+            }
+            if let Some(node) = target_of_scp(plan, instance, command)
+                && let Some(stem) = scp_stem(node).filter(|stem| command.argv.starts_with(stem))
             {
-                scripts.push(script);
+                legend.copied.entry(&node.name).or_insert(stem);
             }
         }
         let several = |(_, (count, env)): &(&str, (usize, Env))| *count > 1 && env.len() >= SEVERAL;
-        let envs = tools.into_iter().filter(several).map(|(tool, (_, env))| (tool, env)).collect();
-        Self { plan, envs, scripts }
+        legend.envs = tools.into_iter().filter(several).map(|(tool, (_, env))| (tool, env)).collect();
+        legend
     }
 
-    /// The command without what stands in the legend.
-    pub(super) fn command(&self, command: &Command) -> String {
+    /// Adds the command without what stands in the legend.
+    pub(super) fn command(&self, out: &mut String, instance: &Instance, command: &Command) {
+        let copy = self.copy(instance, command);
+        let skipped = copy.map_or(0, |(_, stem)| stem.len());
+        let _ = match (copy, &command.place) {
+            (Some((node, _)), _) => write!(out, "to {node}: "),
+            (None, Place::Node(node)) => write!(out, "on {node}: "),
+            (None, Place::Here) => Ok(()),
+        };
         let common = command.argv.first().and_then(Text::as_literal).and_then(|tool| self.envs.get(tool));
         let own = command.env.iter().filter(|(name, _)| common.is_none_or(|env| !env.contains_key(*name)));
-        let env = shown_env(own, shown_word);
+        *out += &shown_env(own, shown_word);
+        if copy.is_some() {
+            *out += "scp ";
+        }
         let script = script(command);
-        let words = command.argv.iter().enumerate().map(|(index, word)| match script {
-            Some((at, script)) if at == index => format!("[{}]", self.name(script)),
-            _ => shown_word(word),
-        });
-        if let Some((node, skipped)) = self.scp(command) {
-            let rest: Vec<String> = words.skip(skipped).collect();
-            return format!("to {}: {env}scp {}", node.name, rest.join(" "));
-        }
-        let words: Vec<String> = words.collect();
-        match &command.place {
-            Place::Here => format!("{env}{}", words.join(" ")),
-            Place::Node(node) => format!("on {node}: {env}{}", words.join(" ")),
+        for (index, word) in command.argv.iter().enumerate().skip(skipped) {
+            if index > skipped {
+                out.push(' ');
+            }
+            match script {
+                Some((at, script)) if at == index => {
+                    let _ = write!(out, "[script {}]", self.numbers[script]);
+                }
+                _ => push_word(out, word),
+            }
         }
     }
 
-    fn name(&self, script: &str) -> String {
-        let number = self.scripts.iter().position(|known| *known == script).unwrap_or_default();
-        format!("script {}", number + 1)
-    }
-
-    /// The node that this command copies a file to, and how many words of it are the same for every file.
-    fn scp(&self, command: &Command) -> Option<(&'p Node, usize)> {
-        self.plan.nodes.values().find_map(|node| {
-            let stem = scp_stem(node)?;
-            let to = format!("{}:", node.ssh.as_ref()?.destination);
-            let here = command.place == Place::Here && command.argv.starts_with(&stem);
-            let last = command.argv.last().and_then(Text::as_literal);
-            (here && last.is_some_and(|last| last.starts_with(&to))).then_some((node, stem.len()))
-        })
+    /// The node that this command copies a file to, and the words of it that are the same for every file.
+    fn copy(&self, instance: &Instance, command: &Command) -> Option<(&str, &[Text])> {
+        let node = target_of_scp(self.plan, instance, command)?;
+        let stem = self.copied.get(node.name.as_str())?;
+        command.argv.starts_with(stem).then_some((&node.name, stem))
     }
 
     /// The end of the plan.
@@ -112,12 +130,8 @@ impl<'p> Legend<'p> {
                 None => lines.push((name, format!("{}, on this machine", around(node)))),
             }
         }
-        let all = || self.plan.graph.node_weights().flat_map(commands);
-        for node in self.plan.nodes.values() {
-            let copied = |command| self.scp(command).is_some_and(|(other, _)| other.name == node.name);
-            if let Some(stem) = scp_stem(node).filter(|_| all().any(copied)) {
-                lines.push((format!("to {}: scp …", node.name), format!("{} …", shown_line(&stem))));
-            }
+        for (node, stem) in &self.copied {
+            lines.push((format!("to {node}: scp …"), format!("{} …", shown_line(stem))));
         }
         for (tool, env) in &self.envs {
             lines.push(((*tool).to_owned(), format!("{}{tool}", shown_env(env, shown_word))));
@@ -125,14 +139,14 @@ impl<'p> Legend<'p> {
         if remote {
             lines.push(("[watchdog]".into(), WATCHDOG.into()));
         }
-        for script in &self.scripts {
-            lines.push((format!("[{}]", self.name(script)), visible(script).replace('\n', "\n        ")));
+        for (index, script) in self.scripts.iter().enumerate() {
+            lines.push((format!("[script {}]", index + 1), visible(script).replace('\n', "\n        ")));
         }
         lines
     }
 }
 
-fn commands(instance: &crate::plan::Instance) -> impl Iterator<Item = &Command> {
+fn commands(instance: &Instance) -> impl Iterator<Item = &Command> {
     instance.actions.iter().chain(&instance.cleanup).filter_map(|action| match action {
         Action::Command(command) => Some(command),
         _ => None,
@@ -144,6 +158,14 @@ fn script(command: &Command) -> Option<(usize, &str)> {
     let [shell, flag, script, ..] = command.argv.as_slice() else { return None };
     let script = script.as_literal().filter(|script| script.chars().count() > SHORT)?;
     (shell.as_literal() == Some("sh") && flag.as_literal() == Some("-c")).then_some((2, script))
+}
+
+/// The node of an instance, where a command copies a file there.
+fn target_of_scp<'p>(plan: &'p Plan, instance: &Instance, command: &Command) -> Option<&'p Node> {
+    let last = command.argv.last().and_then(Text::as_literal).filter(|_| command.place == Place::Here)?;
+    let node = plan.nodes.get(instance.node.as_deref()?)?;
+    let rest = last.strip_prefix(&node.ssh.as_ref()?.destination)?;
+    rest.starts_with(':').then_some(node)
 }
 
 /// scp to a node, less the file and where it goes.
@@ -175,7 +197,7 @@ mod tests {
     use petgraph::graph::DiGraph;
 
     use super::*;
-    use crate::plan::{Instance, InstanceId, Runtime, Ssh};
+    use crate::plan::{InstanceId, Runtime, Ssh};
 
     fn node() -> Node {
         let ssh = Ssh {
@@ -207,13 +229,16 @@ mod tests {
             nodes: [(node.name.clone(), node)].into(),
             notes: Vec::new(),
         };
-        plan.graph.add_node(Instance::new(
-            InstanceId::new("s", None, None),
-            "run",
-            commands.iter().cloned().map(Action::from).collect(),
-        ));
-        let legend = Legend::new(&plan);
-        let mut out: String = commands.iter().map(|command| legend.command(command) + "\n").collect();
+        let id = InstanceId::new("s", None, Some("edge-1"));
+        let actions = commands.iter().cloned().map(Action::from).collect();
+        let node = Some("edge-1".into());
+        let at = plan.graph.add_node(Instance { node, ..Instance::new(id, "scp", actions) });
+        let legend = Legend::new(&plan, &[at]);
+        let mut out = String::new();
+        for command in commands {
+            legend.command(&mut out, &plan.graph[at], command);
+            out.push('\n');
+        }
         legend.write(&mut out);
         out
     }

@@ -11,6 +11,7 @@ pub use sh::sh;
 pub use text::text;
 
 use std::borrow::Cow;
+use std::fmt::Write as _;
 
 use crate::plan::{Part, Text};
 
@@ -54,29 +55,44 @@ fn exact(text: &str) -> String {
 
 /// An argument as people read it: late values as named placeholders.
 fn shown_word(text: &Text) -> String {
+    let mut word = String::new();
+    push_word(&mut word, text);
+    word
+}
+
+/// The same at the end of a line.
+fn push_word(out: &mut String, text: &Text) {
     // Placeholders and `$PWD` are no shell syntax here, so only what is around them decides on quotes.
     let plain = text.parts().iter().all(|part| match part {
-        Part::Literal(literal) => quote(literal) == *literal,
+        Part::Literal(literal) => is_plain(literal),
         Part::Late(_) | Part::Here => true,
     });
-    let shown = text.to_string();
-    let shown = visible(&shown);
-    if plain && !shown.is_empty() { shown.into_owned() } else { quote(&shown) }
+    if plain && !text.parts().is_empty() {
+        let _ = write!(out, "{text}");
+    } else {
+        *out += &quote(&visible(&text.to_string()));
+    }
+}
+
+/// A shell reads nothing into it.
+fn is_plain(text: &str) -> bool {
+    let plain = |byte: u8| {
+        byte.is_ascii_alphanumeric()
+            || matches!(byte, b'_' | b'-' | b'.' | b'/' | b':' | b'=' | b'@' | b'%' | b'+' | b',')
+    };
+    !text.is_empty() && text.bytes().all(plain)
 }
 
 /// In single quotes where a shell would read something into it.
 fn quote(text: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !text.is_empty() && text.chars().all(plain) {
-        text.to_owned()
-    } else {
-        format!("'{}'", text.replace('\'', r"'\''"))
-    }
+    if is_plain(text) { text.to_owned() } else { format!("'{}'", text.replace('\'', r"'\''")) }
 }
 
 /// Control characters would reach the terminal raw; a newline may.
 fn visible(text: &str) -> Cow<'_, str> {
-    if !text.contains(hidden) {
+    // Almost always; and almost always it is long.
+    let printable = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    if text.bytes().all(printable) || !text.contains(hidden) {
         return text.into();
     }
     text.chars().map(|c| if hidden(c) { c.escape_default().to_string() } else { c.to_string() }).collect()

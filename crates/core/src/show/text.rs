@@ -7,7 +7,7 @@ use petgraph::Direction;
 use super::describe::describe;
 use super::legend::Legend;
 use super::visible;
-use crate::plan::{Action, Command, Instance, NodeIndex, Plan};
+use crate::plan::{Action, Instance, NodeIndex, Plan};
 
 /// The whole plan. What stands around many of its commands is said once, at the end.
 pub fn text(plan: &Plan) -> String {
@@ -25,8 +25,9 @@ pub fn text(plan: &Plan) -> String {
     for note in &plan.notes {
         let _ = writeln!(out, "{note}");
     }
-    let legend = Legend::new(plan);
-    for node in plan.order() {
+    let order = plan.order();
+    let legend = Legend::new(plan, &order);
+    for node in order {
         out.push('\n');
         instance(&mut out, plan, node, &legend);
     }
@@ -58,10 +59,12 @@ fn instance(out: &mut String, plan: &Plan, node: NodeIndex, legend: &Legend<'_>)
     out.push('\n');
     limits(out, instance);
     for action in &instance.actions {
-        let _ = writeln!(out, "    {}", line(action, legend));
+        out.push_str("    ");
+        line(out, instance, action, legend);
     }
     for action in &instance.cleanup {
-        let _ = writeln!(out, "    finally {}", line(action, legend));
+        out.push_str("    finally ");
+        line(out, instance, action, legend);
     }
 }
 
@@ -84,16 +87,20 @@ fn limits(out: &mut String, instance: &Instance) {
     }
 }
 
-fn line(action: &Action, legend: &Legend<'_>) -> String {
+fn line(out: &mut String, instance: &Instance, action: &Action, legend: &Legend<'_>) {
     match action {
-        Action::Command(command) => command_line(command, legend),
-        other => format!("* {}", describe(other)),
+        Action::Command(command) => {
+            if let Some(dir) = &command.dir {
+                let _ = write!(out, "in {dir}: ");
+            }
+            legend.command(out, instance, command);
+            if let Some(capture) = &command.capture {
+                let _ = write!(out, "  > {}", capture.output);
+            }
+        }
+        other => {
+            let _ = write!(out, "* {}", describe(other));
+        }
     }
-}
-
-fn command_line(command: &Command, legend: &Legend<'_>) -> String {
-    let dir = command.dir.as_ref().map(|dir| format!("in {dir}: ")).unwrap_or_default();
-    let capture =
-        command.capture.as_ref().map(|capture| format!("  > {}", capture.output)).unwrap_or_default();
-    format!("{dir}{}{capture}", legend.command(command))
+    out.push('\n');
 }

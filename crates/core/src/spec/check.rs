@@ -1,6 +1,6 @@
 //! Rules about the whole file: names, duplicates, references.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use super::files::Role;
 use super::matrix::MAX_MEMBERS;
@@ -162,7 +162,7 @@ fn variables(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                 name,
                 &value.span,
                 "this value",
-                &recipe.var_names(),
+                &recipe.var_names().list,
             )),
         }
     }
@@ -190,18 +190,18 @@ fn unknown_variable(message: String, name: &str, at: &Span, label: &str, known: 
 fn matrix(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let names = recipe.target_names();
     for target in recipe.matrix.targets() {
-        if !names.contains(&target.value.as_str()) {
+        if !names.has(&target.value) {
             diagnostics.push(
                 Diagnostic::error(
                     "spec::unknown-target",
                     format!("`[matrix]` names the unknown target `{target}`"),
                 )
                 .at(&target.span, "no such target")
-                .help(known_targets(&target.value, &names)),
+                .help(known_targets(&target.value, &names.list)),
             );
         }
     }
-    let members = recipe.matrix.size().and_then(|size| size.checked_mul(names.len().max(1)));
+    let members = recipe.matrix.size().and_then(|size| size.checked_mul(names.list.len().max(1)));
     if let Some(axis) = recipe.matrix.axes.first()
         && members.is_none_or(|members| members > MAX_MEMBERS)
     {
@@ -239,11 +239,11 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         }
         let mut seen = BTreeSet::new();
         for node in target.nodes.iter().flatten() {
-            if !nodes.contains(&node.value.as_str()) {
-                let known = if nodes.is_empty() {
+            if !nodes.has(&node.value) {
+                let known = if nodes.list.is_empty() {
                     "the recipe has no `[nodes]`".into()
                 } else {
-                    format!("known nodes: {}", list_names(&nodes))
+                    format!("known nodes: {}", list_names(&nodes.list))
                 };
                 diagnostics.push(
                     Diagnostic::error(
@@ -251,7 +251,7 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                         format!("target `{name}` names the unknown node `{node}`"),
                     )
                     .at(&node.span, "no such node")
-                    .help(did_you_mean(&node.value, nodes.iter().copied()).unwrap_or(known)),
+                    .help(did_you_mean(&node.value, nodes.list.iter().copied()).unwrap_or(known)),
                 );
             }
             if !seen.insert(&node.value) {
@@ -268,13 +268,13 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         for (var, value) in &target.vars {
             match recipe.var(var) {
                 Some(variable) => value_of(variable, var, &value.0, diagnostics),
-                None if known.contains(&var.as_str()) => {}
+                None if known.has(var) => {}
                 None => diagnostics.push(unknown_variable(
                     format!("target `{name}` sets the unknown variable `{var}`"),
                     var,
                     &value.0.span,
                     "this value",
-                    &known,
+                    &known.list,
                 )),
             }
         }
@@ -301,12 +301,12 @@ fn steps(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let targets = recipe.target_names();
     for step in &recipe.steps {
         for need in &step.common.needs {
-            if !ids.contains(&need.value.as_str()) {
-                diagnostics.push(unknown_step(&need.value, &need.span, &ids));
+            if !ids.has(&need.value) {
+                diagnostics.push(unknown_step(&need.value, &need.span, &ids.list));
             }
         }
         for target in step.common.targets.iter().flatten() {
-            selector(recipe, step, target, &targets, diagnostics);
+            selector(recipe, step, target, &targets.list, diagnostics);
         }
         if let Some(retry) = &step.common.retry
             && !(1..=100).contains(&retry.attempts.value)
@@ -421,12 +421,12 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     }
     for (name, span) in recipe.steps.iter().flat_map(|step| &step.names).chain(&outside) {
         match name {
-            Name::Var(var) if !vars.contains(&var.as_str()) => diagnostics.push(unknown_variable(
+            Name::Var(var) if !vars.has(var) => diagnostics.push(unknown_variable(
                 format!("no variable `{var}` is declared"),
                 var,
                 span,
                 "no such variable",
-                &vars,
+                &vars.list,
             )),
             Name::Matrix(axis) if !axes.contains(&axis.as_str()) => diagnostics.push(
                 Diagnostic::error("spec::unknown-axis", format!("no axis `{axis}` is declared"))
@@ -444,8 +444,8 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                 .at(span, "not passed")
                 .help(format!("add `[env]` with `pass = [\"{var}\"]`")),
             ),
-            Name::Step { id, .. } if !ids.contains(&id.as_str()) => {
-                diagnostics.push(unknown_step(id, span, &ids));
+            Name::Step { id, .. } if !ids.has(id) => {
+                diagnostics.push(unknown_step(id, span, &ids.list));
             }
             _ => {}
         }
@@ -458,7 +458,7 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         return;
     }
     let outside = names_outside_steps(recipe);
-    let used: BTreeSet<&Name> =
+    let used: HashSet<&Name> =
         recipe.steps.iter().flat_map(|step| &step.names).chain(&outside).map(|(name, _)| name).collect();
     // What a file declares that others include too is there for them.
     let ours = |span: &Span| recipe.files.role(span) != Role::Included;
@@ -481,9 +481,10 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             warn("spec::unused-axis", &name.span, message, "nobody reads it");
         }
     }
+    let nodes = recipe.targets.iter().flat_map(|(_, target)| target.nodes.iter().flatten());
+    let nodes: HashSet<&str> = nodes.map(|node| node.value.as_str()).collect();
     for (name, _) in &recipe.nodes {
-        let mut nodes = recipe.targets.iter().flat_map(|(_, target)| target.nodes.iter().flatten());
-        if !nodes.any(|node| node.value == name.value) {
+        if !nodes.contains(name.value.as_str()) {
             let message = format!("no target names the node `{name}`");
             warn("spec::unused-node", &name.span, message, "nothing goes there");
         }

@@ -22,7 +22,7 @@ mod text;
 mod values;
 mod variable;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use toml::de::DeTable;
 
@@ -101,6 +101,24 @@ impl Lost {
     pub(crate) fn nothing(&self) -> bool {
         !self.more
             && [&self.targets, &self.nodes, &self.vars, &self.steps].iter().all(|names| names.is_empty())
+    }
+}
+
+/// All names of one sort, those that could not be read too: to look one up, and to list them in a message.
+pub(crate) struct Names<'r> {
+    pub(crate) list: Vec<&'r str>,
+    set: HashSet<&'r str>,
+}
+
+impl<'r> Names<'r> {
+    fn of(read: impl Iterator<Item = &'r Str>, lost: &'r [String]) -> Self {
+        let list: Vec<&str> =
+            read.map(|name| name.value.as_str()).chain(lost.iter().map(String::as_str)).collect();
+        Self { set: list.iter().copied().collect(), list }
+    }
+
+    pub(crate) fn has(&self, name: &str) -> bool {
+        self.set.contains(name)
     }
 }
 
@@ -185,28 +203,20 @@ impl<'s> Recipe<'s> {
         self.vars.iter().find(|(known, _)| known.value == name).map(|(_, variable)| variable)
     }
 
-    /// There is a variable of that name, if perhaps one that could not be read.
-    pub(crate) fn declares(&self, var: &str) -> bool {
-        self.var_names().contains(&var)
+    pub(crate) fn known_ids(&self) -> Names<'_> {
+        Names::of(self.steps.iter().map(|step| &step.id), &self.lost.steps)
     }
 
-    fn known_ids(&self) -> Vec<&str> {
-        self.step_ids().chain(self.lost.steps.iter().map(String::as_str)).collect()
+    fn target_names(&self) -> Names<'_> {
+        Names::of(self.targets.iter().map(|(name, _)| name), &self.lost.targets)
     }
 
-    fn target_names(&self) -> Vec<&str> {
-        let lost = self.lost.targets.iter().map(String::as_str);
-        self.targets.iter().map(|(name, _)| name.value.as_str()).chain(lost).collect()
+    fn node_names(&self) -> Names<'_> {
+        Names::of(self.nodes.iter().map(|(name, _)| name), &self.lost.nodes)
     }
 
-    fn node_names(&self) -> Vec<&str> {
-        let lost = self.lost.nodes.iter().map(String::as_str);
-        self.nodes.iter().map(|(name, _)| name.value.as_str()).chain(lost).collect()
-    }
-
-    fn var_names(&self) -> Vec<&str> {
-        let lost = self.lost.vars.iter().map(String::as_str);
-        self.vars.iter().map(|(name, _)| name.value.as_str()).chain(lost).collect()
+    pub(crate) fn var_names(&self) -> Names<'_> {
+        Names::of(self.vars.iter().map(|(name, _)| name), &self.lost.vars)
     }
 
     /// Names listed in `[env] pass`.

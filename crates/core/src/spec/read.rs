@@ -1,20 +1,33 @@
 //! Reads a TOML table into a struct and reports everything that is wrong with it, not only the first thing.
 
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::rc::Rc;
+
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use toml::Spanned;
-use toml::de::{DeString, DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::shape::{allows, at_place, known_keys, property, shape, what};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::source::Span;
 
+thread_local! {
+    /// A recipe has many tables of few types, and a schema takes longer to make than a table to read.
+    static SCHEMAS: RefCell<HashMap<Cow<'static, str>, Rc<Value>>> = RefCell::default();
+}
+
 /// The schema of a struct, everything in one piece.
-pub(crate) fn schema_of<T: JsonSchema>() -> Value {
-    let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
-    T::json_schema(&mut settings.into_generator()).to_value()
+pub(crate) fn schema_of<T: JsonSchema>() -> Rc<Value> {
+    let make = || {
+        let settings = SchemaSettings::draft07().with(|settings| settings.inline_subschemas = true);
+        Rc::new(T::json_schema(&mut settings.into_generator()).to_value())
+    };
+    SCHEMAS.with_borrow_mut(|schemas| schemas.entry(T::schema_id()).or_insert_with(make).clone())
 }
 
 /// Reads `table` as a `T`.
@@ -52,33 +65,36 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
     let schema = schema_of::<T>();
-    let known = known_keys(&schema);
-    let mut failed: Vec<String> = Vec::new();
-    let mut table = without(table, |key, value| {
-        if extra.contains(&key.get_ref().as_ref()) {
-            return true;
+    let mut left_out: Vec<&str> = extra.to_vec();
+    let mut failed: Vec<&str> = Vec::new();
+    for (key, value) in table {
+        let typed = key.get_ref().as_ref();
+        if extra.contains(&typed) {
+            continue;
         }
-        let Some(property) = property(&schema, key.get_ref()) else {
-            let all = known.iter().map(String::as_str).chain(extra.iter().copied());
-            let help = did_you_mean(key.get_ref(), all.clone())
-                .unwrap_or_else(|| format!("known keys: {}", all.collect::<Vec<_>>().join(", ")));
+        let Some(property) = property(&schema, typed) else {
+            let all: Vec<&str> = known_keys(&schema).chain(extra.iter().copied()).collect();
+            let help = did_you_mean(typed, all.iter().copied())
+                .unwrap_or_else(|| format!("known keys: {}", all.join(", ")));
             diagnostics.push(
-                Diagnostic::error("spec::unknown-key", format!("unknown key `{}` in {name}", key.get_ref()))
+                Diagnostic::error("spec::unknown-key", format!("unknown key `{typed}` in {name}"))
                     .at(&key.span(), "nobody reads this")
                     .help(help),
             );
-            return true;
+            left_out.push(typed);
+            continue;
         };
         // An array would be taken for the fields of a struct in their order.
         if value.get_ref().is_array() && !allows(property, "array") {
-            diagnostics.push(wrong_type(key.get_ref(), property, value.get_ref(), &value.span()));
-            failed.push(key.get_ref().to_string());
-            return true;
+            diagnostics.push(wrong_type(typed, property, value.get_ref(), &value.span()));
+            left_out.push(typed);
+            failed.push(typed);
         }
-        false
-    });
+    }
     loop {
-        let value = Spanned::new(span.clone(), DeValue::Table(table.clone()));
+        let rest = || table.iter().filter(|(key, _)| !left_out.contains(&key.get_ref().as_ref()));
+        let copy = rest().map(|(key, value)| (key.clone(), value.clone())).collect();
+        let value = Spanned::new(span.clone(), DeValue::Table(copy));
         let error = match T::deserialize(ValueDeserializer::from(value)) {
             Ok(read) if failed.is_empty() => return Some(read),
             Ok(_) => return None,
@@ -86,48 +102,35 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
         };
         let place = error.span().filter(|place| *place != *span);
         let culprit = place.as_ref().and_then(|place| {
-            table
-                .iter()
+            rest()
                 .find(|(key, value)| {
                     key.span() == *place
                         || (value.span().start <= place.start && place.end <= value.span().end)
                 })
-                .map(|(key, _)| key.get_ref().to_string())
+                .map(|(key, _)| key.get_ref().as_ref())
         });
         match (culprit, missing_field(error.message())) {
             // A key that was left out for its bad value is not missing; another one may be.
             (None, Some(field)) => {
                 let required = schema["required"].as_array().into_iter().flatten();
                 for field in required.filter_map(Value::as_str).chain([field]) {
-                    if complete && !failed.iter().any(|name| name == field) && table.get(field).is_none() {
+                    if complete && !failed.contains(&field) && table.get(field).is_none() {
                         diagnostics.push(missing(name, field, span));
                     }
                 }
                 return None;
             }
             (Some(key), _) => {
-                diagnostics.push(explain(&error, place.as_ref().unwrap_or(span), &key, &table, &schema));
-                table = without(&table, |name, _| *name.get_ref() == key);
+                diagnostics.push(explain(&error, place.as_ref().unwrap_or(span), key, table, &schema));
+                left_out.push(key);
                 failed.push(key);
             }
             (None, None) => {
-                diagnostics.push(explain(&error, span, name, &table, &schema));
+                diagnostics.push(explain(&error, span, name, table, &schema));
                 return None;
             }
         }
     }
-}
-
-/// The table without the entries that `leave_out` names.
-fn without<'i>(
-    table: &DeTable<'i>,
-    mut leave_out: impl FnMut(&Spanned<DeString<'i>>, &Spanned<DeValue<'i>>) -> bool,
-) -> DeTable<'i> {
-    table
-        .iter()
-        .filter(|(key, value)| !leave_out(key, value))
-        .map(|(key, value)| (key.clone(), value.clone()))
-        .collect()
 }
 
 fn missing_field(message: &str) -> Option<&str> {

@@ -6,8 +6,8 @@ use toml::de::{DeTable, DeValue};
 use crate::source::Span;
 
 /// The keys of a struct's schema.
-pub(super) fn known_keys(schema: &Value) -> Vec<String> {
-    schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.clone()).collect()
+pub(super) fn known_keys(schema: &Value) -> impl Iterator<Item = &str> {
+    schema["properties"].as_object().into_iter().flatten().map(|(name, _)| name.as_str())
 }
 
 /// The schema of one key.

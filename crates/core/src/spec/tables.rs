@@ -22,7 +22,7 @@ use crate::source::Span;
 /// The recipe in a merged table.
 pub(super) fn recipe<'s>(
     files: &'s RecipeFiles,
-    root: DeTable<'s>,
+    mut root: DeTable<'s>,
     diagnostics: &mut Diagnostics,
 ) -> Recipe<'s> {
     let reader = Reader { files };
@@ -37,7 +37,7 @@ pub(super) fn recipe<'s>(
     let targets = reader.named(&root, "targets", "target", kept, &mut lost.targets, diagnostics);
     let nodes = reader.named(&root, "nodes", "node", &mut resolved.nodes, &mut lost.nodes, diagnostics);
     let defaults = reader.defaults(&root, diagnostics);
-    let steps = reader.steps(&root, &defaults, &mut lost, diagnostics);
+    let steps = reader.steps(&mut root, &defaults, &mut lost, diagnostics);
     lost.more |= ["vars", "matrix", "targets", "nodes", "defaults"]
         .iter()
         .any(|key| root.get(*key).is_some_and(|value| !value.get_ref().is_table()));
@@ -98,7 +98,7 @@ impl Reader<'_> {
     {
         let table = Self::table(root, key, diagnostics);
         let read = table.and_then(|(table, span)| {
-            let _ = self.templates(&DeValue::Table(table.clone()), &span, diagnostics);
+            let _ = self.templates(table, diagnostics);
             read(table, &span, &format!("`[{key}]`"), &[], diagnostics)
         });
         lost.more |= read.is_none() && root.get(key).is_some();
@@ -115,7 +115,6 @@ impl Reader<'_> {
         let mut vars = Vec::new();
         for (key, value) in table {
             let name = Str { value: key.get_ref().to_string(), span: key.span() };
-            let _ = self.templates(value.get_ref(), &value.span(), diagnostics);
             let DeValue::Table(inner) = value.get_ref() else {
                 diagnostics.push(
                     Diagnostic::error(
@@ -130,6 +129,7 @@ impl Reader<'_> {
                 lost.vars.push(name.value);
                 continue;
             };
+            let _ = self.templates(inner, diagnostics);
             match read::<Variable>(inner, &name.span, &format!("variable `{name}`"), &[], diagnostics) {
                 Some(mut variable) => {
                     let values = variable.default.iter_mut().chain(&mut variable.allowed);
@@ -196,7 +196,7 @@ impl Reader<'_> {
                 );
                 continue;
             };
-            let _ = self.templates(value.get_ref(), &value.span(), diagnostics);
+            let _ = self.templates(inner, diagnostics);
             let mut inner = inner.clone();
             for key in ["id", "uses"] {
                 if let Some((key, _)) = inner.remove_entry(key) {
@@ -210,8 +210,7 @@ impl Reader<'_> {
                     );
                 }
             }
-            let others = other_keys(&inner);
-            let others: Vec<&str> = others.iter().map(String::as_str).collect();
+            let others: Vec<&str> = other_keys(&inner).collect();
             let _ = read::<Common>(&inner, &kind.span, &format!("`[defaults.{kind}]`"), &others, diagnostics);
             all.push(Defaults { kind, table: inner });
         }
@@ -250,7 +249,7 @@ impl Reader<'_> {
         }
         let mut entries = Vec::new();
         for Entry { name, table, is_abstract } in inherit::resolve(table, what, diagnostics) {
-            let _ = self.templates(&DeValue::Table(table.clone()), &name.span, diagnostics);
+            let _ = self.templates(&table, diagnostics);
             let title = format!("{what} `{name}`");
             if is_abstract {
                 read_part::<T>(&table, &name.span, &title, &KEYS, diagnostics);
@@ -270,14 +269,15 @@ impl Reader<'_> {
         entries
     }
 
+    /// Takes the steps out of the table: there may be very many.
     fn steps<'i>(
         &self,
-        root: &DeTable<'i>,
+        root: &mut DeTable<'i>,
         defaults: &[Defaults<'i>],
         lost: &mut Lost,
         diagnostics: &mut Diagnostics,
     ) -> Vec<Step<'i>> {
-        let Some(value) = root.get("step") else {
+        let Some(value) = root.remove("step") else {
             lost.more = true;
             let misspelt = root.iter().any(|(key, _)| {
                 !TABLES.contains(&key.get_ref().as_ref()) && nearest(key.get_ref(), TABLES) == Some("step")
@@ -293,11 +293,12 @@ impl Reader<'_> {
             }
             return Vec::new();
         };
-        let DeValue::Array(array) = value.get_ref() else {
+        let place = value.span();
+        let DeValue::Array(array) = value.into_inner() else {
             lost.more = true;
             diagnostics.push(
                 Diagnostic::error("spec::wrong-type", "`step` must be an array of tables")
-                    .at(&value.span(), "this value")
+                    .at(&place, "this value")
                     .help("write `[[step]]`, with two brackets, before each step"),
             );
             return Vec::new();
@@ -305,38 +306,37 @@ impl Reader<'_> {
         let mut steps = Vec::new();
         for element in array {
             let span = element.span();
-            let DeValue::Table(table) = element.get_ref() else {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "spec::wrong-type",
-                        format!("a step must be a table, not {}", shape::what(element.get_ref())),
-                    )
-                    .at(&span, "this value")
-                    .help("write `[[step]]` and its keys below it"),
-                );
-                lost.more = true;
-                continue;
+            let table = match element.into_inner() {
+                DeValue::Table(table) => with_defaults(table, defaults),
+                other => {
+                    let is = shape::what(&other);
+                    diagnostics.push(
+                        Diagnostic::error("spec::wrong-type", format!("a step must be a table, not {is}"))
+                            .at(&span, "this value")
+                            .help("write `[[step]]` and its keys below it"),
+                    );
+                    lost.more = true;
+                    continue;
+                }
             };
-            let table = &with_defaults(table, defaults);
-            let names = self.templates(&DeValue::Table(table.clone()), &span, diagnostics);
-            let kind_keys = other_keys(table);
-            let kind_keys: Vec<&str> = kind_keys.iter().map(String::as_str).chain(["uses"]).collect();
+            let names = self.templates(&table, diagnostics);
             let id = table
                 .get("id")
                 .and_then(|id| Some(Str { value: id.get_ref().as_str()?.to_owned(), span: id.span() }));
-            let Some(uses) = Self::uses(table, &span, diagnostics) else {
+            let Some(uses) = Self::uses(&table, &span, diagnostics) else {
                 lost.steps.extend(id.map(|id| id.value));
                 lost.more = true;
                 continue;
             };
             let what = format!("step `{}`", id.as_ref().unwrap_or(&uses));
             // An unknown key is reported by the kind, which knows the names that were meant.
-            let common = read::<Common>(table, &span, &what, &kind_keys, diagnostics).unwrap_or_else(|| {
+            let others: Vec<&str> = other_keys(&table).chain(["uses"]).collect();
+            let common = read::<Common>(&table, &span, &what, &others, diagnostics).unwrap_or_else(|| {
                 lost.more = true;
                 Common { id: id.clone(), ..Common::default() }
             });
             let id = id.unwrap_or_else(|| uses.clone());
-            steps.push(Step { id, uses, common, table: table.clone(), span, names });
+            steps.push(Step { id, uses, common, table, span, names });
         }
         steps
     }
@@ -368,15 +368,12 @@ impl Reader<'_> {
         }
     }
 
-    /// Takes every string below a value apart: reports what cannot be, returns the names with their places.
-    fn templates(
-        &self,
-        value: &DeValue<'_>,
-        span: &Span,
-        diagnostics: &mut Diagnostics,
-    ) -> Vec<(Name, Span)> {
+    /// Takes every string in a table apart: reports what cannot be, returns the names with their places.
+    fn templates(&self, table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Vec<(Name, Span)> {
         let mut names = Vec::new();
-        self.walk(value, span, &mut names, diagnostics);
+        for value in table.values() {
+            self.walk(value.get_ref(), &value.span(), &mut names, diagnostics);
+        }
         names
     }
 
@@ -419,20 +416,19 @@ impl Reader<'_> {
 }
 
 /// The keys of a step that its kind reads.
-fn other_keys(table: &DeTable<'_>) -> Vec<String> {
-    let keys = table.keys().map(|key| key.get_ref().to_string());
-    keys.filter(|key| !COMMON_KEYS.contains(&key.as_str())).collect()
+fn other_keys<'t>(table: &'t DeTable<'_>) -> impl Iterator<Item = &'t str> {
+    table.keys().map(|key| key.get_ref().as_ref()).filter(|key| !COMMON_KEYS.contains(key))
 }
 
 /// A step over the defaults of its kind. Kinds are told apart without their case, as some are spelt in two ways.
-fn with_defaults<'i>(table: &DeTable<'i>, defaults: &[Defaults<'i>]) -> DeTable<'i> {
+fn with_defaults<'i>(table: DeTable<'i>, defaults: &[Defaults<'i>]) -> DeTable<'i> {
     let uses = table.get("uses").and_then(|uses| uses.get_ref().as_str());
     let found = uses.and_then(|uses| defaults.iter().find(|one| one.kind.value.eq_ignore_ascii_case(uses)));
     match found {
-        None => table.clone(),
+        None => table,
         Some(found) => {
             let mut merged = found.table.clone();
-            lay(&mut merged, table.clone());
+            lay(&mut merged, table);
             merged
         }
     }

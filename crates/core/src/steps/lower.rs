@@ -35,20 +35,20 @@ pub struct Lower<'p> {
     /// The recipe's engine.
     pub engine: Engine,
     /// What was found for each input, by its key.
-    pub inputs: &'p BTreeMap<&'static str, Resolved>,
+    pub inputs: &'p BTreeMap<&'static str, Resolved<'p>>,
     /// Reports go here.
     pub diagnostics: &'p mut Diagnostics,
 }
 
 /// An input whose producer is known.
-#[derive(Debug, Clone)]
-pub struct Resolved {
+#[derive(Debug, Clone, Copy)]
+pub struct Resolved<'p> {
     /// The type of artifact that is consumed.
     pub artifact: Artifact,
     /// The producing step's id.
-    pub step: String,
+    pub step: &'p str,
     /// The outputs of the producing instance, by name.
-    pub outputs: BTreeMap<String, Text>,
+    pub outputs: &'p BTreeMap<String, Text>,
 }
 
 /// What an instance does and leaves behind.
@@ -297,8 +297,7 @@ impl<'p> Lower<'p> {
 
     /// An output of the input's producer, where there is such an input.
     pub fn input(&self, key: &str, output: &str) -> Option<&'p Text> {
-        let inputs: &'p BTreeMap<&'static str, Resolved> = self.inputs;
-        inputs.get(key)?.outputs.get(output)
+        self.inputs.get(key)?.outputs.get(output)
     }
 
     /// An output that the producer of a required input must have.
