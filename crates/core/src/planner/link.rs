@@ -7,10 +7,11 @@ use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::expand::{Member, Members};
-use super::producers::{Links, SHOWN, more};
+use super::producers::Links;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::interp::Name;
 use crate::plan::{Artifact, Edge};
+use crate::source::Span;
 use crate::steps::{Configured, Role};
 
 /// Indices of [`Members::list`], linked.
@@ -239,6 +240,9 @@ fn gates(configured: &[Configured<'_>], members: &Members, graph: &mut Graph) {
     }
 }
 
+/// A longer way round is not shown as a whole.
+const LONGEST_ROUND: usize = 64;
+
 /// There are none. Those that there are are reported, each once although many instances may go round.
 fn cycles(
     configured: &[Configured<'_>],
@@ -255,22 +259,47 @@ fn cycles(
         }
         none = false;
         let path = way_round(graph, &component);
-        let step = |node: NodeIndex| configured[members.list[graph[node]].step].step;
-        let round = path.iter().chain(path.first()).map(|node| step(*node).id.value.as_str());
-        let ids: Vec<&str> = round.take(SHOWN + 1).collect();
+        let at = |node: NodeIndex| &configured[members.list[graph[node]].step];
+        let id = |node: &NodeIndex| at(*node).step.id.value.as_str();
+        let ids: Vec<&str> = path.iter().chain(path.first()).map(id).take(LONGEST_ROUND + 1).collect();
+        let more = path.len().checked_sub(LONGEST_ROUND).filter(|more| *more > 0);
+        let more = more.map(|more| format!(" … and {more} more")).unwrap_or_default();
         let mut diagnostic = Diagnostic::error(
             "plan::cycle",
-            format!("steps wait for each other: {}{}", ids.join(" -> "), more(path.len())),
+            format!("steps wait for each other: {}{more}", ids.join(" -> ")),
         )
         .help("take one of these links out");
-        for (index, node) in path.iter().enumerate().take(SHOWN) {
+        for (index, node) in path.iter().enumerate().take(LONGEST_ROUND) {
             let next = path[(index + 1) % path.len()];
-            let reason = graph.find_edge(next, *node).map(|edge| graph[edge].to_string()).unwrap_or_default();
-            diagnostic = diagnostic.at(&step(*node).span, format!("after `{}`: {reason}", step(next).id));
+            let Some(edge) = graph.find_edge(next, *node).map(|edge| &graph[edge]) else { continue };
+            let (place, other) = (reason(at(*node), at(next), edge), id(&next));
+            diagnostic = diagnostic.at(place, format!("`{}` is after `{other}`: {edge}", id(node)));
         }
         diagnostics.push(diagnostic);
     }
     none
+}
+
+/// The text that makes one step wait for another: the name of the other, or the kind that takes what it makes.
+fn reason<'c>(waiting: &'c Configured<'_>, other: &Configured<'_>, edge: &Edge) -> &'c Span {
+    let step = waiting.step;
+    let id = &other.step.id.value;
+    let place = match edge {
+        Edge::Artifact(_) => waiting
+            .body
+            .inputs()
+            .into_iter()
+            .filter_map(|input| input.named)
+            .find(|named| named.value == *id)
+            .map(|named| &named.span),
+        Edge::Output(_) => {
+            let uses = |name: &Name| matches!(name, Name::Step { id: used, .. } if used == id);
+            step.names.iter().find(|(name, _)| uses(name)).map(|(_, span)| span)
+        }
+        Edge::Needs => step.common.needs.iter().find(|need| need.value == *id).map(|need| &need.span),
+        Edge::Gate => None,
+    };
+    place.unwrap_or(&step.uses.span)
 }
 
 /// A shortest cycle through the first member of a component, each followed by one that it waits for.

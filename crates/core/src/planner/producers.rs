@@ -31,7 +31,7 @@ pub(super) struct Producer {
 pub(super) type Links = BTreeMap<(usize, Option<usize>), Vec<Option<Producer>>>;
 
 /// At most so many steps are shown in one message.
-pub(super) const SHOWN: usize = 8;
+const SHOWN: usize = 8;
 
 /// A step in the view of one target; of none, where it runs once.
 struct View {
@@ -423,7 +423,7 @@ impl Resolver<'_> {
 }
 
 /// What a message says of the steps that it does not show.
-pub(super) fn more(all: usize) -> String {
+fn more(all: usize) -> String {
     all.checked_sub(SHOWN)
         .filter(|more| *more > 0)
         .map(|more| format!(" … and {more} more"))
