@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Read a recipe and report everything that is wrong with it
     Check(CheckArgs),
+    /// Bring recipe files into one layout
+    Fmt(FmtArgs),
     /// List recipes, or a recipe's targets, nodes and steps
     List(ListArgs),
     /// Find out what is missing on this machine and on the nodes, and how to get it
@@ -150,6 +152,16 @@ pub(crate) enum PlanFormat {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// Names below `pipelines/`, folders or files, `-` for stdin to stdout; `pipeline.toml` here or above when absent
+    #[arg(value_name = "RECIPE")]
+    pub(crate) recipes: Vec<String>,
+    /// Change nothing: show what would change, and exit with 1 if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// See `--format` of `list`, `doctor` and `steps`.

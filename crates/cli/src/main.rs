@@ -5,6 +5,7 @@ mod commands;
 mod cri;
 mod environment;
 mod exit_code;
+mod files;
 mod prepare;
 mod recipe;
 mod terminal;
