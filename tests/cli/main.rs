@@ -4,6 +4,7 @@
 mod fmt;
 mod hostile;
 mod image;
+mod init;
 mod kinds;
 mod lab;
 mod messages;

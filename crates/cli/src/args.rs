@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a recipe to start from
+    Init(InitArgs),
     /// Run a recipe
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
@@ -152,6 +154,45 @@ pub(crate) enum PlanFormat {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Where it goes, such as `pipelines/app`; here when absent
+    pub(crate) folder: Option<PathBuf>,
+    /// The recipe's name; the folder's when absent
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The git repository with the Dockerfile; the `origin` of this one when absent
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// The branch; the repository's default when absent
+    #[arg(long)]
+    pub(crate) branch: Option<String>,
+    /// A platform to build for; `linux/arm64` when absent
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// What builds images; `auto` when absent
+    #[arg(long, value_parser = crate::init::ENGINES)]
+    pub(crate) engine: Option<String>,
+    /// The image's name, such as `example.com/team/app:1`
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) image: Option<String>,
+    /// A node that gets the image, as ssh knows it
+    #[arg(long, value_name = "[NAME=]HOST", value_delimiter = ',')]
+    pub(crate) node: Vec<String>,
+    /// What runs containers on the nodes; `cri-o` when absent
+    #[arg(long, value_parser = crate::init::RUNTIMES)]
+    pub(crate) runtime: Option<String>,
+    /// Write no JSON Schema for editors beside it
+    #[arg(long)]
+    pub(crate) no_schema: bool,
+    /// Replace the files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Ask nothing
+    #[arg(short, long)]
+    pub(crate) yes: bool,
 }
 
 #[derive(Debug, Args)]

@@ -5,6 +5,16 @@ use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
+/// Puts a new file in place; an error where there is one, unless `replace` says so.
+pub(crate) fn create(path: &Path, contents: &str, replace: bool) -> io::Result<()> {
+    match fs::symlink_metadata(path) {
+        Ok(_) if replace => self::replace(path, contents),
+        Ok(_) => Err(io::ErrorKind::AlreadyExists.into()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => put(path, contents, None),
+        Err(error) => Err(error),
+    }
+}
+
 /// Puts new contents in the place of a file's, which keeps its mode and owner. A link leads to the file that is meant.
 pub(crate) fn replace(path: &Path, contents: &str) -> io::Result<()> {
     let path = fs::canonicalize(path)?;

@@ -6,6 +6,7 @@ mod cri;
 mod environment;
 mod exit_code;
 mod files;
+mod init;
 mod prepare;
 mod recipe;
 mod terminal;

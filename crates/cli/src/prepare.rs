@@ -103,7 +103,7 @@ pub(crate) fn prepare(
 }
 
 /// The name of a recipe that gives itself none: its folder's, as far as names go.
-fn folder_name(folder: &Path) -> String {
+pub(crate) fn folder_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let plain: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();

@@ -10,7 +10,7 @@ use pipeline_core::source::SourceFile;
 
 use crate::args::RecipeArgs;
 
-const FILE: &str = "pipeline.toml";
+pub(crate) const FILE: &str = "pipeline.toml";
 
 /// A recipe file, read but not understood.
 #[derive(Debug)]

@@ -5,6 +5,7 @@ mod check;
 mod completions;
 mod doctor;
 mod fmt;
+mod init;
 mod list;
 mod plan;
 mod run;
@@ -20,6 +21,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Plan(args) => plan::plan(&args),
         Command::Check(args) => check::check(&args),
         Command::Fmt(args) => fmt::fmt(&args),
+        Command::Init(args) => init::init(&args),
         Command::List(args) => list::list(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Steps(args) => steps::steps(&args),
