@@ -154,6 +154,22 @@ pub(crate) enum PlanFormat {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+    /// For people on stderr, or for programs on stdout
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+}
+
+/// See `check --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people
+    Text,
+    /// One document with all places
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions, which become annotations
+    Github,
 }
 
 #[derive(Debug, Args)]

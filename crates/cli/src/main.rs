@@ -9,6 +9,7 @@ mod files;
 mod init;
 mod prepare;
 mod recipe;
+mod report;
 mod terminal;
 
 use std::process::ExitCode;

@@ -61,22 +61,64 @@ pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
     Performer { platform: platform(), binfmt: binfmt(), allow_privileged, cri: &cri::Socket }
 }
 
+/// What was found in a recipe, shown to nobody yet.
+pub(crate) struct Looked {
+    /// The recipe's file, where there is one.
+    pub(crate) file: Option<String>,
+    pub(crate) diagnostics: Diagnostics,
+    /// The error is the exit code.
+    pub(crate) prepared: Result<Prepared, u8>,
+}
+
 /// Reads and plans the recipe that the arguments name. What is wrong has been shown; the error is the exit code.
 pub(crate) fn prepare(
     args: &RecipeArgs,
     select: &SelectArgs,
     without_engine: WithoutEngine,
 ) -> Result<Prepared, u8> {
-    let found = find(args)?;
+    let looked = look(args, select, without_engine);
+    terminal::diagnostics(&looked.diagnostics);
+    looked.prepared
+}
+
+/// The same, and nothing has been shown.
+pub(crate) fn look(args: &RecipeArgs, select: &SelectArgs, without_engine: WithoutEngine) -> Looked {
+    let mut diagnostics = Diagnostics::default();
+    let path = recipe::locate(args);
+    let file = path.as_ref().ok().map(|path| path.display().to_string());
+    let prepared = match path.and_then(|path| recipe::read(&path)) {
+        Ok(found) => planned(args, select, without_engine, found, &mut diagnostics),
+        Err(diagnostic) => {
+            let code = not_found(&diagnostic);
+            diagnostics.push(diagnostic);
+            Err(code)
+        }
+    };
+    Looked { file, diagnostics, prepared }
+}
+
+fn planned(
+    args: &RecipeArgs,
+    select: &SelectArgs,
+    without_engine: WithoutEngine,
+    found: Found,
+    all: &mut Diagnostics,
+) -> Result<Prepared, u8> {
     let source = found.source.clone();
     let (recipe, mut diagnostics) = examine(&source);
     let Some(recipe) = recipe else {
-        terminal::diagnostics(&diagnostics);
+        all.extend(diagnostics);
         return Err(exit_code::RECIPE_INVALID);
     };
     let passed = passed(&recipe);
     let env = environment::for_steps(&passed);
-    let given = given(args, &recipe, &found, &env)?;
+    let given = match given(args, &recipe, &found, &env) {
+        Ok(given) => given,
+        Err(diagnostic) => {
+            all.push(diagnostic);
+            return Err(exit_code::USAGE);
+        }
+    };
     let no_engine = RefCell::new(None);
     let choose = || match doctor::choose_engine(&env, &found.folder) {
         Err(none) if without_engine == WithoutEngine::Assume => {
@@ -92,13 +134,14 @@ pub(crate) fn prepare(
     let (plan, more) = plan(&recipe, &given, &selection, &machine);
     diagnostics.extend(more);
     let diagnostics = diagnostics.finish(&source);
-    terminal::diagnostics(&diagnostics);
+    let without_plan = code(&diagnostics);
+    all.extend(diagnostics);
     match plan {
         Some(plan) => {
             let no_engine = no_engine.into_inner();
             Ok(Prepared { plan, found, env, passed, no_engine })
         }
-        None => Err(code(&diagnostics)),
+        None => Err(without_plan),
     }
 }
 
@@ -114,11 +157,14 @@ pub(crate) fn folder_name(folder: &Path) -> String {
 /// Finds the recipe, or shows why not.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, u8> {
     recipe::find(args).map_err(|diagnostic| {
-        let code =
-            if diagnostic.code.starts_with("spec::") { exit_code::RECIPE_INVALID } else { exit_code::USAGE };
         terminal::diagnostic(&diagnostic);
-        code
+        not_found(&diagnostic)
     })
+}
+
+/// The exit code where no recipe could be read.
+fn not_found(diagnostic: &Diagnostic) -> u8 {
+    if diagnostic.code.starts_with("spec::") { exit_code::RECIPE_INVALID } else { exit_code::USAGE }
 }
 
 /// The exit code for a recipe without a plan.
@@ -142,12 +188,12 @@ fn given(
     recipe: &Recipe<'_>,
     found: &Found,
     env: &BTreeMap<OsString, OsString>,
-) -> Result<Given, u8> {
+) -> Result<Given, Diagnostic> {
     let mut set = BTreeMap::new();
     for pair in &args.set {
         let Some((name, value)) = pair.split_once('=') else {
-            terminal::error(&format!("`--set {pair}` has no `=`"), Some("write `--set NAME=VALUE`"));
-            return Err(exit_code::USAGE);
+            return Err(Diagnostic::error("select::bad-variable", format!("`--set {pair}` has no `=`"))
+                .help("write `--set NAME=VALUE`"));
         };
         set.insert(name.to_owned(), value.to_owned());
     }

@@ -6,6 +6,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use pipeline_core::diag::{Diagnostic, did_you_mean, list_names};
+use pipeline_core::nesting::{MAX_DEPTH, too_deep};
 use pipeline_core::source::SourceFile;
 
 use crate::args::RecipeArgs;
@@ -22,14 +23,19 @@ pub(crate) struct Found {
     pub(crate) shown_folder: String,
 }
 
-/// Finds the recipe that the arguments name.
+/// Finds and reads the recipe that the arguments name.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
+    read(&locate(args)?)
+}
+
+/// The file that the arguments name.
+pub(crate) fn locate(args: &RecipeArgs) -> Result<PathBuf, Diagnostic> {
     // What is typed beats what the environment says, so the variable is no business of clap's.
     let from_env = std::env::var_os("PIPELINE_FILE").filter(|file| !file.is_empty()).map(PathBuf::from);
     let file = args.file.clone().or_else(|| from_env.filter(|_| args.recipe.is_none()));
-    let path = match (&file, &args.recipe) {
-        (Some(file), _) => file.clone(),
-        (None, Some(name)) => by_name(name)?,
+    match (&file, &args.recipe) {
+        (Some(file), _) => Ok(file.clone()),
+        (None, Some(name)) => by_name(name),
         (None, None) => above(Path::new(FILE)).ok_or_else(|| {
             Diagnostic::error("select::no-recipe", format!("there is no `{FILE}` here or in a folder above"))
                 .help(match recipes() {
@@ -38,9 +44,8 @@ pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
                     }
                     recipes => format!("name a recipe: {}", list_names(recipes.keys())),
                 })
-        })?,
-    };
-    read(&path)
+        }),
+    }
 }
 
 /// A name below `pipelines/` (here or in a folder above), a folder, or a file.
@@ -95,7 +100,8 @@ pub(crate) fn recipes() -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
-fn read(path: &Path) -> Result<Found, Diagnostic> {
+/// Reads a recipe file.
+pub(crate) fn read(path: &Path) -> Result<Found, Diagnostic> {
     let shown = path.display().to_string();
     let bytes = fs::read(path).map_err(|error| {
         let diagnostic = Diagnostic::error("select::unreadable", format!("cannot read `{shown}`: {error}"));
@@ -112,6 +118,13 @@ fn read(path: &Path) -> Result<Found, Diagnostic> {
         )
         .help("save it as UTF-8")
     })?;
+    if too_deep(&text) {
+        return Err(Diagnostic::error(
+            "spec::too-nested",
+            format!("in `{shown}` tables and arrays lie deeper in each other than {MAX_DEPTH} levels"),
+        )
+        .help("no key of a recipe needs that: give names fewer dots"));
+    }
     let parent = path.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let folder = fs::canonicalize(parent).map_err(|error| {
         Diagnostic::error("select::unreadable", format!("cannot read `{}`: {error}", parent.display()))

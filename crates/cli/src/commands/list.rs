@@ -1,6 +1,5 @@
 //! `pipeline list`
 
-use pipeline_core::source::SourceFile;
 use pipeline_core::spec::{Recipe, parse};
 use serde_json::json;
 
@@ -31,10 +30,9 @@ fn recipes(format: TableFormat) -> u8 {
     let recipes: Vec<(String, String)> = recipe::recipes()
         .into_iter()
         .map(|(name, path)| {
-            let description = std::fs::read_to_string(&path).ok().and_then(|text| {
-                let source = SourceFile::new(&path.display().to_string(), text);
-                parse(&source).0.and_then(|recipe| recipe.header.description)
-            });
+            let description = recipe::read(&path)
+                .ok()
+                .and_then(|found| parse(&found.source).0.and_then(|recipe| recipe.header.description));
             (name, description.unwrap_or_default())
         })
         .collect();

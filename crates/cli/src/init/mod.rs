@@ -36,12 +36,9 @@ pub(crate) fn faults(text: &str) -> Diagnostics {
 pub(crate) fn defaults(folder: &Path) -> Answers {
     let name = prepare::folder_name(folder);
     let mut answers = Answers::named(&name);
-    // The repository that the folder is in is the likeliest to be built. What its url may not be, the recipe's rules say.
+    // The repository that the folder is in is the likeliest to be built. A url with a password is none for a recipe.
     if let Some(url) = origin(folder) {
-        let example = answers.clone();
-        if answers.set(Field::Url, &[url]).is_err() {
-            answers = example;
-        }
+        let _ = answers.set(Field::Url, &[url]);
     }
     answers
 }
