@@ -1,9 +1,12 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
+mod check;
 mod compose;
+mod fmt;
 mod hostile;
 mod image;
+mod init;
 mod kinds;
 mod lab;
 mod messages;

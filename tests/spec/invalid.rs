@@ -7,9 +7,10 @@ use std::path::Path;
 use crate::{folder, pipeline, recipes};
 
 /// Codes that no recipe file alone can cause; `tests/cli` and `bytes` see to them.
-const ELSEWHERE: [&str; 10] = [
+const ELSEWHERE: [&str; 12] = [
     "engine::none",
     "plan::internal",
+    "select::bad-variable",
     "select::bad-pattern",
     "select::no-recipe",
     "select::nothing",
@@ -17,6 +18,7 @@ const ELSEWHERE: [&str; 10] = [
     "select::unreadable",
     "spec::not-utf8",
     "spec::too-large",
+    "spec::too-nested",
     "plan::no-output",
 ];
 

@@ -20,6 +20,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Write a recipe to start from
+    Init(InitArgs),
     /// Run a recipe
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
@@ -27,6 +29,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Read a recipe and report everything that is wrong with it
     Check(CheckArgs),
+    /// Bring recipe files into one layout
+    Fmt(FmtArgs),
     /// List recipes, or a recipe's targets, nodes and steps
     List(ListArgs),
     /// Find out what is missing on this machine and on the nodes, and how to get it
@@ -166,6 +170,71 @@ pub(crate) enum PlanFormat {
 pub(crate) struct CheckArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+    /// For people on stderr, or for programs on stdout
+    #[arg(long, value_enum, default_value_t = CheckFormat::Text)]
+    pub(crate) format: CheckFormat,
+}
+
+/// See `check --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckFormat {
+    /// For people
+    Text,
+    /// One document with all places
+    Json,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Workflow commands of GitHub Actions, which become annotations
+    Github,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct InitArgs {
+    /// Where it goes, such as `pipelines/app`; here when absent
+    pub(crate) folder: Option<PathBuf>,
+    /// The recipe's name; the folder's when absent
+    #[arg(long)]
+    pub(crate) name: Option<String>,
+    /// The git repository with the Dockerfile; the `origin` of this one when absent
+    #[arg(long)]
+    pub(crate) url: Option<String>,
+    /// The branch; the repository's default when absent
+    #[arg(long)]
+    pub(crate) branch: Option<String>,
+    /// A platform to build for; `linux/arm64` when absent
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) platform: Vec<String>,
+    /// What builds images; `auto` when absent
+    #[arg(long, value_parser = crate::init::ENGINES)]
+    pub(crate) engine: Option<String>,
+    /// The image's name, such as `example.com/team/app:1`
+    #[arg(long, value_name = "REFERENCE")]
+    pub(crate) image: Option<String>,
+    /// A node that gets the image, as ssh knows it
+    #[arg(long, value_name = "[NAME=]HOST", value_delimiter = ',')]
+    pub(crate) node: Vec<String>,
+    /// What runs containers on the nodes; `cri-o` when absent
+    #[arg(long, value_parser = crate::init::RUNTIMES)]
+    pub(crate) runtime: Option<String>,
+    /// Write no JSON Schema for editors beside it
+    #[arg(long)]
+    pub(crate) no_schema: bool,
+    /// Replace the files that are there
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Ask nothing
+    #[arg(short, long)]
+    pub(crate) yes: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct FmtArgs {
+    /// Names below `pipelines/`, folders or files, `-` for stdin to stdout; `pipeline.toml` here or above when absent
+    #[arg(value_name = "RECIPE")]
+    pub(crate) recipes: Vec<String>,
+    /// Change nothing: show what would change, and exit with 1 if anything would
+    #[arg(long)]
+    pub(crate) check: bool,
 }
 
 /// See `--format` of `list`, `doctor` and `steps`.

@@ -4,6 +4,8 @@
 pub(crate) const DONE: u8 = 0;
 /// A step failed.
 pub(crate) const STEP_FAILED: u8 = 1;
+/// `fmt --check`: a file is not in our layout.
+pub(crate) const NOT_FORMATTED: u8 = 1;
 /// The command line cannot be read, or names what is not there. clap uses it too.
 pub(crate) const USAGE: u8 = 2;
 /// The recipe is invalid.

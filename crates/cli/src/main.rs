@@ -5,8 +5,11 @@ mod commands;
 mod cri;
 mod environment;
 mod exit_code;
+mod files;
+mod init;
 mod prepare;
 mod recipe;
+mod report;
 mod terminal;
 
 use std::process::ExitCode;

@@ -61,22 +61,64 @@ pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
     Performer { platform: platform(), binfmt: binfmt(), allow_privileged, cri: &cri::Socket }
 }
 
+/// What was found in a recipe, shown to nobody yet.
+pub(crate) struct Looked {
+    /// The recipe's file, where there is one.
+    pub(crate) file: Option<String>,
+    pub(crate) diagnostics: Diagnostics,
+    /// The error is the exit code.
+    pub(crate) prepared: Result<Prepared, u8>,
+}
+
 /// Reads and plans the recipe that the arguments name. What is wrong has been shown; the error is the exit code.
 pub(crate) fn prepare(
     args: &RecipeArgs,
     select: &SelectArgs,
     without_engine: WithoutEngine,
 ) -> Result<Prepared, u8> {
-    let found = find(args)?;
+    let looked = look(args, select, without_engine);
+    terminal::diagnostics(&looked.diagnostics);
+    looked.prepared
+}
+
+/// The same, and nothing has been shown.
+pub(crate) fn look(args: &RecipeArgs, select: &SelectArgs, without_engine: WithoutEngine) -> Looked {
+    let mut diagnostics = Diagnostics::default();
+    let chosen = recipe::choose(args);
+    let file = chosen.as_ref().ok().map(|chosen| chosen.recipe.display().to_string());
+    let prepared = match chosen.and_then(|chosen| recipe::gather(chosen, args)) {
+        Ok(found) => planned(args, select, without_engine, found, &mut diagnostics),
+        Err(diagnostic) => {
+            let code = not_found(&diagnostic);
+            diagnostics.push(diagnostic);
+            Err(code)
+        }
+    };
+    Looked { file, diagnostics, prepared }
+}
+
+fn planned(
+    args: &RecipeArgs,
+    select: &SelectArgs,
+    without_engine: WithoutEngine,
+    found: Found,
+    all: &mut Diagnostics,
+) -> Result<Prepared, u8> {
     let files = found.files.clone();
     let (recipe, mut diagnostics) = examine(&files);
     let Some(recipe) = recipe else {
-        terminal::diagnostics(&diagnostics);
+        all.extend(diagnostics);
         return Err(exit_code::RECIPE_INVALID);
     };
     let passed = passed(&recipe);
     let env = environment::for_steps(&passed);
-    let given = given(args, &recipe, &found, &env)?;
+    let given = match given(args, &recipe, &found, &env) {
+        Ok(given) => given,
+        Err(diagnostic) => {
+            all.push(diagnostic);
+            return Err(exit_code::USAGE);
+        }
+    };
     let no_engine = RefCell::new(None);
     let choose = || match doctor::choose_engine(&env, &found.folder) {
         Err(none) if without_engine == WithoutEngine::Assume => {
@@ -92,19 +134,20 @@ pub(crate) fn prepare(
     let (plan, more) = plan(&recipe, &given, &selection, &machine);
     diagnostics.extend(more);
     let diagnostics = diagnostics.finish(&files.sources);
-    terminal::diagnostics(&diagnostics);
+    let without_plan = code(&diagnostics);
+    all.extend(diagnostics);
     match plan {
         Some(mut plan) => {
             plan.notes.extend(found.local.iter().map(|local| format!("`{local}` is laid over the recipe")));
             let no_engine = no_engine.into_inner();
             Ok(Prepared { plan, found, env, passed, no_engine })
         }
-        None => Err(code(&diagnostics)),
+        None => Err(without_plan),
     }
 }
 
 /// The name of a recipe that gives itself none: its folder's, as far as names go.
-fn folder_name(folder: &Path) -> String {
+pub(crate) fn folder_name(folder: &Path) -> String {
     let name = folder.file_name().unwrap_or_default().to_string_lossy();
     let plain: String =
         name.chars().map(|c| if c.is_ascii_alphanumeric() || "._-".contains(c) { c } else { '-' }).collect();
@@ -115,11 +158,14 @@ fn folder_name(folder: &Path) -> String {
 /// Finds the recipe, or shows why not.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, u8> {
     recipe::find(args).map_err(|diagnostic| {
-        let code =
-            if diagnostic.code.starts_with("spec::") { exit_code::RECIPE_INVALID } else { exit_code::USAGE };
         terminal::diagnostic(&diagnostic);
-        code
+        not_found(&diagnostic)
     })
+}
+
+/// The exit code where no recipe could be read.
+pub(crate) fn not_found(diagnostic: &Diagnostic) -> u8 {
+    if diagnostic.code.starts_with("spec::") { exit_code::RECIPE_INVALID } else { exit_code::USAGE }
 }
 
 /// The exit code for a recipe without a plan.
@@ -143,25 +189,25 @@ fn given(
     recipe: &Recipe<'_>,
     found: &Found,
     env: &BTreeMap<OsString, OsString>,
-) -> Result<Given, u8> {
-    let wants_commit = found.files.sources.files().any(|file| file.text().contains("recipe.commit"));
+) -> Result<Given, Diagnostic> {
+    let wants_commit = || found.files.sources.files().any(|file| file.text().contains("recipe.commit"));
     Ok(Given {
         env: environment::values(&passed(recipe)),
         recipe_commit: match &found.fetched {
             Some(fetched) => Some(fetched.commit.clone()),
-            None => wants_commit.then(|| commit(&found.folder, env)).flatten(),
+            None => wants_commit().then(|| commit(&found.folder, env)).flatten(),
         },
         ..given_vars(args)?
     })
 }
 
 /// The values of variables that the command line and the environment give.
-pub(crate) fn given_vars(args: &RecipeArgs) -> Result<Given, u8> {
+pub(crate) fn given_vars(args: &RecipeArgs) -> Result<Given, Diagnostic> {
     let mut set = BTreeMap::new();
     for pair in &args.set {
         let Some((name, value)) = pair.split_once('=') else {
-            terminal::error(&format!("`--set {pair}` has no `=`"), Some("write `--set NAME=VALUE`"));
-            return Err(exit_code::USAGE);
+            return Err(Diagnostic::error("select::bad-variable", format!("`--set {pair}` has no `=`"))
+                .help("write `--set NAME=VALUE`"));
         };
         set.insert(name.to_owned(), value.to_owned());
     }

@@ -1,24 +1,35 @@
 //! `pipeline check`
 
-use crate::args::{CheckArgs, SelectArgs};
-use crate::{exit_code, prepare, terminal};
+use crate::args::{CheckArgs, CheckFormat, SelectArgs};
+use crate::prepare::{Looked, Prepared, WithoutEngine, look};
+use crate::report::{self, Report};
+use crate::{exit_code, terminal};
 
 pub(super) fn check(args: &CheckArgs) -> u8 {
-    match prepare::prepare(&args.recipe, &SelectArgs::default(), prepare::WithoutEngine::Assume) {
-        Ok(prepared) => {
-            if let Some(none) = &prepared.no_engine {
-                terminal::note(&format!(
-                    "note: {}; the recipe was read as for buildah\n",
-                    terminal::clean(&none.message)
-                ));
-            }
-            terminal::note(&format!(
-                "{}: the recipe is valid ({} instances)\n",
-                prepared.found.name(),
-                prepared.plan.graph.node_count()
-            ));
-            exit_code::DONE
-        }
-        Err(code) => code,
+    let looked = look(&args.recipe, &SelectArgs::default(), WithoutEngine::Assume);
+    let code = looked.prepared.as_ref().map_or_else(|code| *code, |_| exit_code::DONE);
+    let report = Report { file: looked.file.as_deref(), code, diagnostics: &looked.diagnostics };
+    match args.format {
+        CheckFormat::Text => text(&looked),
+        CheckFormat::Json => terminal::out(&report::json(&report)),
+        CheckFormat::Sarif => terminal::out(&report::sarif(&report)),
+        CheckFormat::Github => terminal::out(&report::github(&report)),
     }
+    code
+}
+
+fn text(looked: &Looked) {
+    terminal::diagnostics(&looked.diagnostics);
+    let Ok(Prepared { plan, found, no_engine, .. }) = &looked.prepared else { return };
+    if let Some(none) = no_engine {
+        terminal::note(&format!(
+            "note: {}; the recipe was read as for buildah\n",
+            terminal::clean(&none.message)
+        ));
+    }
+    terminal::note(&format!(
+        "{}: the recipe is valid ({} instances)\n",
+        found.name(),
+        plan.graph.node_count()
+    ));
 }

@@ -58,7 +58,10 @@ fn contents(args: &ListArgs) -> Result<String, u8> {
         terminal::diagnostics(&diagnostics);
         return Err(exit_code::RECIPE_INVALID);
     };
-    let given = prepare::given_vars(&args.recipe)?;
+    let given = prepare::given_vars(&args.recipe).map_err(|diagnostic| {
+        terminal::diagnostic(&diagnostic);
+        exit_code::USAGE
+    })?;
     let values = Values { recipe: &recipe, given: &given };
     Ok(match (args.format, args.vars) {
         (TableFormat::Text, false) => text(&recipe),

@@ -4,6 +4,8 @@ mod action;
 mod check;
 mod completions;
 mod doctor;
+mod fmt;
+mod init;
 mod list;
 mod plan;
 mod run;
@@ -18,6 +20,8 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Check(args) => check::check(&args),
+        Command::Fmt(args) => fmt::fmt(&args),
+        Command::Init(args) => init::init(&args),
         Command::List(args) => list::list(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Steps(args) => steps::steps(&args),

@@ -44,7 +44,10 @@ fn recipe(args: &PlanArgs, prepared: &Prepared) -> u8 {
     let (Some(recipe), _) = parse(&prepared.found.files) else { return exit_code::RECIPE_INVALID };
     let given = match prepare::given_vars(&args.recipe) {
         Ok(given) => given,
-        Err(code) => return code,
+        Err(diagnostic) => {
+            terminal::diagnostic(&diagnostic);
+            return exit_code::USAGE;
+        }
     };
     let sections = resolved(&Values { recipe: &recipe, given: &given });
     terminal::out(&match (args.show_origin, args.format) {

@@ -9,12 +9,15 @@ use crate::{exit_code, terminal};
 
 pub(super) fn schema(args: &SchemaArgs) -> u8 {
     terminal::out(&match args.format {
-        SchemaFormat::Json => {
-            format!("{}\n", serde_json::to_string_pretty(&recipe_schema()).unwrap_or_default())
-        }
+        SchemaFormat::Json => text(),
         SchemaFormat::Markdown => markdown(),
     });
     exit_code::DONE
+}
+
+/// The schema as a file.
+pub(super) fn text() -> String {
+    format!("{}\n", serde_json::to_string_pretty(&recipe_schema()).unwrap_or_default())
 }
 
 const HEAD: &str = "# The language

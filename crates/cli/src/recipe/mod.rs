@@ -16,7 +16,7 @@ use remote::Remote;
 
 pub(crate) use remote::Fetched;
 
-const FILE: &str = "pipeline.toml";
+pub(crate) const FILE: &str = "pipeline.toml";
 
 /// A recipe's files, read but not understood.
 #[derive(Debug)]
@@ -39,13 +39,51 @@ impl Found {
     }
 }
 
+/// Which files the arguments name; none of them has been read.
+pub(crate) struct Chosen {
+    pub(crate) recipe: PathBuf,
+    overlays: Vec<PathBuf>,
+    fetched: Option<Fetched>,
+}
+
 /// Finds the recipe that the arguments name, with all that belongs to it.
 pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
-    let fetched = args.recipe.as_deref().and_then(Remote::parse).map(|remote| remote.fetch()).transpose()?;
-    let (recipe, overlays) = match &fetched {
-        Some(fetched) => (fetched.file.clone(), args.file.clone()),
-        None => choose(args)?,
-    };
+    gather(choose(args)?, args)
+}
+
+/// Finds the recipe's file, and fetches it where it is not on this machine.
+pub(crate) fn choose(args: &RecipeArgs) -> Result<Chosen, Diagnostic> {
+    if let Some(name) = &args.recipe {
+        let fetched = Remote::parse(name).map(|remote| remote.fetch()).transpose()?;
+        let recipe = match &fetched {
+            Some(fetched) => fetched.file.clone(),
+            None => by_name(name)?,
+        };
+        return Ok(Chosen { recipe, overlays: args.file.clone(), fetched });
+    }
+    // What is typed beats what the environment says, so the variable is no business of clap's.
+    let from_env = || std::env::var_os("PIPELINE_FILE").map(|all| std::env::split_paths(&all).collect());
+    let files: Vec<PathBuf> =
+        if args.file.is_empty() { from_env().unwrap_or_default() } else { args.file.clone() };
+    let mut files = files.into_iter().filter(|file| !file.as_os_str().is_empty());
+    if let Some(recipe) = files.next() {
+        return Ok(Chosen { recipe, overlays: files.collect(), fetched: None });
+    }
+    let recipe = above(Path::new(FILE)).ok_or_else(|| {
+        Diagnostic::error("select::no-recipe", format!("there is no `{FILE}` here or in a folder above"))
+            .help(match recipes() {
+                recipes if recipes.is_empty() => {
+                    format!("change to a folder with a `{FILE}`, or name one with `-f FILE`")
+                }
+                recipes => format!("name a recipe: {}", list_names(recipes.keys())),
+            })
+    })?;
+    Ok(Chosen { recipe, overlays: Vec::new(), fetched: None })
+}
+
+/// Reads the files, those beside the recipe, and what they include.
+pub(crate) fn gather(chosen: Chosen, args: &RecipeArgs) -> Result<Found, Diagnostic> {
+    let Chosen { recipe, overlays, fetched } = chosen;
     let local = Some(recipe.with_extension("local.toml")).filter(|local| !args.no_local && local.is_file());
     let mut given = vec![read(&recipe, Role::Recipe)?];
     for overlay in local.iter().chain(&overlays) {
@@ -65,31 +103,6 @@ pub(crate) fn find(args: &RecipeArgs) -> Result<Found, Diagnostic> {
         local: local.map(|local| local.display().to_string()),
         fetched,
     })
-}
-
-/// The recipe's file and those that are laid over it by name.
-fn choose(args: &RecipeArgs) -> Result<(PathBuf, Vec<PathBuf>), Diagnostic> {
-    if let Some(name) = &args.recipe {
-        return Ok((by_name(name)?, args.file.clone()));
-    }
-    // What is typed beats what the environment says, so the variable is no business of clap's.
-    let from_env = || std::env::var_os("PIPELINE_FILE").map(|all| std::env::split_paths(&all).collect());
-    let files: Vec<PathBuf> =
-        if args.file.is_empty() { from_env().unwrap_or_default() } else { args.file.clone() };
-    let mut files = files.into_iter().filter(|file| !file.as_os_str().is_empty());
-    if let Some(recipe) = files.next() {
-        return Ok((recipe, files.collect()));
-    }
-    let recipe = above(Path::new(FILE)).ok_or_else(|| {
-        Diagnostic::error("select::no-recipe", format!("there is no `{FILE}` here or in a folder above"))
-            .help(match recipes() {
-                recipes if recipes.is_empty() => {
-                    format!("change to a folder with a `{FILE}`, or name one with `-f FILE`")
-                }
-                recipes => format!("name a recipe: {}", list_names(recipes.keys())),
-            })
-    })?;
-    Ok((recipe, Vec::new()))
 }
 
 /// A name below `pipelines/` (here or in a folder above), a folder, or a file.
@@ -144,7 +157,7 @@ pub(crate) fn recipes() -> BTreeMap<String, PathBuf> {
         .collect()
 }
 
-fn read(path: &Path, role: Role) -> Result<File, Diagnostic> {
+pub(crate) fn read(path: &Path, role: Role) -> Result<File, Diagnostic> {
     let name = path.display().to_string();
     match text(path) {
         Ok(text) => Ok(File { role, name, text }),

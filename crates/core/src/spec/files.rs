@@ -8,6 +8,7 @@ use std::ops::Range;
 use toml::de::{DeTable, DeValue};
 
 use crate::diag::{Diagnostic, Diagnostics, list_names};
+use crate::nesting::too_deep;
 use crate::source::{Sources, Span};
 
 /// What a file is to the recipe.
@@ -144,6 +145,9 @@ fn included(text: &str) -> Vec<(String, Range<usize>)> {
     // A key at the top stands before the first table, so that a long recipe is not read twice.
     let header = text.match_indices("\n[").map(|(at, _)| at + 1).next();
     let top = if text.starts_with('[') { "" } else { &text[..header.unwrap_or(text.len())] };
+    if too_deep(top) {
+        return Vec::new();
+    }
     let (table, _) = DeTable::parse_recoverable(top);
     let Some(value) = table.get_ref().get("include") else { return Vec::new() };
     let DeValue::Array(paths) = value.get_ref() else { return Vec::new() };

@@ -12,6 +12,7 @@ use super::merge::{lay, lay_steps, moved_table};
 use super::read::schema_of;
 use super::shape;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean};
+use crate::nesting::{MAX_DEPTH, too_deep};
 use crate::source::{SourceFile, Sources};
 
 /// The keys at the top of a file.
@@ -100,6 +101,19 @@ pub(super) fn parse<'s>(
             "spec::too-large",
             format!("`{}` has {} bytes; a file has at most {MAX_SIZE}", file.name(), file.text().len()),
         ));
+        return None;
+    }
+    if too_deep(file.text()) {
+        diagnostics.push(
+            Diagnostic::error(
+                "spec::too-nested",
+                format!(
+                    "in `{}` tables and arrays lie deeper in each other than {MAX_DEPTH} levels",
+                    file.name()
+                ),
+            )
+            .help("no key of a recipe needs that: give names fewer dots"),
+        );
         return None;
     }
     let (root, errors) = DeTable::parse_recoverable(file.text());
