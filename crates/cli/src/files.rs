@@ -28,7 +28,12 @@ fn put(path: &Path, contents: &str, like: Option<&Metadata>) -> io::Result<()> {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    let mut file = tempfile::Builder::new().prefix(".pipeline-").suffix(".tmp").tempfile_in(&folder)?;
+    // The error would name a file that nobody knows.
+    let mut file = tempfile::Builder::new()
+        .prefix(".pipeline-")
+        .suffix(".tmp")
+        .tempfile_in(&folder)
+        .map_err(|error| io::Error::from(error.kind()))?;
     file.write_all(contents.as_bytes())?;
     let mode = like.map_or(0o644, |metadata| metadata.permissions().mode());
     if let Some(metadata) = like {

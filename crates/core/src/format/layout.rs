@@ -45,7 +45,7 @@ pub(super) fn document(mut lines: Vec<Line<'_>>, newline: &str) -> String {
 
 /// Breaks arrays that leave the line. What was broken is as wide the next time, so the layout stays as it is.
 fn break_cell(cell: &mut Cell<'_>, indent: usize, comma: usize) {
-    let wide = flat_cell(cell).is_some_and(|text| indent + width(&text) + comma > WIDTH);
+    let wide = cell.value.is_flat() && !fits(std::slice::from_ref(cell), indent + comma);
     let Value::Group(group) = &mut cell.value else { return };
     if wide && group.kind == Kind::Array && !group.rows.is_empty() {
         group.tall = true;
@@ -56,24 +56,22 @@ fn break_cell(cell: &mut Cell<'_>, indent: usize, comma: usize) {
 fn break_group(group: &mut Group<'_>, indent: usize) {
     if group.tall {
         break_rows(group, indent + INDENT);
-        return;
-    }
-    // A group that stays on its line may hold one that its author broke.
-    for cell in group.rows.iter_mut().flat_map(|row| &mut row.cells) {
-        if let Value::Group(inner) = &mut cell.value {
-            break_group(inner, indent);
+    } else {
+        // A group that stays on its line may hold one that its author broke.
+        for cell in group.cells_mut() {
+            if let Value::Group(inner) = &mut cell.value {
+                break_group(inner, indent);
+            }
         }
     }
+    group.settle();
 }
 
 fn break_rows(group: &mut Group<'_>, indent: usize) {
     for row in std::mem::take(&mut group.rows) {
-        let flat: Option<Vec<String>> = row.cells.iter().map(flat_cell).collect();
-        // A comma after each item, and a space between two.
-        let wide = flat.is_some_and(|cells| {
-            indent + cells.iter().map(|cell| width(cell) + 2).sum::<usize>() > WIDTH + 1
-        });
-        if wide && row.cells.len() > 1 {
+        let flat = row.cells.iter().all(|cell| cell.value.is_flat());
+        // The comma at the end belongs to the line.
+        if flat && row.cells.len() > 1 && !fits(&row.cells, indent + 1) {
             let comment = row.comment;
             group.rows.extend(row.cells.into_iter().map(|cell| Row { cells: vec![cell], comment: None }));
             if let Some(last) = group.rows.last_mut() {
@@ -83,7 +81,7 @@ fn break_rows(group: &mut Group<'_>, indent: usize) {
             group.rows.push(row);
         }
     }
-    for cell in group.rows.iter_mut().flat_map(|row| &mut row.cells) {
+    for cell in group.cells_mut() {
         break_cell(cell, indent, 1);
     }
 }
@@ -92,28 +90,59 @@ fn width(text: &str) -> usize {
     text.chars().count()
 }
 
-/// The cell on one line, if it can be.
-fn flat_cell(cell: &Cell<'_>) -> Option<String> {
-    let value = flat(&cell.value)?;
-    Some(match &cell.key {
-        Some(key) => format!("{key} = {value}"),
-        None => value,
-    })
+/// The cells end before the line does, when so much of it is taken. Looks no further than that.
+fn fits(cells: &[Cell<'_>], mut taken: usize) -> bool {
+    measure(cells.iter(), &mut taken);
+    taken <= WIDTH
 }
 
-fn flat(value: &Value<'_>) -> Option<String> {
-    match value {
-        Value::Scalar(text) => (!text.contains('\n')).then(|| (*text).to_owned()),
-        Value::Group(group) if group.tall => None,
-        Value::Group(group) => {
-            let cells = group.rows.iter().flat_map(|row| &row.cells);
-            let cells: Vec<String> = cells.map(flat_cell).collect::<Option<_>>()?;
-            Some(match group.kind {
-                Kind::Array => format!("[{}]", cells.join(", ")),
-                Kind::Table if cells.is_empty() => "{}".into(),
-                Kind::Table => format!("{{ {} }}", cells.join(", ")),
-            })
+fn measure<'c>(cells: impl Iterator<Item = &'c Cell<'c>>, taken: &mut usize) {
+    for (index, cell) in cells.enumerate() {
+        *taken += if index == 0 { 0 } else { 2 };
+        *taken += cell.key.as_ref().map_or(0, |key| width(key) + 3);
+        match &cell.value {
+            Value::Scalar(text) => *taken += width(text),
+            Value::Group(group) => {
+                let (open, close) = brackets(group);
+                *taken += open.len() + close.len();
+                measure(group.cells(), taken);
+            }
         }
+        if *taken > WIDTH {
+            return;
+        }
+    }
+}
+
+/// Writes a cell that can stand on one line.
+fn flat_cell(out: &mut String, cell: &Cell<'_>) {
+    if let Some(key) = &cell.key {
+        out.push_str(key);
+        out.push_str(" = ");
+    }
+    flat(out, &cell.value);
+}
+
+fn flat(out: &mut String, value: &Value<'_>) {
+    let group = match value {
+        Value::Scalar(text) => return out.push_str(text),
+        Value::Group(group) => group,
+    };
+    let (open, close) = brackets(group);
+    out.push_str(open);
+    for (index, cell) in group.cells().enumerate() {
+        out.push_str(if index == 0 { "" } else { ", " });
+        flat_cell(out, cell);
+    }
+    out.push_str(close);
+}
+
+/// What stands around a group on its line.
+fn brackets(group: &Group<'_>) -> (&'static str, &'static str) {
+    match group.kind {
+        Kind::Array => ("[", "]"),
+        Kind::Table if group.rows.is_empty() => ("{", "}"),
+        Kind::Table => ("{ ", " }"),
     }
 }
 
@@ -169,13 +198,18 @@ impl Writer<'_> {
             .iter()
             .map(|(cells, _)| match cells {
                 [Cell { key: Some(key), value }] => {
-                    let pad = " ".repeat(column - width(key));
-                    format!("{key}{pad} = {}{comma}", flat(value).unwrap_or_default())
+                    let mut text = format!("{key}{} = ", " ".repeat(column - width(key)));
+                    flat(&mut text, value);
+                    text + comma
                 }
                 cells => {
-                    let cells: Vec<String> =
-                        cells.iter().filter_map(flat_cell).map(|cell| cell + comma).collect();
-                    cells.join(" ")
+                    let mut text = String::new();
+                    for (index, cell) in cells.iter().enumerate() {
+                        text.push_str(if index == 0 { "" } else { " " });
+                        flat_cell(&mut text, cell);
+                        text.push_str(comma);
+                    }
+                    text
                 }
             })
             .collect();
@@ -207,30 +241,27 @@ impl Writer<'_> {
     }
 
     fn group(&mut self, group: &Group<'_>, indent: usize) {
-        let (open, close) = match group.kind {
-            Kind::Array => ("[", "]"),
-            Kind::Table => ("{", "}"),
-        };
         if group.tall {
-            self.line(open, group.comment);
+            let (open, close) = brackets(group);
+            self.line(open.trim_end(), group.comment);
             let rows: Vec<_> = group.rows.iter().map(|row| (row.cells.as_slice(), row.comment)).collect();
             // Comments and blank lines end a block here as they do outside.
             for rows in rows.chunk_by(|(before, _), (after, _)| !before.is_empty() && !after.is_empty()) {
                 self.block(rows, indent + INDENT, ",");
             }
-            self.out += &format!("{}{close}", " ".repeat(indent));
+            self.out += &format!("{}{}", " ".repeat(indent), close.trim_start());
             return;
         }
-        let space = if group.kind == Kind::Table && !group.rows.is_empty() { " " } else { "" };
-        self.out += &format!("{open}{space}");
-        for (index, cell) in group.rows.iter().flat_map(|row| &row.cells).enumerate() {
+        let (open, close) = brackets(group);
+        self.out += open;
+        for (index, cell) in group.cells().enumerate() {
             self.out += if index == 0 { "" } else { ", " };
             self.cell(cell, indent);
         }
-        self.out += &format!("{space}{close}");
+        self.out += close;
     }
 }
 
 fn is_flat(cells: &[Cell<'_>]) -> bool {
-    cells.iter().all(|cell| flat(&cell.value).is_some())
+    cells.iter().all(|cell| cell.value.is_flat())
 }

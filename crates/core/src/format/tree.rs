@@ -24,6 +24,16 @@ pub(super) enum Value<'t> {
     Group(Group<'t>),
 }
 
+impl Value<'_> {
+    /// It can stand on one line.
+    pub(super) fn is_flat(&self) -> bool {
+        match self {
+            Value::Scalar(text) => !text.contains('\n'),
+            Value::Group(group) => group.flat,
+        }
+    }
+}
+
 /// An array or an inline table.
 #[derive(Debug)]
 pub(super) struct Group<'t> {
@@ -33,6 +43,23 @@ pub(super) struct Group<'t> {
     pub(super) rows: Vec<Row<'t>>,
     /// Its items stand below the bracket that opens it.
     pub(super) tall: bool,
+    /// It can stand on one line, with everything in it. Kept, as to look for it each time would take long.
+    pub(super) flat: bool,
+}
+
+impl<'t> Group<'t> {
+    pub(super) fn cells(&self) -> impl Iterator<Item = &Cell<'t>> {
+        self.rows.iter().flat_map(|row| &row.cells)
+    }
+
+    pub(super) fn cells_mut(&mut self) -> impl Iterator<Item = &mut Cell<'t>> {
+        self.rows.iter_mut().flat_map(|row| &mut row.cells)
+    }
+
+    /// After something in it has changed.
+    pub(super) fn settle(&mut self) {
+        self.flat = !self.tall && self.cells().all(|cell| cell.value.is_flat());
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -144,7 +171,7 @@ impl<'t, 'e> Reader<'t, 'e> {
     }
 
     fn group(&mut self, kind: Kind, close: EventKind) -> Option<Value<'t>> {
-        let mut group = Group { kind, comment: None, rows: Vec::new(), tall: false };
+        let mut group = Group { kind, comment: None, rows: Vec::new(), tall: false, flat: false };
         let mut row = Row::default();
         loop {
             let event = self.next()?;
@@ -178,6 +205,7 @@ impl<'t, 'e> Reader<'t, 'e> {
         }
         group.rows.pop_if(|row| row.is_blank());
         group.tall &= group.comment.is_some() || !group.rows.is_empty();
+        group.settle();
         Some(Value::Group(group))
     }
 }
