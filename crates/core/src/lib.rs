@@ -7,6 +7,7 @@ pub mod dockerfile;
 pub mod doctor;
 pub mod event;
 pub mod exec;
+pub mod graph;
 pub mod ident;
 pub mod image;
 pub mod interp;
