@@ -25,6 +25,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show the exact commands that a run executes, without running any
     Plan(PlanArgs),
+    /// Show which step waits for which
+    Graph(GraphArgs),
     /// Read a recipe and report everything that is wrong with it
     Check(CheckArgs),
     /// List recipes, or a recipe's targets, nodes and steps
@@ -144,6 +146,33 @@ pub(crate) enum PlanFormat {
     Json,
     /// A POSIX shell script
     Sh,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// For the terminal, or for what draws it
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text, env = "PIPELINE_GRAPH_FORMAT")]
+    pub(crate) format: GraphFormat,
+    /// Each step for every target and node, grouped by target
+    #[arg(long, env = "PIPELINE_GRAPH_EXPANDED", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) expanded: bool,
+}
+
+/// See `graph --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A list with lines
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Markdown on GitHub and GitLab
+    Mermaid,
+    /// A picture for browsers
+    Svg,
 }
 
 #[derive(Debug, Args)]

@@ -4,6 +4,7 @@ mod action;
 mod check;
 mod completions;
 mod doctor;
+mod graph;
 mod list;
 mod plan;
 mod run;
@@ -17,6 +18,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Graph(args) => graph::graph(&args),
         Command::Check(args) => check::check(&args),
         Command::List(args) => list::list(&args),
         Command::Doctor(args) => doctor::doctor(&args),

@@ -33,6 +33,18 @@ pub(crate) fn error(message: &str, help: Option<&str>) {
     note(&text);
 }
 
+/// Something that the user should know, and what to do about it.
+pub(crate) fn warning(message: &str, help: &str) {
+    let style = Style::stderr();
+    note(&format!("{} {}\n{} {}\n", style.warn("warning:"), clean(message), style.dim("help:"), clean(help)));
+}
+
+/// The columns of the terminal that stdout is, or a usual number.
+pub(crate) fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(100)
+}
+
 /// All errors and warnings of one reading.
 pub(crate) fn diagnostics(diagnostics: &Diagnostics) {
     diagnostics.iter().for_each(diagnostic);
