@@ -4,6 +4,7 @@
 mod check;
 mod compose;
 mod fmt;
+mod graph;
 mod hostile;
 mod image;
 mod init;

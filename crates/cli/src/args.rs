@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show the exact commands that a run executes, without running any
     Plan(PlanArgs),
+    /// Show which step waits for which
+    Graph(GraphArgs),
     /// Read a recipe and report everything that is wrong with it
     Check(CheckArgs),
     /// Bring recipe files into one layout
@@ -164,6 +166,33 @@ pub(crate) enum PlanFormat {
     Sh,
     /// The recipe in one file: includes, overlays, `extends`, defaults and variables resolved
     Toml,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct GraphArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// For the terminal, or for what draws it
+    #[arg(long, value_enum, default_value_t = GraphFormat::Text, env = "PIPELINE_GRAPH_FORMAT")]
+    pub(crate) format: GraphFormat,
+    /// Each step for every target and node, grouped by target
+    #[arg(long, env = "PIPELINE_GRAPH_EXPANDED", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) expanded: bool,
+}
+
+/// See `graph --format`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum GraphFormat {
+    /// A list with lines
+    Text,
+    /// For Graphviz
+    Dot,
+    /// For Markdown on GitHub and GitLab
+    Mermaid,
+    /// A picture for browsers
+    Svg,
 }
 
 #[derive(Debug, Args)]

@@ -63,6 +63,7 @@ fn advice(tool: &str) -> String {
         "sshd" => "openssh-server",
         "crictl" => return "go install sigs.k8s.io/cri-tools/cmd/crictl@latest".into(),
         "qemu-aarch64-static" | "qemu-arm-static" => "qemu-user-static",
+        "dot" => "graphviz",
         "registry" => "docker-registry",
         other => other,
     };

@@ -6,6 +6,7 @@ mod completions;
 mod doctor;
 mod fmt;
 mod init;
+mod graph;
 mod list;
 mod plan;
 mod run;
@@ -19,6 +20,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Graph(args) => graph::graph(&args),
         Command::Check(args) => check::check(&args),
         Command::Fmt(args) => fmt::fmt(&args),
         Command::Init(args) => init::init(&args),

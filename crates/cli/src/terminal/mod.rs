@@ -53,6 +53,18 @@ pub(crate) fn error(message: &str, help: Option<&str>) {
     note(&text);
 }
 
+/// Something that the user should know, and what to do about it.
+pub(crate) fn warning(message: &str, help: &str) {
+    let style = Style::stderr();
+    note(&format!("{} {}\n{} {}\n", style.warn("warning:"), clean(message), style.dim("help:"), clean(help)));
+}
+
+/// The columns of the terminal that stdout is, or a usual number.
+pub(crate) fn width() -> usize {
+    let size = rustix::termios::tcgetwinsize(io::stdout()).ok();
+    size.map(|size| usize::from(size.ws_col)).filter(|columns| *columns > 0).unwrap_or(100)
+}
+
 /// More errors than this are not read by anybody.
 const MAX_SHOWN: usize = 100;
 
