@@ -11,6 +11,8 @@ use super::producers::{Links, SHOWN, more};
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::interp::Name;
 use crate::plan::{Artifact, Edge};
+use crate::source::Span;
+use crate::spec::Step;
 use crate::steps::{Configured, Role};
 
 /// Indices of [`Members::list`], linked.
@@ -260,17 +262,37 @@ fn cycles(
         let ids: Vec<&str> = round.take(SHOWN + 1).collect();
         let mut diagnostic = Diagnostic::error(
             "plan::cycle",
-            format!("steps wait for each other: {}{}", ids.join(" -> "), more(path.len())),
+            match path.as_slice() {
+                [_] => format!("step `{}` waits for itself", ids[0]),
+                path => format!("steps wait for each other: {}{}", ids.join(" -> "), more(path.len())),
+            },
         )
         .help("take one of these links out");
         for (index, node) in path.iter().enumerate().take(SHOWN) {
             let next = path[(index + 1) % path.len()];
-            let reason = graph.find_edge(next, *node).map(|edge| graph[edge].to_string()).unwrap_or_default();
-            diagnostic = diagnostic.at(&step(*node).span, format!("after `{}`: {reason}", step(next).id));
+            let edge = graph.find_edge(next, *node).map(|edge| &graph[edge]);
+            let reason = edge.map(Edge::to_string).unwrap_or_default();
+            let place = edge.and_then(|edge| place(step(*node), edge, &step(next).id.value));
+            let place = place.unwrap_or_else(|| step(*node).span.clone());
+            diagnostic = diagnostic.at(&place, format!("after `{}`: {reason}", step(next).id));
         }
         diagnostics.push(diagnostic);
     }
     none
+}
+
+/// Where a step says that it comes after another.
+fn place(step: &Step<'_>, edge: &Edge, before: &str) -> Option<Span> {
+    match edge {
+        Edge::Needs => {
+            step.common.needs.iter().find(|need| need.value == before).map(|need| need.span.clone())
+        }
+        Edge::Output(output) => step.names.iter().find_map(|(name, place)| match name {
+            Name::Step { id, output: used } if id == before && used == output => Some(place.clone()),
+            _ => None,
+        }),
+        Edge::Artifact(_) | Edge::Gate => None,
+    }
 }
 
 /// A shortest cycle through the first member of a component, each followed by one that it waits for.
