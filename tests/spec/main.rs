@@ -8,6 +8,7 @@
 mod bytes;
 mod complete;
 mod invalid;
+mod properties;
 mod valid;
 
 use std::collections::BTreeMap;
