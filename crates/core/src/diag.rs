@@ -191,15 +191,34 @@ pub fn did_you_mean<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -
     nearest(typed, known).map(|near| format!("did you mean `{near}`?"))
 }
 
+/// A longer name was not typed by hand.
+const MAX_TYPED: usize = 100;
+
+/// Of more names than these nobody is looking for one by heart, and each costs time.
+const MAX_KNOWN: usize = 1_000;
+
 /// The name among `known` that is nearest to `typed`, if near enough to be a slip.
 pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Option<&'k str> {
+    if typed.len() > MAX_TYPED {
+        return None;
+    }
     let lower = typed.to_lowercase();
     known
         .into_iter()
+        .take(MAX_KNOWN)
+        .filter(|name| name.len() <= 2 * MAX_TYPED)
         .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
         .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= (name.len().max(typed.len()) / 3).max(1))
+        .filter(|(distance, name)| *distance <= tolerated(name.chars().count().max(lower.chars().count())))
         .map(|(_, name)| name)
+}
+
+/// How many letters of a name may be wrong. Of one or two none: `2` is no slip for `3`.
+fn tolerated(length: usize) -> usize {
+    match length {
+        0..=2 => 0,
+        length => (length / 3).max(1),
+    }
 }
 
 /// `` `a`, `b` and `c` ``.
@@ -212,11 +231,43 @@ pub fn one_of_names<T: fmt::Display>(names: impl IntoIterator<Item = T>) -> Stri
     joined(names, "or")
 }
 
+/// Names for a message, not all of thousands.
+const MAX_LISTED: usize = 20;
+
 fn joined<T: fmt::Display>(names: impl IntoIterator<Item = T>, word: &str) -> String {
-    let names: Vec<String> = names.into_iter().map(|name| format!("`{name}`")).collect();
+    let mut all = names.into_iter();
+    let names: Vec<String> = all.by_ref().take(MAX_LISTED).map(|name| format!("`{name}`")).collect();
+    let more = all.count();
     match names.as_slice() {
         [] => String::new(),
+        names if more > 0 => format!("{} … and {more} more", names.join(", ")),
         [one] => one.clone(),
         [init @ .., last] => format!("{} {word} {last}", init.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_suggested_can_have_been_meant() {
+        let known = ["source", "image", "save", "id"];
+        for (typed, near) in [("soruce", "source"), ("IMAGE", "image"), ("ID", "id"), ("sav", "save")] {
+            assert_eq!(nearest(typed, known), Some(near), "{typed}");
+        }
+        for typed in ["", "x", "it", "sorcery-and-more", &"source".repeat(2_000_000)] {
+            assert_eq!(nearest(typed, known), None);
+        }
+        assert_eq!(nearest("4", ["2", "3"]), None);
+        assert_eq!(nearest("", [""; 0]), None);
+        assert_eq!(nearest("gröse", ["größe"]), Some("größe"));
+    }
+
+    #[test]
+    fn long_lists_are_cut() {
+        assert_eq!(list_names(["a", "b", "c"]), "`a`, `b` and `c`");
+        assert!(list_names(0..20).ends_with("`18` and `19`"));
+        assert!(one_of_names(0..100_000).ends_with("`18`, `19` … and 99980 more"));
     }
 }

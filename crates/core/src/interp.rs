@@ -3,7 +3,7 @@
 use std::fmt;
 use std::ops::Range;
 
-use crate::diag::did_you_mean;
+use crate::diag::{did_you_mean, list_names, nearest};
 
 /// A string, taken apart.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -157,14 +157,25 @@ impl Name {
         let parts: Vec<&str> = text.split('.').collect();
         let known = "known are `vars.NAME`, `target.name`, `target.platform`, `target.os`, `target.arch`, \
                      `target.variant`, `matrix.AXIS`, `node.name`, `recipe.commit`, `env.NAME` and `steps.ID.OUTPUT`";
+        let trimmed = text.trim();
+        if trimmed.is_empty() {
+            return Err(("nothing stands between `${` and `}`".into(), Some(known.into())));
+        }
+        if trimmed != text && Self::parse(trimmed).is_ok() {
+            let message = format!("`${{{}}}` holds spaces", text.escape_debug());
+            return Err((message, Some(format!("write `${{{trimmed}}}`"))));
+        }
         match parts.as_slice() {
-            ["vars", name] if !name.is_empty() => Ok(Self::Var((*name).into())),
-            ["matrix", axis] if !axis.is_empty() => Ok(Self::Matrix((*axis).into())),
+            // Names may hold dots.
+            ["vars", name @ ..] if !name.is_empty() && !name.contains(&"") => Ok(Self::Var(name.join("."))),
+            ["matrix", axis @ ..] if !axis.is_empty() && !axis.contains(&"") => {
+                Ok(Self::Matrix(axis.join(".")))
+            }
             ["env", name] if !name.is_empty() => Ok(Self::Env((*name).into())),
             ["node", "name"] => Ok(Self::NodeName),
             ["recipe", "commit"] => Ok(Self::RecipeCommit),
             // Ids may hold dots; outputs do not.
-            ["steps", id @ .., output] if !id.is_empty() && !output.is_empty() => {
+            ["steps", id @ .., output] if !id.is_empty() && !id.contains(&"") && !output.is_empty() => {
                 Ok(Self::Step { id: id.join("."), output: (*output).into() })
             }
             ["target", field] => TARGET_FIELDS
@@ -173,16 +184,25 @@ impl Name {
                 .map(|(_, field)| Self::Target(*field))
                 .ok_or_else(|| {
                     let near = did_you_mean(field, TARGET_FIELDS.map(|(name, _)| name));
-                    (format!("a target has no `{field}`"), near.or_else(|| Some(known.into())))
+                    let fields = list_names(TARGET_FIELDS.map(|(name, _)| format!("target.{name}")));
+                    let help = near.unwrap_or_else(|| format!("it has {fields}"));
+                    (format!("a target has no `{}`", field.escape_debug()), Some(help))
                 }),
-            [root, ..] => {
-                let near = did_you_mean(root, ROOTS).filter(|_| !ROOTS.contains(root));
-                Err((
-                    format!("`{text}` is not a name that can be interpolated"),
-                    near.or_else(|| Some(known.into())),
-                ))
+            [root, rest @ ..] => {
+                let help = match nearest(root, ROOTS) {
+                    Some(near) if near != *root => {
+                        let meant: Vec<&str> = std::iter::once(near).chain(rest.iter().copied()).collect();
+                        format!("did you mean `{}`?", meant.join("."))
+                    }
+                    Some("steps") => "write `${steps.ID.OUTPUT}`: the step and what it leaves behind".into(),
+                    Some("vars") => "write `${vars.NAME}`".into(),
+                    Some("matrix") => "write `${matrix.AXIS}`".into(),
+                    Some("env") => "write `${env.NAME}`, with the name in `[env] pass`".into(),
+                    _ => known.into(),
+                };
+                Err((format!("`{}` stands for nothing", text.escape_debug()), Some(help)))
             }
-            [] => Err(("nothing between `${` and `}`".into(), Some(known.into()))),
+            [] => Err(("nothing stands between `${` and `}`".into(), Some(known.into()))),
         }
     }
 }
@@ -242,7 +262,7 @@ mod tests {
     fn every_error_with_its_place() {
         let errors = Template::parse("${var.x} ${target.nam} ${").unwrap_err();
         assert_eq!(errors.len(), 3);
-        assert_eq!(errors[0].help.as_deref(), Some("did you mean `vars`?"));
+        assert_eq!(errors[0].help.as_deref(), Some("did you mean `vars.x`?"));
         assert_eq!(errors[1].at, 9..22);
         assert_eq!(errors[1].help.as_deref(), Some("did you mean `name`?"));
         assert_eq!(errors[2].at, 23..25);

@@ -140,16 +140,22 @@ impl Platform {
         if parts.next().is_some() {
             return Err(fail("expected `os/arch` or `os/arch/variant`".into(), None));
         }
+        if text.is_empty() || arch.is_empty() {
+            return Err(fail("it names no architecture".into(), None));
+        }
         if os != "linux" {
+            let linux = Self::parse(&format!("linux/{}", arch.to_lowercase())).ok();
             return Err(fail(
                 format!("only `linux` images are built, not `{os}`"),
-                Some(format!("linux/{arch}")),
+                linux.map(|platform| platform.to_string()),
             ));
         }
         let Some(row) = TABLE.iter().find(|row| row.arch == arch || row.aliases.contains(&arch)) else {
             let near = TABLE
                 .iter()
                 .flat_map(|row| row.aliases.iter().map(move |alias| (*alias, row)).chain([(row.arch, row)]))
+                // Nobody typed a long one, and comparing it takes its time.
+                .filter(|_| arch.len() < 32)
                 .map(|(name, row)| (strsim::damerau_levenshtein(name, arch), row))
                 .min_by_key(|(distance, _)| *distance)
                 .filter(|(distance, _)| *distance <= 2);

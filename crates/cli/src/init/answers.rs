@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use pipeline_core::diag::{did_you_mean, one_of_names};
-use pipeline_core::ident::{NAME_HELP, name_problem};
+use pipeline_core::ident::{name_help, name_problem};
 use pipeline_core::image::ImageRef;
 use pipeline_core::platform::Platform;
 
@@ -133,7 +133,7 @@ impl Answers {
         match field {
             Field::Name => {
                 if let Some(problem) = name_problem(one) {
-                    return reject(problem, NAME_HELP);
+                    return reject(problem, name_help(one));
                 }
                 // What is called after it follows, unless it was answered.
                 let (before, after) = (Self::named(&self.name), Self::named(one));
@@ -231,7 +231,7 @@ fn nodes(given: &[String]) -> Result<Vec<NodeAnswer>, Rejected> {
     for text in items.iter().filter(|text| text.contains('=')) {
         let name = text.split('=').next().unwrap_or_default().trim();
         if let Some(problem) = name_problem(name) {
-            return reject(format!("bad name of a node: {problem}"), NAME_HELP);
+            return reject(format!("bad name of a node: {problem}"), name_help(name));
         }
         if !taken.insert(name.to_lowercase()) {
             return reject(format!("two nodes are called `{name}`"), "give one of them another name");

@@ -187,6 +187,7 @@ fn included(path: &str, fetched: Option<&Fetched>) -> Result<String, String> {
     }
     text(Path::new(path)).map_err(|error| match error {
         Unreadable::Io(error) if error.kind() == io::ErrorKind::NotFound => "there is no such file".into(),
+        Unreadable::Io(error) if error.kind() == io::ErrorKind::IsADirectory => "it is a folder".into(),
         Unreadable::Io(error) => error.to_string(),
         Unreadable::Text(why) => format!("it {why}"),
     })

@@ -1,6 +1,6 @@
 //! Values of variables that come from outside: each must be of a variable, and fit it; what is required must be there.
 
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest, one_of_names};
 use crate::spec::{Origin, Values};
 
 pub(super) fn check(values: &Values<'_>, diagnostics: &mut Diagnostics) {
@@ -32,13 +32,20 @@ pub(super) fn check(values: &Values<'_>, diagnostics: &mut Diagnostics) {
     }
     for (name, variable) in &recipe.vars {
         let Some((value, origin)) = values.given(&name.value) else {
-            let everywhere = !recipe.targets.is_empty()
-                && recipe.targets.iter().all(|(_, target)| target.vars.contains_key(&name.value));
-            if variable.required && !everywhere {
+            let (with, without): (Vec<_>, Vec<_>) =
+                recipe.targets.iter().partition(|(_, target)| target.vars.contains_key(&name.value));
+            let place = match (with.as_slice(), without.as_slice()) {
+                ([], _) => String::new(),
+                (_, without) => {
+                    format!(" for the target {}", one_of_names(without.iter().map(|(name, _)| name)))
+                }
+            };
+            // That it is required and has a default was reported with the recipe.
+            if variable.required && variable.default.is_none() && (with.is_empty() || !without.is_empty()) {
                 diagnostics.push(
                     Diagnostic::error(
                         "select::missing-variable",
-                        format!("the variable `{name}` has no value"),
+                        format!("the variable `{name}` has no value{place}"),
                     )
                     .at(&name.span, "required")
                     .help(format!("give it one: `--set {name}=…`")),

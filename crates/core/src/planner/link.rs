@@ -266,7 +266,10 @@ fn cycles(
         let more = more.map(|more| format!(" … and {more} more")).unwrap_or_default();
         let mut diagnostic = Diagnostic::error(
             "plan::cycle",
-            format!("steps wait for each other: {}{more}", ids.join(" -> ")),
+            match path.as_slice() {
+                [_] => format!("step `{}` waits for itself", ids[0]),
+                _ => format!("steps wait for each other: {}{more}", ids.join(" -> ")),
+            },
         )
         .help("take one of these links out");
         for (index, node) in path.iter().enumerate().take(LONGEST_ROUND) {

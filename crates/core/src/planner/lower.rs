@@ -14,7 +14,7 @@ use crate::plan::{
     WriteFile,
 };
 use crate::platform::Platform;
-use crate::spec::{NoOutput, Scope, Values, View, check_env_name};
+use crate::spec::{NoOutput, Scope, Values, View};
 use crate::steps::{Claim, Configured, Lower, Lowered, Resolved};
 
 /// What lowering needs to know.
@@ -180,9 +180,6 @@ fn one(
     let mut env = BTreeMap::new();
     let mut refused = false;
     for (name, value) in &common.env {
-        if let Err(diagnostic) = check_env_name(name, &value.span) {
-            cx.refuse(diagnostic);
-        }
         match cx.text(value) {
             Ok(text) => {
                 env.insert(name.clone(), text);

@@ -1,6 +1,7 @@
 //! Nodes with their values put in and checked.
 
 use std::collections::BTreeMap;
+use std::num::NonZeroU16;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Node, Runtime, Ssh, Storage, Text};
@@ -113,7 +114,7 @@ impl Reader<'_, '_> {
         Some(Ssh {
             destination,
             config: self.maybe("ssh-config", spec.ssh_config.as_ref(), argument_problem),
-            port: spec.port,
+            port: spec.port.map(NonZeroU16::get),
             identity: self.maybe("identity", spec.identity.as_ref(), argument_problem),
             host_key: self.maybe("host-key", spec.host_key.as_ref(), host_key_problem),
             known_hosts,

@@ -199,6 +199,15 @@ impl Resolver<'_> {
         self.views[view].open -= 1;
     }
 
+    /// The steps that could be named.
+    fn makers(&self, input: &Input<'_>, but: usize) -> Option<String> {
+        let ids: Vec<&str> = (0..self.configured.len())
+            .filter(|&step| step != but && self.makes(step, input).is_some())
+            .map(|step| self.configured[step].step.id.value.as_str())
+            .collect();
+        (!ids.is_empty()).then(|| format!("name one of these: {}", list_names(ids)))
+    }
+
     fn makes(&self, step: usize, input: &Input<'_>) -> Option<Artifact> {
         input.accepts.iter().copied().find(|artifact| self.produces[step].contains(artifact))
     }
@@ -382,7 +391,8 @@ impl Resolver<'_> {
                     ),
                 )
                 .at(&named.span, format!("must make {}", one_of(input.accepts)))
-                .at(&self.configured[other].step.span, format!("makes {makes}")),
+                .at(&self.configured[other].step.span, format!("makes {makes}"))
+                .maybe_help(self.makers(input, step)),
             );
             return None;
         };

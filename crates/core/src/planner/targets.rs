@@ -93,6 +93,7 @@ pub(super) fn targets(
 /// Every target in every cell of the matrix.
 fn all(values: &Values<'_>, machine: &Machine<'_>, diagnostics: &mut Diagnostics) -> Vec<Target> {
     let recipe = values.recipe;
+    let mut left_out = true;
     let mut targets = Vec::new();
     let mut seen: BTreeMap<String, &Str> = BTreeMap::new();
     for (index, (name, spec)) in recipe.targets.iter().enumerate() {
@@ -108,6 +109,7 @@ fn all(values: &Values<'_>, machine: &Machine<'_>, diagnostics: &mut Diagnostics
             None => vec![HERE.into()],
         };
         for cell in recipe.matrix.cells(&name.value) {
+            left_out = false;
             let cell: Vec<String> = cell.into_iter().map(str::to_owned).collect();
             let full = full_name(&name.value, &cell);
             if let Err(problem) = check_name(&full, name, &mut seen, recipe) {
@@ -140,13 +142,14 @@ fn all(values: &Values<'_>, machine: &Machine<'_>, diagnostics: &mut Diagnostics
             }
         }));
     }
-    if let Some(axis) = recipe.matrix.axes.first()
+    if let Some(exclude) = &recipe.matrix.exclude_span
         && targets.is_empty()
-        && !diagnostics.has_errors()
+        && left_out
+        && recipe.matrix.lost.is_empty()
     {
         diagnostics.push(
             Diagnostic::error("spec::empty-matrix", "`exclude` leaves nothing of the matrix")
-                .at(&axis.name.span, "no combination is left")
+                .at(exclude, "no combination is left")
                 .help("take an entry out of `exclude`"),
         );
     }
@@ -175,6 +178,16 @@ fn check_name<'r>(
     }
     match seen.insert(full.to_lowercase(), name) {
         None => Ok(()),
+        // Two targets whose names differ only in case were reported with the recipe.
+        Some(first) if first.value != name.value && first.value.eq_ignore_ascii_case(&name.value) => {
+            Err(Diagnostic::reported())
+        }
+        Some(first) if first.value == name.value => Err(Diagnostic::error(
+            "spec::duplicate-id",
+            format!("two combinations of the matrix would both make the target `{full}`"),
+        )
+        .at(&name.span, "of this target")
+        .help(format!("change the values of `{}`", axis.name))),
         Some(first) => Err(Diagnostic::error(
             "spec::duplicate-id",
             format!("two targets of the matrix would both be called `{full}`"),
@@ -212,31 +225,25 @@ fn by_terms(
                 Some((axis, _)) => {
                     let values: BTreeSet<&str> =
                         targets.iter().filter_map(|target| target.value(axis, matrix)).collect();
-                    format!("`{axis}` has {}", some(values.into_iter()))
+                    format!("`{axis}` has {}", list_names(values.into_iter()))
                 }
-                None => format!("the recipe has {}", some(targets.iter().map(|target| target.name.as_str()))),
+                None => format!(
+                    "the recipe has {}",
+                    list_names(targets.iter().map(|target| target.name.as_str()))
+                ),
             };
             diagnostics.push(nothing("target", term, help));
         }
         selectors.push(selector);
     }
     let before = targets.len();
-    let shown = some(targets.iter().map(|target| target.name.as_str()));
+    let shown = list_names(targets.iter().map(|target| target.name.as_str()));
     let kept: Vec<Target> =
         targets.into_iter().filter(|target| target.taken_by(&selectors, matrix)).collect();
     if kept.is_empty() && before > 0 && !diagnostics.has_errors() {
         diagnostics.push(nothing("target", &terms.join(" "), format!("the recipe has {shown}")));
     }
     kept
-}
-
-/// Names for a message, not all of thousands.
-fn some<'n>(names: impl Iterator<Item = &'n str>) -> String {
-    const SHOWN: usize = 20;
-    let names: Vec<&str> = names.collect();
-    let more = names.len().checked_sub(SHOWN).filter(|more| *more > 0);
-    let list = list_names(names.iter().take(SHOWN));
-    more.map_or_else(|| list.clone(), |more| format!("{list} … and {more} more"))
 }
 
 /// Keeps the nodes that the patterns select, and the targets that still have one.
@@ -252,7 +259,7 @@ fn by_nodes(targets: &mut Vec<Target>, patterns: &[String], diagnostics: &mut Di
             diagnostics.push(nothing(
                 "node",
                 pattern,
-                format!("the recipe has {}", some(all.iter().copied())),
+                format!("the recipe has {}", list_names(all.iter().copied())),
             ));
         }
     }

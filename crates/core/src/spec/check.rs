@@ -2,6 +2,8 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
+use toml::de::DeTable;
+
 use super::files::Role;
 use super::matrix::MAX_MEMBERS;
 use super::selector::Selector;
@@ -9,7 +11,7 @@ use super::values::in_environment;
 use super::variable::Variable;
 use super::{Recipe, Step, Str};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
-use crate::ident::{NAME_HELP, name_problem};
+use crate::ident::{name_help, name_problem};
 use crate::interp::{Name, Template};
 use crate::platform::Platform;
 use crate::source::Span;
@@ -46,7 +48,7 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                     format!("bad name of {} {what}: {problem}", article(what)),
                 )
                 .at(&name.span, "this name")
-                .help(NAME_HELP),
+                .help(name_help(&name.value)),
             );
         }
     }
@@ -73,12 +75,10 @@ fn bad_env_name(name: &str, span: &Span, label: &str) -> Diagnostic {
     .help("use letters, digits and `_`, and no digit first")
 }
 
-/// The name of an environment variable that a step sets, or what is wrong with it.
-pub(crate) fn check_env_name(name: &str, value: &Span) -> Result<(), Diagnostic> {
-    match env_name_problem(name) {
-        None => Ok(()),
-        Some(()) => Err(bad_env_name(name, value, "its value")),
-    }
+/// The place of a key in a table that stands in another.
+fn key_of(table: Option<&DeTable<'_>>, outer: &str, key: &str) -> Option<Span> {
+    let inner = table?.get(outer)?.get_ref().as_table()?;
+    inner.get_key_value(key).map(|(key, _)| key.span())
 }
 
 fn duplicates(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
@@ -143,25 +143,20 @@ fn variables(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                     )
                     .help("take out `required` or `default`"),
             );
-        } else if !variable.required && variable.default.is_none() {
-            diagnostics.push(
-                Diagnostic::error("spec::missing-key", format!("`vars.{name}` has no value"))
-                    .at(&name.span, "neither `default` nor `required`")
-                    .help("add `default = \"…\"`, or `required = true` when a value must be given"),
-            );
         }
         for value in variable.values() {
             value_of(variable, &name.value, value, diagnostics);
         }
     }
-    for (name, value) in &recipe.var_files {
+    for (name, (place, value)) in &recipe.var_files {
         match recipe.var(name) {
             Some(variable) => value_of(variable, name, value, diagnostics),
+            None if recipe.var_names().has(name) => {}
             None => diagnostics.push(unknown_variable(
-                format!("no variable `{name}` is declared"),
+                format!("no variable `{}` is declared", name.escape_debug()),
                 name,
-                &value.span,
-                "this value",
+                place,
+                "no such variable",
                 &recipe.var_names().list,
             )),
         }
@@ -181,10 +176,17 @@ fn value_of(variable: &Variable, name: &str, value: &Str, diagnostics: &mut Diag
 }
 
 fn unknown_variable(message: String, name: &str, at: &Span, label: &str, known: &[&str]) -> Diagnostic {
-    Diagnostic::error("spec::unknown-variable", message).at(at, label).help(
-        did_you_mean(name, known.iter().copied())
-            .unwrap_or_else(|| format!("declare it: `{name} = \"…\"` in `[vars]`")),
-    )
+    Diagnostic::error("spec::unknown-variable", message)
+        .at(at, label)
+        .help(did_you_mean(name, known.iter().copied()).unwrap_or_else(|| declare(name, "\"…\"", "[vars]")))
+}
+
+/// How a name comes to be known, unless it is none.
+fn declare(name: &str, value: &str, table: &str) -> String {
+    match name_problem(name) {
+        None => format!("declare it: `{name} = {value}` in `{table}`"),
+        Some(problem) => format!("nothing can be called so: {problem}"),
+    }
 }
 
 fn matrix(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
@@ -270,10 +272,11 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                 Some(variable) => value_of(variable, var, &value.0, diagnostics),
                 None if known.has(var) => {}
                 None => diagnostics.push(unknown_variable(
-                    format!("target `{name}` sets the unknown variable `{var}`"),
+                    format!("target `{name}` sets the unknown variable `{}`", var.escape_debug()),
                     var,
-                    &value.0.span,
-                    "this value",
+                    &key_of(recipe.resolved.target(&name.value), "vars", var)
+                        .unwrap_or_else(|| value.0.span.clone()),
+                    "no such variable",
                     &known.list,
                 )),
             }
@@ -300,6 +303,10 @@ fn steps(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let ids = recipe.known_ids();
     let targets = recipe.target_names();
     for step in &recipe.steps {
+        for name in step.common.env.keys().filter(|name| env_name_problem(name).is_some()) {
+            let place = key_of(Some(&step.table), "env", name).unwrap_or_else(|| step.span.clone());
+            diagnostics.push(bad_env_name(name, &place, "this name"));
+        }
         for need in &step.common.needs {
             if !ids.has(&need.value) {
                 diagnostics.push(unknown_step(&need.value, &need.span, &ids.list));
@@ -338,29 +345,39 @@ fn selector(
             return;
         }
     };
-    let unknown = |message: String, help: String| {
-        Diagnostic::error("spec::unknown-target", message).at(&entry.span, "selects nothing").help(help)
+    let unknown = |code, message: String, help: String| {
+        Diagnostic::error(code, message).at(&entry.span, "selects nothing").help(help)
     };
-    let found = match selector.axis() {
-        Some((axis, value)) => {
-            let axes = &recipe.matrix.axes;
-            match axes.iter().find(|known| known.name.value == axis) {
-                None => Err(did_you_mean(axis, axes.iter().map(|axis| axis.name.value.as_str()))
-                    .unwrap_or_else(|| "the axes are the keys of `[matrix]`".into())),
-                // `include` may add other values.
-                Some(known) if known.values.iter().any(|known| value.is_match(&known.value)) => Ok(()),
-                Some(_) if recipe.matrix.includes(axis, value) => Ok(()),
-                Some(known) => {
-                    Err(format!("`{axis}` has {}", list_names(known.values.iter().map(|value| &value.value))))
-                }
-            }
+    let (id, shown) = (&step.id, entry.value.escape_debug());
+    let Some((axis, value)) = selector.axis() else {
+        if !targets.iter().any(|name| selector.takes_name(name)) {
+            let message = if entry.value.contains(['*', '?', '[', '{']) {
+                format!("no target has a name like `{shown}`, which step `{id}` runs for")
+            } else {
+                format!("step `{id}` names the unknown target `{shown}`")
+            };
+            diagnostics.push(unknown("spec::unknown-target", message, known_targets(&entry.value, targets)));
         }
-        None if targets.iter().any(|name| selector.takes_name(name)) => Ok(()),
-        None => Err(known_targets(&entry.value, targets)),
+        return;
     };
-    if let Err(help) = found {
-        let message = format!("step `{}` names the unknown target `{entry}`", step.id);
-        diagnostics.push(unknown(message, help));
+    let axes = recipe.axis_names();
+    if !axes.contains(&axis) {
+        let help = did_you_mean(axis, axes.iter().copied()).unwrap_or_else(|| match axes.as_slice() {
+            [] => "the recipe has no `[matrix]`".into(),
+            axes => format!("the axes are {}", list_names(axes)),
+        });
+        let message = format!("step `{id}` selects targets by the unknown axis `{}`", axis.escape_debug());
+        diagnostics.push(unknown("spec::unknown-axis", message, help));
+        return;
+    }
+    // One that could not be read was reported.
+    let Some(known) = recipe.matrix.axes.iter().find(|known| known.name.value == axis) else { return };
+    // `include` may add other values.
+    if !known.values.iter().any(|known| value.is_match(&known.value)) && !recipe.matrix.includes(axis, value)
+    {
+        let message = format!("no target has `{shown}`, which step `{id}` runs for");
+        let help = format!("`{axis}` has {}", list_names(known.values.iter().map(|value| &value.value)));
+        diagnostics.push(unknown("spec::unknown-target", message, help));
     }
 }
 
@@ -407,7 +424,7 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let vars = recipe.var_names();
     let ids = recipe.known_ids();
     let passed = recipe.passed_env();
-    let axes: Vec<&str> = recipe.matrix.axes.iter().map(|axis| axis.name.value.as_str()).collect();
+    let axes = recipe.axis_names();
     let outside = names_outside_steps(recipe);
     // Elsewhere they are found when the value is asked for; a variable may never be.
     let vars_only = names_in_vars(recipe);
@@ -415,14 +432,15 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         if matches!(name, Name::Step { .. } | Name::NodeName) {
             diagnostics.push(
                 Diagnostic::error("spec::late-value", format!("`{name}` is not known here"))
-                    .at(span, "only steps can use it"),
+                    .at(span, "only steps can use it")
+                    .help("use it in the step itself"),
             );
         }
     }
     for (name, span) in recipe.steps.iter().flat_map(|step| &step.names).chain(&outside) {
         match name {
             Name::Var(var) if !vars.has(var) => diagnostics.push(unknown_variable(
-                format!("no variable `{var}` is declared"),
+                format!("no variable `{}` is declared", var.escape_debug()),
                 var,
                 span,
                 "no such variable",
@@ -433,7 +451,7 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                     .at(span, "no such axis")
                     .help(
                         did_you_mean(axis, axes.iter().copied())
-                            .unwrap_or_else(|| format!("declare it: `{axis} = [\"…\"]` in `[matrix]`")),
+                            .unwrap_or_else(|| declare(axis, "[\"…\"]", "[matrix]")),
                     ),
             ),
             Name::Env(var) if !passed.contains(var.as_str()) => diagnostics.push(
@@ -462,8 +480,20 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         recipe.steps.iter().flat_map(|step| &step.names).chain(&outside).map(|(name, _)| name).collect();
     // What a file declares that others include too is there for them.
     let ours = |span: &Span| recipe.files.role(span) != Role::Included;
+    // A name that nobody knows may be a misspelt one that seems unused, and what was told of a place is enough.
+    let told: BTreeSet<&str> = diagnostics.iter().map(|one| one.code).collect();
+    let places: BTreeSet<usize> =
+        diagnostics.iter().flat_map(|one| one.labels.iter().map(|(span, _)| span.start)).collect();
+    let hidden = |code: &str| match code {
+        _ if told.contains("spec::interpolation") => true,
+        "spec::unused-variable" => told.contains("spec::unknown-variable"),
+        "spec::unused-axis" => told.contains("spec::unknown-axis"),
+        _ => told.contains("spec::unknown-node"),
+    };
+    let codes = ["spec::unused-variable", "spec::unused-axis", "spec::unused-node"];
+    let hidden: BTreeSet<&str> = codes.into_iter().filter(|code| hidden(code)).collect();
     let mut warn = |code, span: &Span, message: String, label: &str| {
-        if ours(span) {
+        if ours(span) && !hidden.contains(code) && !places.contains(&span.start) {
             diagnostics.push(Diagnostic::warning(code, message).at(span, label));
         }
     };

@@ -2,6 +2,8 @@
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
+use std::fmt;
+use std::num::NonZeroU16;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer};
@@ -53,7 +55,7 @@ pub struct NodeSpec {
     /// An ssh configuration file instead of the user's own.
     pub ssh_config: Option<Str>,
     /// TCP port of sshd.
-    pub port: Option<u16>,
+    pub port: Option<NonZeroU16>,
     /// A private key file.
     pub identity: Option<Str>,
     /// The one host key that is accepted, as `ssh-ed25519 AAAA…`.
@@ -122,21 +124,44 @@ impl JsonSchema for Scalar {
 
 impl<'de> Deserialize<'de> for Scalar {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = toml::Spanned::<toml::Value>::deserialize(deserializer)?;
+        let spanned = toml::Spanned::<Shown>::deserialize(deserializer)?;
         let span = spanned.span();
-        let value = match spanned.into_inner() {
-            toml::Value::String(text) => text,
-            toml::Value::Integer(number) => number.to_string(),
-            toml::Value::Boolean(flag) => flag.to_string(),
-            toml::Value::Float(number) => number.to_string(),
-            other => {
-                return Err(serde::de::Error::custom(format!(
-                    "a variable must be a string, a number or a boolean, not {}",
-                    other.type_str()
-                )));
+        Ok(Self(Str { value: spanned.into_inner().0, span }))
+    }
+}
+
+/// A value as text. What is none is found where it stands, also in an array.
+struct Shown(String);
+
+impl<'de> Deserialize<'de> for Shown {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl serde::de::Visitor<'_> for Visitor {
+            type Value = Shown;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("a string, a number, `true` or `false`")
             }
-        };
-        Ok(Self(Str { value, span }))
+
+            fn visit_str<E>(self, text: &str) -> Result<Shown, E> {
+                Ok(Shown(text.to_owned()))
+            }
+
+            fn visit_i64<E>(self, number: i64) -> Result<Shown, E> {
+                Ok(Shown(number.to_string()))
+            }
+
+            fn visit_f64<E>(self, number: f64) -> Result<Shown, E> {
+                Ok(Shown(number.to_string()))
+            }
+
+            fn visit_bool<E>(self, flag: bool) -> Result<Shown, E> {
+                Ok(Shown(flag.to_string()))
+            }
+        }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 

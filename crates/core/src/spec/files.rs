@@ -103,9 +103,18 @@ impl RecipeFiles {
                 }
             };
             if within.contains(&name) {
-                let round = within.iter().skip_while(|file| **file != name).chain([&name]);
-                let message = format!("files include each other: {}", list_names(round));
-                self.refuse(&span, message, "goes round in a circle");
+                let round: Vec<&String> = within.iter().skip_while(|file| **file != name).collect();
+                let message = match round.as_slice() {
+                    [itself] => format!("`{itself}` includes itself"),
+                    round => {
+                        format!("files include each other: {}", list_names(round.iter().chain([&&name])))
+                    }
+                };
+                self.diagnostics.push(
+                    Diagnostic::error("spec::include", message)
+                        .at(&span, "goes round in a circle")
+                        .help("take it out"),
+                );
             } else if within.len() == MAX_DEPTH {
                 self.refuse(&span, format!("files include files at most {MAX_DEPTH} deep"), "one too many");
             } else if self.sources.files().any(|file| plain(file.name()) == name) {
@@ -167,6 +176,8 @@ fn beside(from: &str, path: &str) -> Result<String, &'static str> {
         Err("it holds a control character")
     } else if path.starts_with(['/', '~']) {
         Err("it is not relative to this file")
+    } else if path.contains("://") {
+        Err("it is no path of a file")
     } else {
         let folder = from.rfind('/').map_or("", |at| &from[..=at]);
         Ok(plain(&format!("{folder}{path}")))

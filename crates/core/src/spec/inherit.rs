@@ -45,7 +45,18 @@ const MAX_DEPTH: usize = 64;
 pub(super) struct Entry<'i> {
     pub(super) name: Str,
     pub(super) table: DeTable<'i>,
-    pub(super) is_abstract: bool,
+    pub(super) is: Is,
+}
+
+/// What becomes of an entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Is {
+    /// A target or a node.
+    Whole,
+    /// Only there to be extended.
+    Abstract,
+    /// What it extends is wrong, or whether it is abstract: something may be missing that is no error of its own.
+    Broken,
 }
 
 struct Resolver<'t, 'i> {
@@ -54,6 +65,7 @@ struct Resolver<'t, 'i> {
     done: BTreeMap<String, DeTable<'i>>,
     order: Vec<String>,
     extended: BTreeSet<String>,
+    broken: BTreeSet<String>,
     diagnostics: &'t mut Diagnostics,
 }
 
@@ -65,6 +77,7 @@ pub(super) fn resolve<'i>(table: &DeTable<'i>, what: &str, diagnostics: &mut Dia
         done: BTreeMap::new(),
         order: Vec::new(),
         extended: BTreeSet::new(),
+        broken: BTreeSet::new(),
         diagnostics,
     };
     let mut names: Vec<_> = table.iter().map(|(key, _)| (key.span().start, key.get_ref().as_ref())).collect();
@@ -72,16 +85,22 @@ pub(super) fn resolve<'i>(table: &DeTable<'i>, what: &str, diagnostics: &mut Dia
     for (_, name) in names {
         resolver.visit(name, &mut Vec::new());
     }
-    let Resolver { mut done, order, extended, diagnostics, .. } = resolver;
+    let Resolver { mut done, order, extended, broken, diagnostics, .. } = resolver;
     let mut entries = Vec::new();
     for name in order {
         let (Some((key, own)), Some(mut merged)) = (table.get_key_value(name.as_str()), done.remove(&name))
         else {
             continue;
         };
-        let is_abstract = own.get_ref().as_table().is_some_and(|own| flag(own, what, &name, diagnostics));
+        let is_abstract =
+            own.get_ref().as_table().map_or(Some(false), |own| flag(own, what, &name, diagnostics));
+        let is = match is_abstract {
+            Some(true) => Is::Abstract,
+            Some(false) if !broken.contains(&name) => Is::Whole,
+            _ => Is::Broken,
+        };
         let name = Str { value: name, span: key.span() };
-        if is_abstract && !extended.contains(&name.value) {
+        if is == Is::Abstract && !extended.contains(&name.value) {
             diagnostics.push(
                 Diagnostic::warning(
                     "spec::unused-base",
@@ -93,15 +112,15 @@ pub(super) fn resolve<'i>(table: &DeTable<'i>, what: &str, diagnostics: &mut Dia
         for key in KEYS {
             merged.remove(key);
         }
-        entries.push(Entry { name, table: merged, is_abstract });
+        entries.push(Entry { name, table: merged, is });
     }
     entries
 }
 
-/// `abstract = true`.
-fn flag(own: &DeTable<'_>, what: &str, name: &str, diagnostics: &mut Diagnostics) -> bool {
-    let Some(value) = own.get("abstract") else { return false };
-    value.get_ref().as_bool().unwrap_or_else(|| {
+/// `abstract = true`; none where it is neither that nor `false`.
+fn flag(own: &DeTable<'_>, what: &str, name: &str, diagnostics: &mut Diagnostics) -> Option<bool> {
+    let Some(value) = own.get("abstract") else { return Some(false) };
+    value.get_ref().as_bool().or_else(|| {
         let is = shape::what(value.get_ref());
         diagnostics.push(
             Diagnostic::error(
@@ -110,7 +129,7 @@ fn flag(own: &DeTable<'_>, what: &str, name: &str, diagnostics: &mut Diagnostics
             )
             .at(&value.span(), "this value"),
         );
-        true
+        None
     })
 }
 
@@ -123,9 +142,13 @@ impl<'i> Resolver<'_, 'i> {
         let Some(own) = self.table.get(name).and_then(|value| value.get_ref().as_table()) else { return };
         within.push(name.to_owned());
         let mut merged = DeTable::new();
+        let told = self.diagnostics.len();
         for base in self.bases(name, own) {
             let known = self.table.get(base.value.as_str());
-            if let Some(at) = within.iter().position(|outer| *outer == base.value) {
+            if base.value == name {
+                let message = format!("{} `{name}` extends itself", self.what);
+                self.refuse("spec::extends-cycle", message, &base, "its own name", "take it out");
+            } else if let Some(at) = within.iter().position(|outer| *outer == base.value) {
                 let round = within[at..].iter().chain([&base.value]);
                 let message = format!("{}s extend each other: {}", self.what, list_names(round));
                 self.refuse(
@@ -153,6 +176,9 @@ impl<'i> Resolver<'_, 'i> {
             } else {
                 self.visit(&base.value, within);
                 self.extended.insert(base.value.clone());
+                if self.broken.contains(&base.value) {
+                    self.broken.insert(name.to_owned());
+                }
                 if let Some(taken) = self.done.get(&base.value) {
                     let mut taken = taken.clone();
                     for key in OWN {
@@ -163,6 +189,10 @@ impl<'i> Resolver<'_, 'i> {
             }
         }
         within.pop();
+        // Also where one further up was: this one takes its keys from there.
+        if self.diagnostics.len() > told {
+            self.broken.insert(name.to_owned());
+        }
         lay(&mut merged, own.clone());
         self.done.insert(name.to_owned(), merged);
         self.order.push(name.to_owned());
@@ -170,21 +200,23 @@ impl<'i> Resolver<'_, 'i> {
 
     fn bases(&mut self, name: &str, own: &DeTable<'i>) -> Vec<Str> {
         let Some(value) = own.get("extends") else { return Vec::new() };
-        let string = |value: &toml::Spanned<DeValue<'i>>| {
-            Some(Str { value: value.get_ref().as_str()?.to_owned(), span: value.span() })
+        let (values, wanted) = match value.get_ref() {
+            DeValue::Array(several) => (several.iter().collect(), "holds names"),
+            _ => (vec![value], "must be a name or an array of names"),
         };
-        let names = match value.get_ref() {
-            DeValue::Array(several) => several.iter().map(string).collect(),
-            _ => string(value).map(|one| vec![one]),
-        };
-        names.unwrap_or_else(|| {
-            let is = shape::what(value.get_ref());
-            let message =
-                format!("`extends` of {} `{name}` must be a name or an array of names, not {is}", self.what);
-            self.diagnostics
-                .push(Diagnostic::error("spec::wrong-type", message).at(&value.span(), "this value"));
-            Vec::new()
-        })
+        let mut names = Vec::new();
+        for value in values {
+            match value.get_ref().as_str() {
+                Some(one) => names.push(Str { value: one.to_owned(), span: value.span() }),
+                None => {
+                    let is = shape::what(value.get_ref());
+                    let message = format!("`extends` of {} `{name}` {wanted}, not {is}", self.what);
+                    self.diagnostics
+                        .push(Diagnostic::error("spec::wrong-type", message).at(&value.span(), "this value"));
+                }
+            }
+        }
+        names
     }
 
     fn refuse(&mut self, code: &'static str, message: String, base: &Str, label: &str, help: &str) {

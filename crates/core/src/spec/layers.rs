@@ -128,22 +128,159 @@ pub(super) fn parse<'s>(
 /// What is no TOML. After a slip the rest of the line makes no sense to the parser either, so one is told for each line.
 fn syntax(sources: &Sources, file: &SourceFile, errors: &[toml::de::Error], diagnostics: &mut Diagnostics) {
     let mut lines = BTreeSet::new();
+    let mut last: Option<(Slip, usize, usize)> = None;
+    let mut errors: Vec<&toml::de::Error> = errors.iter().collect();
+    errors.sort_by_key(|error| error.span().map_or(0, |span| span.start));
     for error in errors {
         let span = error.span().unwrap_or(0..0);
+        let slip = Slip::of(error.message(), file.text(), &span);
         let line = sources.position(file.base() + span.start).line;
-        if lines.len() == MAX_SYNTAX_ERRORS || !lines.insert(line) {
+        // What follows from an array that is left open, and the keys of a table that stands there twice.
+        let follows = last.as_mut().is_some_and(|(before, at, near)| {
+            if *before == Slip::ArrayOpen && line - *near <= 2 {
+                *near = line;
+                return true;
+            }
+            slip == Slip::Twice && repeats(file.text(), *at, span.start)
+        });
+        if follows || lines.len() == MAX_SYNTAX_ERRORS || !lines.insert(line) {
             continue;
         }
-        let rest = file.text().get(span.start..).and_then(|text| text.lines().next()).unwrap_or_default();
-        let before = file.text().get(..span.start).unwrap_or_default().trim_end_matches([' ', '\t']);
-        // The parser takes the missing value for a string without quotes.
-        let message = if rest.trim().is_empty() && before.ends_with('=') {
-            "a value is missing after `=`".to_owned()
-        } else {
-            format!("not TOML: {}", error.message())
+        last = Some((slip, span.start, line));
+        let (message, label, help) = slip.told(error.message(), file.text(), &span);
+        // One of several lines was looked for to the end of the file: it begins where there are quotes the last time.
+        let opened = |quotes| file.text().rfind(quotes).map(|at| at..at + 3);
+        let span = match slip {
+            Slip::LongOpen => {
+                ["\"\"\"", "'''"].iter().filter_map(opened).max_by_key(|at| at.start).unwrap_or(span)
+            }
+            _ => span,
         };
         let span = file.base() + span.start..file.base() + span.end;
-        diagnostics.push(Diagnostic::error("spec::syntax", message).at(&span, "here"));
+        diagnostics.push(Diagnostic::error("spec::syntax", message).at(&span, label).maybe_help(help));
+    }
+}
+
+/// From one place to another there is no other table: the first stands in a header that was there before.
+fn repeats(text: &str, header: usize, key: usize) -> bool {
+    let line = text[..header].rfind('\n').map_or(0, |at| at + 1);
+    text[line..header].trim_start().starts_with('[')
+        && text.get(header..key).is_some_and(|between| !between.contains("\n["))
+}
+
+/// Sorts of slips in the text, each with words of ours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Slip {
+    NoValue,
+    NoEquals,
+    NoQuotes,
+    QuoteOpen,
+    LongOpen,
+    Boolean,
+    Escape,
+    ArrayOpen,
+    TableOpen,
+    HeaderOpen,
+    More,
+    Twice,
+    Key,
+    Nested,
+    Other,
+}
+
+impl Slip {
+    fn of(message: &str, text: &str, span: &std::ops::Range<usize>) -> Self {
+        let rest = text.get(span.start..).and_then(|text| text.lines().next()).unwrap_or_default();
+        let before = text.get(..span.start).unwrap_or_default().trim_end_matches([' ', '\t']);
+        let problem = message.split(", expected").next().unwrap_or_default();
+        match problem {
+            // The parser takes the missing value for a string without quotes.
+            _ if rest.trim().is_empty() && before.ends_with('=') => Self::NoValue,
+            "key with no value" => Self::NoEquals,
+            // It takes a word that begins with `i` or `n` for infinity or for no number.
+            "string values must be quoted" | "invalid float" => Self::NoQuotes,
+            "missing escaped value" | "too few unicode value digits" => Self::Escape,
+            "invalid boolean" => Self::Boolean,
+            "missing comma between array elements" | "unclosed array" | "unexpected `=` in array" => {
+                Self::ArrayOpen
+            }
+            "missing comma between key-value pairs" | "unclosed inline table" => Self::TableOpen,
+            "unclosed table" | "unclosed array table" => Self::HeaderOpen,
+            "unexpected key or value" => Self::More,
+            "duplicate key" => Self::Twice,
+            "invalid key-value pair" | "invalid unquoted key" | "unquoted keys cannot be empty" => Self::Key,
+            "cannot recurse further; max recursion depth met" | "recursion limit" => Self::Nested,
+            "invalid multi-line basic string" | "invalid multi-line literal string" if rest.is_empty() => {
+                Self::LongOpen
+            }
+            "invalid basic string" | "invalid literal string" if rest.is_empty() => Self::QuoteOpen,
+            _ => Self::Other,
+        }
+    }
+
+    /// The message, the label and what to do.
+    fn told(
+        self,
+        message: &str,
+        text: &str,
+        span: &std::ops::Range<usize>,
+    ) -> (String, &'static str, Option<String>) {
+        let here = text.get(span.clone()).unwrap_or_default();
+        let help = |text: &str| Some(text.to_owned());
+        match self {
+            Self::NoValue => ("a value is missing after `=`".into(), "here", None),
+            Self::NoEquals => {
+                let line = text.get(..span.start).and_then(|text| text.lines().last()).unwrap_or_default();
+                let json = line.trim_start().starts_with('"');
+                let help = if line.contains("//") || line.contains("/*") {
+                    "comments begin with `#`"
+                } else if line.contains(':') || json {
+                    "a recipe is written in TOML: `KEY = VALUE`, and tables as `[NAME]`"
+                } else {
+                    "write `KEY = VALUE`; a key with spaces in it needs quotes"
+                };
+                ("`=` is missing after the key".into(), "here", Some(help.into()))
+            }
+            Self::NoQuotes => {
+                ("a string needs quotes".into(), "this value", Some(format!("write `\"{here}\"`")))
+            }
+            Self::QuoteOpen => (
+                "this string has no closing quotes".into(),
+                "here",
+                help("a string in `\"…\"` or `'…'` ends on its line"),
+            ),
+            Self::LongOpen => (
+                "this string has no closing quotes".into(),
+                "begins here",
+                help("close it with the same three quotes"),
+            ),
+            Self::Boolean => (format!("`{here}` is no value"), "here", help("write `true` or `false`")),
+            Self::Escape => (
+                "`\\` with what follows stands for no character".into(),
+                "here",
+                help("write `\\\\` for a backslash, or put the string into single quotes"),
+            ),
+            Self::ArrayOpen => ("`,` or `]` is missing in this array".into(), "before this", None),
+            Self::TableOpen => ("`,` or `}` is missing in this table".into(), "before this", None),
+            Self::HeaderOpen => (
+                "the table's name is not closed".into(),
+                "here",
+                help("write `[NAME]`, and `[[step]]` for a step"),
+            ),
+            Self::More => {
+                let help = match text.get(span.start..).and_then(|text| text.chars().next()) {
+                    Some('/') => help("comments begin with `#`"),
+                    Some(']') => help("take one `]` away"),
+                    Some(',' | ';') => help("take it away: a line ends with its value"),
+                    _ => help("a key and its value have a line of their own; quotes in a string need a `\\`"),
+                };
+                ("nothing may follow here on this line".into(), "too much", help)
+            }
+            Self::Twice => (format!("`{here}` is there a second time"), "again", help("keep one of them")),
+            Self::Key => ("a key is missing here".into(), "here", help("write `KEY = VALUE`")),
+            Self::Nested => ("arrays and tables are nested too deep".into(), "here", None),
+            Self::Other => (format!("not TOML: {message}").replace(", expected nothing", ""), "here", None),
+        }
     }
 }
 
@@ -165,25 +302,27 @@ fn top(
                     .unwrap_or_else(|| format!("known at the top level: {}", TABLES.join(", ")))
             };
             diagnostics.push(
-                Diagnostic::error("spec::unknown-key", format!("unknown key `{name}` at the top level"))
-                    .at(&key.span(), "nobody reads this")
-                    .help(help),
+                Diagnostic::error(
+                    "spec::unknown-key",
+                    format!("unknown key `{}` at the top level", name.escape_debug()),
+                )
+                .at(&key.span(), "nobody reads this")
+                .help(help),
             );
         }
     }
     version(files, index, file, table, diagnostics);
-    let paths = table.get("include");
-    let strings = |value: &DeValue<'_>| {
-        value.as_array().is_some_and(|all| all.iter().all(|one| one.get_ref().is_str()))
+    let Some(paths) = table.get("include") else { return };
+    let wrong: Vec<&Spanned<DeValue<'_>>> = match paths.get_ref() {
+        DeValue::Array(items) => items.iter().filter(|item| !item.get_ref().is_str()).collect(),
+        _ => vec![paths],
     };
-    if let Some(paths) = paths.filter(|paths| !strings(paths.get_ref())) {
+    for value in wrong {
+        let is = shape::what(value.get_ref());
         diagnostics.push(
-            Diagnostic::error(
-                "spec::wrong-type",
-                format!("`include` must be an array of strings, not {}", shape::what(paths.get_ref())),
-            )
-            .at(&paths.span(), "this value")
-            .help("write `include = [\"../common.toml\"]`"),
+            Diagnostic::error("spec::wrong-type", format!("`include` must be an array of strings, not {is}"))
+                .at(&value.span(), "this value")
+                .help("write `include = [\"../common.toml\"]`"),
         );
     }
 }

@@ -1,6 +1,6 @@
 //! `[matrix]`: axes whose values multiply the targets.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 
 use globset::GlobMatcher;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
@@ -25,6 +25,10 @@ pub struct Matrix {
     pub axes: Vec<Axis>,
     include: Vec<Entry>,
     exclude: Vec<Entry>,
+    /// Where combinations are left out.
+    pub(crate) exclude_span: Option<Span>,
+    /// Names of axes that could not be read.
+    pub(crate) lost: Vec<String>,
 }
 
 /// One axis.
@@ -76,25 +80,36 @@ impl JsonSchema for Matrix {
 
 /// Reads `[matrix]`.
 pub(super) fn read(table: &DeTable<'_>, sources: &Sources, diagnostics: &mut Diagnostics) -> Matrix {
-    let mut reader = Reader { sources, diagnostics };
-    let mut axes: Vec<Axis> = table
-        .iter()
-        .filter(|(key, _)| !matches!(key.get_ref().as_ref(), "include" | "exclude"))
-        .filter_map(|(key, value)| {
-            let name = Str { value: key.get_ref().to_string(), span: key.span() };
-            let values = reader.axis(&name, value)?;
-            Some(Axis { name, values })
-        })
-        .collect();
+    let mut reader = Reader { sources, diagnostics, lost: Vec::new() };
+    let mut axes = Vec::new();
+    for (key, value) in table {
+        let name = Str { value: key.get_ref().to_string(), span: key.span() };
+        match name.value.as_str() {
+            "include" | "exclude" => {}
+            "target" => {
+                let message = "no axis can be called `target`".to_owned();
+                let help =
+                    "entries of `include` and `exclude` name a target by it: call the axis something else";
+                reader.error("spec::bad-name", message, &name.span, "this name", help);
+                reader.lost.push(name.value);
+            }
+            _ => match reader.axis(&name, value) {
+                Some(values) if !values.is_empty() => axes.push(Axis { name, values }),
+                _ => reader.lost.push(name.value),
+            },
+        }
+    }
     axes.sort_by_key(|axis| axis.name.span.start);
     let exclude = reader.entries(table, "exclude", &axes);
     let include = reader.entries(table, "include", &axes);
-    Matrix { axes, include, exclude }
+    let exclude_span = table.get_key_value("exclude").map(|(key, _)| key.span());
+    Matrix { axes, include, exclude, exclude_span, lost: reader.lost }
 }
 
 struct Reader<'r> {
     sources: &'r Sources,
     diagnostics: &'r mut Diagnostics,
+    lost: Vec<String>,
 }
 
 impl Reader<'_> {
@@ -125,15 +140,23 @@ impl Reader<'_> {
 
     fn axis(&mut self, name: &Str, value: &Spanned<DeValue<'_>>) -> Option<Vec<Str>> {
         let array = self.array(&name.value, value, "write its values as `[\"2\", \"3\"]`")?;
-        let mut seen = BTreeSet::new();
+        let mut seen = BTreeMap::new();
         let mut values = Vec::new();
         for item in array {
             let Some(one) = self.value(&name.value, item) else { continue };
-            if seen.insert(one.value.clone()) {
-                values.push(one);
-            } else {
-                let message = format!("the axis `{name}` has the value `{one}` twice");
-                self.error("spec::bad-value", message, &one.span, "again", "name it once");
+            // They become parts of file names, and some file systems fold case.
+            match seen.insert(one.value.to_lowercase(), one.value.clone()) {
+                None => values.push(one),
+                Some(first) if first == one.value => {
+                    let message = format!("the axis `{name}` has the value `{one}` twice");
+                    self.error("spec::bad-value", message, &one.span, "again", "name it once");
+                }
+                Some(first) => {
+                    let message = format!(
+                        "the axis `{name}` has the values `{first}` and `{one}`, which differ only in case"
+                    );
+                    self.error("spec::bad-value", message, &one.span, "the second", "give it another name");
+                }
             }
         }
         if array.is_empty() {
@@ -205,11 +228,14 @@ impl Reader<'_> {
                 entry.values[at] = Some(value);
             } else if name.get_ref() == "target" {
                 entry.target = Some(value);
+            } else if self.lost.iter().any(|lost| lost == name.get_ref()) {
+                // Reported with the axis.
+                return None;
             } else {
                 let known = axes.iter().map(|axis| axis.name.value.as_str()).chain(["target"]);
                 let help = did_you_mean(name.get_ref(), known.clone())
                     .unwrap_or_else(|| format!("known: {}", list_names(known)));
-                let message = format!("no axis is called `{}`", name.get_ref());
+                let message = format!("no axis is called `{}`", name.get_ref().escape_debug());
                 self.error("spec::unknown-key", message, &name.span(), "no such axis", help);
             }
         }

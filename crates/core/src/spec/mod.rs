@@ -26,7 +26,6 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use toml::de::DeTable;
 
-pub(crate) use check::check_env_name;
 pub use document::{EnvSpec, Header, NodeSpec, Scalar, StorageSpec, TargetSpec};
 pub use files::{File, Read, RecipeFiles, Role};
 pub use inherit::Inherits;
@@ -52,8 +51,8 @@ pub struct Recipe<'s> {
     pub header: Header,
     /// `[vars]`, in the order of the files.
     pub vars: Vec<(Str, Variable)>,
-    /// Values of variables in files of their own; of two for one variable the later.
-    pub(crate) var_files: BTreeMap<String, Str>,
+    /// Values of variables in files of their own, each with the place of the name; of two for one variable the later.
+    pub(crate) var_files: BTreeMap<String, (Span, Str)>,
     /// `[matrix]`
     pub matrix: Matrix,
     /// `[targets.*]`, in the order of the files, less the abstract ones.
@@ -213,6 +212,11 @@ impl<'s> Recipe<'s> {
 
     fn node_names(&self) -> Names<'_> {
         Names::of(self.nodes.iter().map(|(name, _)| name), &self.lost.nodes)
+    }
+
+    fn axis_names(&self) -> Vec<&str> {
+        let lost = self.matrix.lost.iter().map(String::as_str);
+        self.matrix.axes.iter().map(|axis| axis.name.value.as_str()).chain(lost).collect()
     }
 
     pub(crate) fn var_names(&self) -> Names<'_> {

@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::shape::{allows, at_place, known_keys, property, shape, what};
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 use crate::source::Span;
 
 thread_local! {
@@ -67,6 +67,8 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
     let schema = schema_of::<T>();
     let mut left_out: Vec<&str> = extra.to_vec();
     let mut failed: Vec<&str> = Vec::new();
+    // By keys that nobody knows.
+    let mut meant: Vec<String> = Vec::new();
     for (key, value) in table {
         let typed = key.get_ref().as_ref();
         if extra.contains(&typed) {
@@ -74,10 +76,15 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
         }
         let Some(property) = property(&schema, typed) else {
             let all: Vec<&str> = known_keys(&schema).chain(extra.iter().copied()).collect();
-            let help = did_you_mean(typed, all.iter().copied())
-                .unwrap_or_else(|| format!("known keys: {}", all.join(", ")));
+            let near = nearest(typed, all.iter().copied());
+            meant.extend(near.map(str::to_owned));
+            let help = near.map_or_else(
+                || format!("known keys: {}", all.join(", ")),
+                |near| format!("did you mean `{near}`?"),
+            );
+            let message = format!("unknown key `{}` in {name}", typed.escape_debug());
             diagnostics.push(
-                Diagnostic::error("spec::unknown-key", format!("unknown key `{typed}` in {name}"))
+                Diagnostic::error("spec::unknown-key", message)
                     .at(&key.span(), "nobody reads this")
                     .help(help),
             );
@@ -110,12 +117,13 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
                 .map(|(key, _)| key.get_ref().as_ref())
         });
         match (culprit, missing_field(error.message())) {
-            // A key that was left out for its bad value is not missing; another one may be.
+            // A key that was left out for its bad value is not missing, nor one that is misspelt; another one may be.
             (None, Some(field)) => {
                 let required = schema["required"].as_array().into_iter().flatten();
+                let told = |field: &str| failed.contains(&field) || meant.iter().any(|name| name == field);
                 for field in required.filter_map(Value::as_str).chain([field]) {
-                    if complete && !failed.contains(&field) && table.get(field).is_none() {
-                        diagnostics.push(missing(name, field, span));
+                    if complete && !told(field) && table.get(field).is_none() {
+                        diagnostics.push(missing(name, field, span, &schema));
                     }
                 }
                 return None;
@@ -137,9 +145,16 @@ fn missing_field(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-fn missing(name: &str, field: &str, place: &Span) -> Diagnostic {
+fn missing(name: &str, field: &str, place: &Span, schema: &Value) -> Diagnostic {
+    let value = match schema["properties"][field]["type"].as_str() {
+        Some("string") => "\"…\"",
+        Some("array") => "[\"…\"]",
+        Some("object") => "{ … }",
+        _ => "…",
+    };
     Diagnostic::error("spec::missing-key", format!("{name} needs the key `{field}`"))
         .at(place, format!("no `{field}` here"))
+        .help(format!("add `{field} = {value}`"))
 }
 
 /// Says in our words what serde said in its own.
@@ -160,7 +175,11 @@ fn explain(
         let is_key = message.starts_with("unknown field");
         let what = if is_key { "unknown key" } else { "unknown value" };
         let code = if is_key { "spec::unknown-key" } else { "spec::bad-value" };
-        return Diagnostic::error(code, format!("{what} `{typed}` in `{key}`"))
+        // The key itself, where the error is about the table that it stands in.
+        let within = table.iter().find(|(_, value)| value.span() == *place).map(|(_, value)| value.get_ref());
+        let inner = within.and_then(DeValue::as_table).and_then(|table| table.get_key_value(typed));
+        let place = &inner.filter(|_| is_key).map_or_else(|| place.clone(), |(key, _)| key.span());
+        return Diagnostic::error(code, format!("{what} `{}` in `{key}`", typed.escape_debug()))
             .at(place, if is_key { "nobody reads this" } else { "not one of the known values" })
             .help(
                 did_you_mean(typed, names.iter().copied())
@@ -168,7 +187,7 @@ fn explain(
             );
     }
     if let Some(field) = missing_field(message) {
-        return missing(&format!("`{key}`"), field, place);
+        return missing(&format!("`{key}`"), field, place, &Value::Null);
     }
     match at_place(table, schema, place) {
         Some((path, schema, value)) => wrong_type(&path, schema, value, place),

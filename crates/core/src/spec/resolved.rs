@@ -199,6 +199,13 @@ pub(crate) struct ResolvedTables<'s> {
     pub(super) nodes: Vec<(Str, DeTable<'s>)>,
 }
 
+impl<'s> ResolvedTables<'s> {
+    /// The table of the target of that name.
+    pub(super) fn target(&self, name: &str) -> Option<&DeTable<'s>> {
+        self.targets.iter().find(|(known, _)| known.value == name).map(|(_, table)| table)
+    }
+}
+
 impl Recipe<'_> {
     /// The place of a value, for people: `FILE:LINE`, or what gave it from outside.
     pub fn told(&self, origin: &Origin) -> String {

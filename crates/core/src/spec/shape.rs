@@ -56,6 +56,7 @@ pub(super) fn shape(schema: &Value) -> String {
     match shapes.as_slice() {
         [] => String::new(),
         [one] => one.clone(),
+        [init @ .., last] if last.contains(" or ") => format!("{}, {last}", init.join(", ")),
         [init @ .., last] => format!("{} or {last}", init.join(", ")),
     }
 }

@@ -65,6 +65,7 @@ pub struct Common {
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RetrySpec {
     /// Attempts in all, from 1 to 100.
+    #[schemars(range(min = 1, max = 100))]
     pub attempts: Whole,
     /// Pause between two attempts, such as `"10s"`; none when absent.
     pub delay: Option<Str>,

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Scalars, exact, scalar};
-use super::files::RecipeFiles;
-use super::inherit::{self, Entry, KEYS};
+use super::files::{RecipeFiles, Role};
+use super::inherit::{self, Entry, Is, KEYS};
 use super::layers::{self, TABLES};
 use super::matrix::{self, Matrix};
 use super::merge::lay;
@@ -15,7 +15,7 @@ use super::resolved::ResolvedTables;
 use super::text::Str;
 use super::variable::Variable;
 use super::{COMMON_KEYS, Common, Defaults, Lost, Recipe, Step, shape};
-use crate::diag::{Diagnostic, Diagnostics, nearest};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 use crate::interp::{Name, Template};
 use crate::source::Span;
 
@@ -120,7 +120,7 @@ impl Reader<'_> {
                     Diagnostic::error(
                         "spec::wrong-type",
                         format!(
-                            "`vars.{name}` must be a string, a number or `true` or `false`, not {}",
+                            "`vars.{name}` must be a string, a number, `true` or `false`, not {}",
                             shape::what(value.get_ref())
                         ),
                     )
@@ -130,8 +130,19 @@ impl Reader<'_> {
                 continue;
             };
             let _ = self.templates(inner, diagnostics);
+            let told = diagnostics.len();
             match read::<Variable>(inner, &name.span, &format!("variable `{name}`"), &[], diagnostics) {
                 Some(mut variable) => {
+                    // A key that nobody knows may have been meant for it.
+                    if !variable.required && variable.default.is_none() && diagnostics.len() == told {
+                        diagnostics.push(
+                            Diagnostic::error("spec::missing-key", format!("`vars.{name}` has no value"))
+                                .at(&name.span, "neither `default` nor `required`")
+                                .help(
+                                    "add `default = \"…\"`, or `required = true` when a value must be given",
+                                ),
+                        );
+                    }
                     let values = variable.default.iter_mut().chain(&mut variable.allowed);
                     values.for_each(|value| exact(value, &self.files.sources));
                     vars.push((name, variable));
@@ -144,7 +155,7 @@ impl Reader<'_> {
     }
 
     /// `--var-file`: names and values at the top, nothing else.
-    fn var_files(&self, diagnostics: &mut Diagnostics) -> BTreeMap<String, Str> {
+    fn var_files(&self, diagnostics: &mut Diagnostics) -> BTreeMap<String, (Span, Str)> {
         let sources = &self.files.sources;
         let mut values = BTreeMap::new();
         for index in self.files.variables() {
@@ -153,13 +164,13 @@ impl Reader<'_> {
             for (name, value) in table.into_iter().flatten() {
                 match scalar(&value, sources) {
                     Some(scalar) => {
-                        values.insert(name.get_ref().to_string(), scalar);
+                        values.insert(name.get_ref().to_string(), (name.span(), scalar));
                     }
                     None => diagnostics.push(
                         Diagnostic::error(
                             "spec::wrong-type",
                             format!(
-                                "`{}` must be a string, a number or `true` or `false`, not {}",
+                                "`{}` must be a string, a number, `true` or `false`, not {}",
                                 name.get_ref(),
                                 shape::what(value.get_ref())
                             ),
@@ -185,6 +196,19 @@ impl Reader<'_> {
         let mut all = Vec::new();
         for (kind, value) in table {
             let kind = Str { value: kind.get_ref().to_string(), span: kind.span() };
+            let first =
+                all.iter().find(|one: &&Defaults<'_>| one.kind.value.eq_ignore_ascii_case(&kind.value));
+            if let Some(Defaults { kind: first, .. }) = first {
+                let (first, second) =
+                    if first.span.start < kind.span.start { (first, &kind) } else { (&kind, first) };
+                diagnostics.push(
+                    Diagnostic::error("spec::duplicate-id", "two tables of defaults are for one kind")
+                        .at(&second.span, "the second")
+                        .at(&first.span, "the first")
+                        .help("put the keys of both into one"),
+                );
+                continue;
+            }
             let DeValue::Table(inner) = value.get_ref() else {
                 diagnostics.push(
                     Diagnostic::error(
@@ -248,11 +272,12 @@ impl Reader<'_> {
             lost.push(name.get_ref().to_string());
         }
         let mut entries = Vec::new();
-        for Entry { name, table, is_abstract } in inherit::resolve(table, what, diagnostics) {
+        for Entry { name, table, is } in inherit::resolve(table, what, diagnostics) {
             let _ = self.templates(&table, diagnostics);
             let title = format!("{what} `{name}`");
-            if is_abstract {
+            if is != Is::Whole {
                 read_part::<T>(&table, &name.span, &title, &KEYS, diagnostics);
+                lost.extend((is == Is::Broken).then_some(name.value));
                 continue;
             }
             match read::<T>(&table, &name.span, &title, &KEYS, diagnostics) {
@@ -294,16 +319,24 @@ impl Reader<'_> {
             return Vec::new();
         };
         let place = value.span();
-        let DeValue::Array(array) = value.into_inner() else {
-            lost.more = true;
-            diagnostics.push(
-                Diagnostic::error("spec::wrong-type", "`step` must be an array of tables")
+        let array = match value.into_inner() {
+            DeValue::Array(array) => array,
+            other => {
+                lost.more = true;
+                let is = shape::what(&other);
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::wrong-type",
+                        format!("`step` must be an array of tables, not {is}"),
+                    )
                     .at(&place, "this value")
                     .help("write `[[step]]`, with two brackets, before each step"),
-            );
-            return Vec::new();
+                );
+                return Vec::new();
+            }
         };
         let mut steps = Vec::new();
+        let mut without_kind = Vec::new();
         for element in array {
             let span = element.span();
             let table = match element.into_inner() {
@@ -323,9 +356,12 @@ impl Reader<'_> {
             let id = table
                 .get("id")
                 .and_then(|id| Some(Str { value: id.get_ref().as_str()?.to_owned(), span: id.span() }));
-            let Some(uses) = Self::uses(&table, &span, diagnostics) else {
-                lost.steps.extend(id.map(|id| id.value));
+            let Some(uses) = Self::uses(&table, diagnostics) else {
+                lost.steps.extend(id.as_ref().map(|id| id.value.clone()));
                 lost.more = true;
+                if !table.contains_key("uses") {
+                    without_kind.push((table, span, id));
+                }
                 continue;
             };
             let what = format!("step `{}`", id.as_ref().unwrap_or(&uses));
@@ -338,33 +374,54 @@ impl Reader<'_> {
             let id = id.unwrap_or_else(|| uses.clone());
             steps.push(Step { id, uses, common, table, span, names });
         }
+        for (table, span, id) in without_kind {
+            diagnostics.push(self.no_uses(&table, &span, id.as_ref(), &steps));
+        }
         steps
     }
 
-    fn uses(table: &DeTable<'_>, span: &Span, diagnostics: &mut Diagnostics) -> Option<Str> {
-        match table.get("uses") {
-            Some(value) if value.get_ref().is_str() => {
-                Some(Str { value: value.get_ref().as_str()?.to_owned(), span: value.span() })
+    fn uses(table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Option<Str> {
+        let value = table.get("uses")?;
+        if let Some(uses) = value.get_ref().as_str() {
+            return Some(Str { value: uses.to_owned(), span: value.span() });
+        }
+        diagnostics.push(
+            Diagnostic::error(
+                "spec::wrong-type",
+                format!("`uses` must be a string, not {}", shape::what(value.get_ref())),
+            )
+            .at(&value.span(), "this value")
+            .help("name a kind: `pipeline steps` lists them"),
+        );
+        None
+    }
+
+    /// A step without a kind: of an overlay it was meant to be laid over another, else the key may be misspelt.
+    fn no_uses(&self, table: &DeTable<'_>, span: &Span, id: Option<&Str>, steps: &[Step<'_>]) -> Diagnostic {
+        if let Some(id) = id.filter(|id| self.files.role(&id.span) == Role::Overlay) {
+            let others: Vec<&str> = steps.iter().map(|step| step.id.value.as_str()).collect();
+            return Diagnostic::error(
+                "spec::unknown-step",
+                format!("no step has the id `{id}`, so this one is new and needs the key `uses`"),
+            )
+            .at(&id.span, "laid over nothing")
+            .help(
+                did_you_mean(&id.value, others.iter().copied())
+                    .unwrap_or_else(|| format!("the steps are {}", list_names(&others))),
+            );
+        }
+        let slip = table.keys().find(|key| {
+            !COMMON_KEYS.contains(&key.get_ref().as_ref()) && nearest(key.get_ref(), ["uses"]).is_some()
+        });
+        match slip {
+            Some(key) => {
+                Diagnostic::error("spec::unknown-key", format!("unknown key `{}` in a step", key.get_ref()))
+                    .at(&key.span(), "nobody reads this")
+                    .help("did you mean `uses`?")
             }
-            Some(value) => {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "spec::wrong-type",
-                        format!("`uses` must be a string, not {}", shape::what(value.get_ref())),
-                    )
-                    .at(&value.span(), "this value")
-                    .help("name a kind: `pipeline steps` lists them"),
-                );
-                None
-            }
-            None => {
-                diagnostics.push(
-                    Diagnostic::error("spec::missing-key", "a step needs the key `uses`")
-                        .at(span, "no `uses` here")
-                        .help("name a kind: `pipeline steps` lists them"),
-                );
-                None
-            }
+            None => Diagnostic::error("spec::missing-key", "a step needs the key `uses`")
+                .at(span, "no `uses` here")
+                .help("name a kind: `pipeline steps` lists them"),
         }
     }
 

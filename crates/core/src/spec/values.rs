@@ -106,7 +106,8 @@ impl View<'static> {
             target: None,
             node: None,
             output: &|id, _| {
-                Err(NoOutput::Because(format!("the outputs of `{id}` are not known here"), None))
+                let help = "only steps can use what another leaves behind";
+                Err(NoOutput::Because(format!("the outputs of `{id}` are not known here"), Some(help.into())))
             },
         }
     }
@@ -121,15 +122,24 @@ impl Values<'_> {
     /// The string with every name replaced, where nothing may be left open until the run.
     pub fn word(&self, string: &Str, view: View<'_>) -> Result<String, Diagnostic> {
         let text = self.text(string, view)?;
-        match text.as_literal() {
-            Some(word) => Ok(word.to_owned()),
-            None => Err(Diagnostic::error(
-                "spec::late-value",
-                format!("`{text}` is known only when the step has run"),
-            )
-            .at(&string.span, "must be known before")
-            .help("names, paths of outputs, `scope`, `targets` and `needs` cannot depend on the run")),
+        if let Some(word) = text.as_literal() {
+            return Ok(word.to_owned());
         }
+        let (name, place) =
+            self.late(string, view).unwrap_or_else(|| (text.to_string(), string.span.clone()));
+        Err(Diagnostic::error("spec::late-value", format!("`{name}` is known only when the step has run"))
+            .at(&place, "must be known before")
+            .help("names, paths of outputs, `scope`, `targets` and `needs` cannot depend on the run"))
+    }
+
+    /// The first name in the string that is not known now, with its place.
+    fn late(&self, string: &Str, view: View<'_>) -> Option<(String, Span)> {
+        let template = Template::parse(&string.value).ok()?;
+        template.names().find_map(|(name, at)| {
+            let place = string.place(&self.recipe.files.sources, at);
+            let text = self.name(name, &place, view).ok()?;
+            text.as_literal().is_none().then(|| (name.to_string(), place))
+        })
     }
 
     fn evaluate(&self, string: &Str, view: View<'_>, walk: &mut Walk) -> Result<Text, Diagnostic> {
@@ -176,9 +186,8 @@ impl Values<'_> {
         match name {
             Name::Var(var) => self.variable(var, place, view, walk),
             Name::Target(_) | Name::Matrix(_) if view.target.is_none() => {
-                Err(refuse(format!("`{name}` has no value here"), "there is no one target").help(
-                    "a step that runs once has no target; set `scope = \"target\"` if it should run for each",
-                ))
+                Err(refuse(format!("`{name}` has no value here"), "there is no one target")
+                    .help("only what belongs to one target has it: a step does with `scope = \"target\"`"))
             }
             Name::Target(field) => target(*field, place, view),
             Name::Matrix(axis) => {
@@ -217,7 +226,7 @@ impl Values<'_> {
         if let Some(value) = self.given.set.get(var) {
             return Some((value, Origin::Set));
         }
-        if let Some(value) = self.recipe.var_files.get(var) {
+        if let Some((_, value)) = self.recipe.var_files.get(var) {
             return Some((&value.value, Origin::File(value.span.clone())));
         }
         let folded = in_environment(var);
@@ -240,14 +249,16 @@ impl Values<'_> {
                 "spec::variable-cycle",
                 format!("the variable `{var}` is made of itself: {}", walk.within.join(" -> ")),
             )
-            .at(place, "used here"));
+            .at(place, "used here")
+            .help("give one of them a value of its own"));
         }
         if walk.within.len() == MAX_DEPTH {
             return Err(Diagnostic::error(
                 "spec::too-deep",
                 format!("variables are made of variables at most {MAX_DEPTH} deep, and `{var}` is deeper"),
             )
-            .at(place, "one too many"));
+            .at(place, "one too many")
+            .help("put the value where it is needed, with fewer variables on the way"));
         }
         let by_target = match view.target {
             Some(target) => target.spec.and_then(|spec| spec.vars.get(var)),

@@ -322,10 +322,16 @@ impl<'p> Lower<'p> {
     pub fn duration(&mut self, string: &Str) -> Result<Duration, Refused> {
         let word = self.word(string)?;
         parse_duration(&word).ok_or_else(|| {
+            let problem = match word.parse::<jiff::SignedDuration>() {
+                Ok(duration) if duration.is_zero() => "is no time at all",
+                Ok(duration) if duration.is_negative() => "is less than nothing",
+                Ok(_) => "is more than 720 hours",
+                Err(_) => "is not a duration",
+            };
             self.refuse(
-                Diagnostic::error("spec::bad-value", format!("`{}` is not a duration", word.escape_debug()))
+                Diagnostic::error("spec::bad-value", format!("`{}` {problem}", word.escape_debug()))
                     .at(&string.span, "this value")
-                    .help("write it like `90s`, `15m` or `1h 30m`; at most 30 days"),
+                    .help("write it like `90s`, `15m` or `1h 30m`; `720h` is the most"),
             )
         })
     }

@@ -77,7 +77,7 @@ pub fn configure<'r>(recipe: &'r Recipe<'r>, diagnostics: &mut Diagnostics) -> V
 
 fn unknown(name: &Str) -> Diagnostic {
     let names = KINDS.iter().flat_map(|kind| kind.aliases().iter().copied().chain([kind.name()]));
-    Diagnostic::error("spec::unknown-kind", format!("no step kind is called `{name}`"))
+    Diagnostic::error("spec::unknown-kind", format!("no step kind is called `{}`", name.value.escape_debug()))
         .at(&name.span, "unknown kind")
         .help(
             did_you_mean(&name.value, names).unwrap_or_else(|| {

@@ -7,7 +7,7 @@ use serde::Deserialize;
 
 use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::ident::{NAME_HELP, name_problem};
+use crate::ident::name_problem;
 use crate::image::ImageRef;
 use crate::plan::{Action, ArchiveDigest, Artifact, Command, DigestOf, Grammar, Probe, Text, Value};
 use crate::spec::{Scope, Str};
@@ -98,11 +98,12 @@ impl StepBody for Spec {
         command.dir = dir?.map(Text::from);
         lowered.push(command);
         for ((name, path), text) in self.outputs.iter().zip(outputs) {
-            if let Some(problem) = name_problem(name).or_else(|| name.contains('.').then(|| "an output's name holds no `.`".into())) {
+            let dot = name.contains('.').then(|| "an output's name holds no `.`".to_owned());
+            if let Some(problem) = name_problem(name).or(dot) {
                 return Err(cx.refuse(
                     Diagnostic::error("spec::bad-name", format!("bad name of an output: {problem}"))
                         .at(&path.span, "its path")
-                        .help(NAME_HELP),
+                        .help("use letters, digits, `_` and `-`"),
                 ));
             }
             // Exit code 0 proves nothing.

@@ -30,7 +30,7 @@ pub(super) struct Spec {
     image: Option<Str>,
     /// The exit code it must have; 0 when absent.
     #[serde(default)]
-    exit: i32,
+    exit: u8,
     /// What it must print on stdout: the exact text less trailing newlines, or `{ regex = "…" }` for a match anywhere.
     stdout: Option<Stdout>,
     /// The network; `none` when absent. (buildah: its own default when absent.)
@@ -50,22 +50,48 @@ enum Stdout {
 #[serde(deny_unknown_fields)]
 struct Regex {
     /// A regular expression.
-    regex: String,
+    regex: Str,
 }
 
 /// By hand, as serde's untagged enums lose places and say nothing of what is wrong.
 impl<'de> Deserialize<'de> for Stdout {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = toml::Spanned::<toml::Value>::deserialize(deserializer)?;
+        let spanned = toml::Spanned::<Shape>::deserialize(deserializer)?;
         let span = spanned.span();
-        match spanned.into_inner() {
-            toml::Value::String(value) => Ok(Self::Literal(Str { value, span })),
-            other => {
-                let Regex { regex } =
-                    Regex::deserialize(other).map_err(|error| serde::de::Error::custom(error.message()))?;
-                Ok(Self::Regex(Str { value: regex, span }))
+        Ok(match spanned.into_inner() {
+            Shape::Text(value) => Self::Literal(Str { value, span }),
+            Shape::Regex(regex) => Self::Regex(regex),
+        })
+    }
+}
+
+enum Shape {
+    Text(String),
+    Regex(Str),
+}
+
+impl<'de> Deserialize<'de> for Shape {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct Visitor;
+
+        impl<'de> serde::de::Visitor<'de> for Visitor {
+            type Value = Shape;
+
+            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+                f.write_str("a string or a table `{ regex }`")
+            }
+
+            fn visit_str<E>(self, value: &str) -> Result<Shape, E> {
+                Ok(Shape::Text(value.to_owned()))
+            }
+
+            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Shape, A::Error> {
+                let Regex { regex } = Regex::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
+                Ok(Shape::Regex(regex))
             }
         }
+
+        deserializer.deserialize_any(Visitor)
     }
 }
 
@@ -128,7 +154,7 @@ impl StepBody for Spec {
             },
         );
         let mut run = commands.run;
-        run.ok = vec![self.exit];
+        run.ok = vec![i32::from(self.exit)];
         let mut lowered = Lowered::default();
         lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform], register: Register::Never }));
         lowered.actions.extend(commands.before);
