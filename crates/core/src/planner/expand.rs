@@ -10,6 +10,9 @@ use crate::source::Span;
 use crate::spec::{Scope, Selector, Values};
 use crate::steps::Configured;
 
+/// A plan has at most so many instances: more are no recipe that a person wrote on purpose.
+const MAX_INSTANCES: usize = 100_000;
+
 /// All instances to be, in the order of the recipe.
 #[derive(Debug)]
 pub(super) struct Members {
@@ -90,6 +93,22 @@ pub(super) fn instances(
             members.applies.push(Vec::new());
             members.ranges.push(start..start);
             continue;
+        }
+        let more = match scope {
+            Scope::Once => 1,
+            Scope::Target => applies.len(),
+            Scope::Node => applies.iter().map(|&target| targets[target].nodes.len()).sum(),
+        };
+        if start + more > MAX_INSTANCES {
+            diagnostics.push(
+                Diagnostic::error(
+                    "plan::too-many",
+                    format!("the recipe makes more than {MAX_INSTANCES} instances of steps"),
+                )
+                .at(&configured.step.span, format!("{more} of this step, after {start} of others"))
+                .help("take steps, targets or values of `[matrix]` out, or split the recipe"),
+            );
+            return None;
         }
         match scope {
             Scope::Once => members.list.push(Member {

@@ -80,6 +80,10 @@ pub(super) fn targets(
     machine: &Machine<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Vec<Target>> {
+    // Not even to find what else is wrong.
+    if values.recipe.matrix.too_large(values.recipe.targets.len()) {
+        return None;
+    }
     let before = diagnostics.len();
     let all = all(values, machine, diagnostics);
     if diagnostics.len() > before {
@@ -276,4 +280,33 @@ pub(super) fn platform(values: &Values<'_>, text: &Str, view: View<'_>) -> Resul
             .at(&text.span, "this platform")
             .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?")))
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::planner::{Machine, Selection};
+    use crate::platform::Platform;
+    use crate::spec::{Given, RecipeFiles, examine};
+
+    #[test]
+    fn nothing_is_made_of_a_matrix_that_is_too_large() {
+        let values: Vec<String> = (0..100).map(|value| value.to_string()).collect();
+        let axes: String = (0..6).map(|axis| format!("a{axis} = [{}]\n", values.join(", "))).collect();
+        for targets in ["", "[targets.x]\nplatform = 'linux/amd64'\n[targets.y]\nplatform = 1\n"] {
+            let text =
+                format!("version = 1\n[matrix]\n{axes}{targets}[[step]]\nuses = 'run'\nargv = ['a']\n");
+            let files = RecipeFiles::one("pipeline.toml", text);
+            let (recipe, errors) = examine(&files);
+            assert!(errors.iter().any(|error| error.code == "spec::matrix-too-large"));
+            let machine = Machine {
+                platform: Platform::first(),
+                folder: "recipe".into(),
+                choose_engine: &|| panic!("nothing is built"),
+            };
+            // What is wrong elsewhere is looked for all the same, and would take until the memory is full.
+            let (plan, _) =
+                crate::planner::plan(&recipe.unwrap(), &Given::default(), &Selection::default(), &machine);
+            assert!(plan.is_none());
+        }
+    }
 }

@@ -203,10 +203,10 @@ fn matrix(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             );
         }
     }
-    let members = recipe.matrix.size().and_then(|size| size.checked_mul(names.list.len().max(1)));
     if let Some(axis) = recipe.matrix.axes.first()
-        && members.is_none_or(|members| members > MAX_MEMBERS)
+        && recipe.matrix.too_large(names.list.len())
     {
+        let members = recipe.matrix.members(names.list.len());
         let counted =
             members.map_or_else(|| "more than can be counted".to_owned(), |members| members.to_string());
         let mut diagnostic = Diagnostic::error(

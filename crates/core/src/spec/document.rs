@@ -174,10 +174,10 @@ pub(super) fn scalar(value: &toml::Spanned<DeValue<'_>>, sources: &Sources) -> O
 
 /// A number with a point as it was written: a version `3.10` is not `3.1`.
 pub(super) fn exact(scalar: &mut Scalar, sources: &Sources) {
-    let written = sources.slice(&scalar.0.span);
+    let written = sources.slice(&scalar.0.span).replace('_', "");
     let number = |text: &str| text.parse::<f64>().ok();
-    if written.contains('.') && number(written).is_some() && number(written) == number(&scalar.0.value) {
-        written.clone_into(&mut scalar.0.value);
+    if written.contains('.') && number(&written).is_some() && number(&written) == number(&scalar.0.value) {
+        scalar.0.value = written;
     }
 }
 

@@ -14,7 +14,7 @@ use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::source::{Sources, Span};
 
 /// More members are no recipe that a person wrote on purpose.
-pub(crate) const MAX_MEMBERS: usize = 10_000;
+pub(super) const MAX_MEMBERS: usize = 10_000;
 
 /// `[matrix]`: every target is built once for each combination of the values of all axes. `exclude` leaves out
 /// combinations by some or all of their values, `include` adds ones that name a value for every axis; in both, `target`
@@ -266,10 +266,15 @@ impl Reader<'_> {
 }
 
 impl Matrix {
-    /// How many members one target has before anything is excluded; `None` for more than can be counted.
-    pub(super) fn size(&self) -> Option<usize> {
+    /// How many members so many targets have before anything is excluded; `None` for more than can be counted.
+    pub(super) fn members(&self, targets: usize) -> Option<usize> {
         let product = self.axes.iter().try_fold(1_usize, |size, axis| size.checked_mul(axis.values.len()));
-        product?.checked_add(self.include.len())
+        product?.checked_add(self.include.len())?.checked_mul(targets.max(1))
+    }
+
+    /// They are more than are allowed, which was reported with the recipe.
+    pub(crate) fn too_large(&self, targets: usize) -> bool {
+        !self.axes.is_empty() && self.members(targets).is_none_or(|members| members > MAX_MEMBERS)
     }
 
     /// The targets that entries name.

@@ -79,7 +79,8 @@ fn put_given(values: &Values<'_>, vars: &mut Section) {
             value.keys != [&name.value, "default"] && value.keys != [&name.value, "required"]
         });
         let keys = vec![name.value.clone(), "default".into()];
-        vars.values.push(Resolved { keys, value: string(value), origin });
+        // Taken as it is, while a default is taken apart.
+        vars.values.push(Resolved { keys, value: string(&value.replace("${", "$${")), origin });
     }
 }
 
@@ -143,6 +144,11 @@ fn inline(value: &DeValue<'_>) -> String {
     }
 }
 
+/// Turns the text around it on a terminal.
+fn turns(c: char) -> bool {
+    matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+}
+
 /// A basic string.
 fn string(text: &str) -> String {
     let mut quoted = String::with_capacity(text.len() + 2);
@@ -153,7 +159,7 @@ fn string(text: &str) -> String {
             '\\' => quoted.push_str("\\\\"),
             '\n' => quoted.push_str("\\n"),
             '\t' => quoted.push_str("\\t"),
-            c if c.is_control() => {
+            c if c.is_control() || turns(c) => {
                 let _ = write!(quoted, "\\u{:04x}", u32::from(c));
             }
             c => quoted.push(c),
@@ -218,5 +224,60 @@ impl Recipe<'_> {
             Origin::File(span) => place(span),
             Origin::Environment(name) => name.clone(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec::{Given, RecipeFiles, View, parse};
+
+    /// The recipe with `[vars] a`, resolved with what is given, and the value of `a` in what comes of it.
+    fn again(text: &str, given: &Given) -> (String, String) {
+        let rest = "[[step]]\nuses = 'run'\nargv = ['${vars.a}']\n";
+        let files = RecipeFiles::one("a.toml", format!("version = 1\n{text}\n{rest}"));
+        let recipe = parse(&files).0.unwrap();
+        let resolved = to_toml(&resolved(&Values { recipe: &recipe, given }));
+        let files = RecipeFiles::one("b.toml", resolved.clone());
+        let recipe = parse(&files).0.unwrap();
+        let string = Str { value: "${vars.a}".into(), span: 0..0 };
+        let values = Values { recipe: &recipe, given: &Given::default() };
+        (values.word(&string, View::outside()).unwrap(), resolved)
+    }
+
+    #[test]
+    fn what_is_given_is_not_taken_apart_when_it_has_become_a_default() {
+        for value in ["${vars.b}", "$${x}", "$", "${", "a$b"] {
+            let given = Given { set: [("a".to_owned(), value.to_owned())].into(), ..Given::default() };
+            let (found, resolved) = again("[vars]\na = '1'\nb = '2'", &given);
+            assert_eq!(found, value, "{resolved}");
+        }
+    }
+
+    #[test]
+    fn numbers_stay_as_they_were_written() {
+        for (written, value) in [
+            ("1.50", "1.50"),
+            ("1_0.50", "10.50"),
+            ("+1.50", "+1.50"),
+            ("-0.0", "-0.0"),
+            ("1e3", "1000"),
+            ("1.5e3", "1.5e3"),
+            ("0x1F", "31"),
+            ("1_000", "1000"),
+            ("nan", "NaN"),
+        ] {
+            let (found, resolved) = again(&format!("[vars]\na = {written}"), &Given::default());
+            assert_eq!(found, value, "{written}: {resolved}");
+        }
+    }
+
+    #[test]
+    fn nothing_in_it_acts_on_a_terminal() {
+        let text =
+            "[vars]\na = \"\\u001b\\u009b\\u202e\\u2066\\u200f\"\n[pipeline]\ndescription = '\u{202e}'";
+        let (found, resolved) = again(text, &Given::default());
+        assert_eq!(found, "\u{1b}\u{9b}\u{202e}\u{2066}\u{200f}");
+        assert!(!resolved.chars().any(|c| (c.is_control() && c != '\n') || turns(c)), "{resolved:?}");
     }
 }
