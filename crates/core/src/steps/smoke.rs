@@ -128,7 +128,7 @@ impl StepBody for Spec {
             },
         );
         let mut run = commands.run;
-        run.ok = vec![self.exit];
+        run.ok = vec![self.exit].into();
         let mut lowered = Lowered::default();
         lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform], register: Register::Never }));
         lowered.actions.extend(commands.before);
