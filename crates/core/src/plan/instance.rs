@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -142,11 +143,11 @@ pub struct Instance {
     /// Unique in the plan.
     pub id: InstanceId,
     /// The step's id.
-    pub step: String,
+    pub step: Arc<str>,
     /// The step's kind.
     pub kind: Cow<'static, str>,
     /// The target, unless the step runs once.
-    pub target: Option<String>,
+    pub target: Option<Arc<str>>,
     /// The target's platform.
     pub platform: Option<Platform>,
     /// The node, when the step runs for each.
@@ -180,7 +181,7 @@ impl Instance {
     /// An instance that does these things once, here, and leaves nothing behind that others use.
     pub fn new(id: InstanceId, kind: &'static str, actions: Vec<Action>) -> Self {
         Self {
-            step: id.as_str().split('@').next().unwrap_or_default().to_owned(),
+            step: id.as_str().split('@').next().unwrap_or_default().into(),
             id,
             kind: kind.into(),
             target: None,

@@ -1,6 +1,7 @@
 //! Lowers every instance, dependencies first, and finds two that would write the same thing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -37,7 +38,11 @@ pub(super) fn lower(
 ) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
-    let mut plan = graph.map(|_, &index| bare(context, index), |_, edge| edge.clone());
+    let names = Names {
+        steps: context.configured.iter().map(|step| step.step.id.value.as_str().into()).collect(),
+        targets: context.members.targets.iter().map(|target| target.name.as_str().into()).collect(),
+    };
+    let mut plan = graph.map(|_, &index| bare(context, &names, index), |_, edge| edge.clone());
     // None of those that could not be lowered.
     let mut outputs: Vec<Option<Outputs>> = vec![None; members.len()];
     let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
@@ -85,20 +90,25 @@ pub(super) fn lower(
     Some((plan, used))
 }
 
+/// Names that many instances share, by index.
+struct Names {
+    steps: Vec<Arc<str>>,
+    targets: Vec<Arc<str>>,
+}
+
 /// An instance as it is before it is lowered.
-fn bare(context: &Context<'_>, index: usize) -> Instance {
+fn bare(context: &Context<'_>, names: &Names, index: usize) -> Instance {
     let member = &context.members.list[index];
     let configured = &context.configured[member.step];
     let common = &configured.step.common;
-    let target = member.target.map(|target| &context.members.targets[target]);
     let remote = || member.node.as_ref().and_then(|node| context.nodes.get(node)?.ssh.as_ref()).is_some();
     let on_node = common.scope.unwrap_or_else(|| configured.body.scope()) == Scope::Node;
     Instance {
         id: member.id.clone(),
-        step: configured.step.id.value.clone(),
+        step: names.steps[member.step].clone(),
         kind: configured.kind.into(),
-        target: target.map(|target| target.name.clone()),
-        platform: target.map(|target| target.platform.clone()),
+        target: member.target.map(|target| names.targets[target].clone()),
+        platform: member.target.map(|target| context.members.targets[target].platform.clone()),
         node: member.node.clone(),
         actions: Vec::new(),
         cleanup: Vec::new(),

@@ -46,7 +46,9 @@ fn count(number: usize, what: &str) -> String {
 
 fn instance(out: &mut String, plan: &Plan, node: NodeIndex, legend: &Legend<'_>) {
     let instance = &plan.graph[node];
-    let _ = write!(out, "{}  ({}", instance.id, instance.kind);
+    for piece in [instance.id.as_str(), "  (", &instance.kind] {
+        out.push_str(piece);
+    }
     if let Some(platform) = &instance.platform {
         let _ = write!(out, ", {platform}");
     }
@@ -57,8 +59,9 @@ fn instance(out: &mut String, plan: &Plan, node: NodeIndex, legend: &Legend<'_>)
         .map(|other| plan.graph[other].id.as_str())
         .collect();
     before.sort_unstable();
-    if !before.is_empty() {
-        let _ = write!(out, "  after {}", before.join(", "));
+    for (index, id) in before.into_iter().enumerate() {
+        out.push_str(if index == 0 { "  after " } else { ", " });
+        out.push_str(id);
     }
     out.push('\n');
     limits(out, instance);
