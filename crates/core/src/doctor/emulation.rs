@@ -36,7 +36,7 @@ fn wants(plan: &Plan) -> Vec<Want> {
     };
     for instance in plan.graph.node_weights() {
         if let Some(platform) = &instance.platform {
-            want(platform, matches!(instance.kind.as_str(), "build" | "smoke"), false);
+            want(platform, matches!(&*instance.kind, "build" | "smoke"), false);
         }
         for action in &instance.actions {
             if let Action::EnsureBinfmt(ensure) = action {

@@ -60,11 +60,11 @@ mod tests {
         assert_eq!(ask(Probe::Path("g".into())), Presence::Absent);
         assert_eq!(ask(Probe::Path(Text::late("a", "b", Grammar::Hex))), Presence::Unknown);
         // More lines than any channel holds: nobody listens.
-        assert_eq!(ask(Probe::Command(sh("seq 5000"))), Presence::Present);
-        assert_eq!(ask(Probe::Command(sh("exit 1"))), Presence::Absent);
-        assert_eq!(ask(Probe::Command(sh("kill -9 $$"))), Presence::Unknown);
-        assert_eq!(ask(Probe::Command(Command::new(["no-such-tool-anywhere"]))), Presence::Unknown);
-        assert_eq!(ask(Probe::Command(sh("true").on_node("nowhere"))), Presence::Unknown);
+        assert_eq!(ask(Probe::Command(sh("seq 5000").into())), Presence::Present);
+        assert_eq!(ask(Probe::Command(sh("exit 1").into())), Presence::Absent);
+        assert_eq!(ask(Probe::Command(sh("kill -9 $$").into())), Presence::Unknown);
+        assert_eq!(ask(Probe::Command(Command::new(["no-such-tool-anywhere"]).into())), Presence::Unknown);
+        assert_eq!(ask(Probe::Command(sh("true").on_node("nowhere").into())), Presence::Unknown);
         assert_eq!(ask(Probe::Emulation(Vec::new())), Presence::Unknown);
     }
 }

@@ -241,7 +241,7 @@ fn extent(instances: &[&Instance]) -> String {
 fn title(plan: &Plan) -> String {
     let count = |number: usize, what: &str| format!("{number} {what}{}", if number == 1 { "" } else { "s" });
     let all = || plan.graph.node_weights();
-    let steps: BTreeSet<&str> = all().map(|one| one.step.as_str()).collect();
+    let steps: BTreeSet<&str> = all().map(|one| &*one.step).collect();
     let targets: BTreeSet<&str> = all().filter_map(|one| one.target.as_deref()).collect();
     let mut parts = vec![count(steps.len(), "step")];
     if steps.len() != plan.graph.node_count() {

@@ -1,5 +1,6 @@
 //! The closed set of things an instance can do. Kinds lower to these; only `exec` carries them out.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
@@ -50,7 +51,7 @@ pub struct Command {
     pub env: BTreeMap<String, Text>,
     /// Exit codes that mean success.
     #[serde(default = "zero", skip_serializing_if = "is_zero")]
-    pub ok: Vec<i32>,
+    pub ok: Cow<'static, [i32]>,
     /// The exit code that says: something is other than it must be, such as a digest.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mismatch: Option<i32>,
@@ -89,8 +90,8 @@ impl Place {
     }
 }
 
-fn zero() -> Vec<i32> {
-    vec![0]
+fn zero() -> Cow<'static, [i32]> {
+    Cow::Borrowed(&[0])
 }
 
 fn is_zero(codes: &[i32]) -> bool {

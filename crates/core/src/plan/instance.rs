@@ -1,6 +1,8 @@
 //! One step for one member of its scope: a node of the plan's graph.
 
+use std::borrow::Cow;
 use std::fmt;
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
@@ -17,7 +19,9 @@ pub struct InstanceId(String);
 impl InstanceId {
     /// The id of `step` for a target and a node.
     pub fn new(step: &str, target: Option<&str>, node: Option<&str>) -> Self {
-        let mut id = step.to_owned();
+        let length = [target, node].into_iter().flatten().map(|part| part.len() + 1).sum::<usize>();
+        let mut id = String::with_capacity(step.len() + length);
+        id.push_str(step);
         for part in [target, node].into_iter().flatten() {
             id.push('@');
             id.push_str(part);
@@ -95,7 +99,7 @@ pub enum Probe {
     /// A file or folder on this machine.
     Path(Text),
     /// A command that exits with 0 when it is there and with another code when it is not.
-    Command(super::action::Command),
+    Command(Box<super::action::Command>),
     /// This machine executes these platforms.
     Emulation(Vec<Platform>),
     /// Nobody can tell without running the step.
@@ -139,11 +143,11 @@ pub struct Instance {
     /// Unique in the plan.
     pub id: InstanceId,
     /// The step's id.
-    pub step: String,
+    pub step: Arc<str>,
     /// The step's kind.
-    pub kind: String,
+    pub kind: Cow<'static, str>,
     /// The target, unless the step runs once.
-    pub target: Option<String>,
+    pub target: Option<Arc<str>>,
     /// The target's platform.
     pub platform: Option<Platform>,
     /// The node, when the step runs for each.
@@ -175,11 +179,11 @@ pub struct Instance {
 
 impl Instance {
     /// An instance that does these things once, here, and leaves nothing behind that others use.
-    pub fn new(id: InstanceId, kind: &str, actions: Vec<Action>) -> Self {
+    pub fn new(id: InstanceId, kind: &'static str, actions: Vec<Action>) -> Self {
         Self {
-            step: id.as_str().split('@').next().unwrap_or_default().to_owned(),
+            step: id.as_str().split('@').next().unwrap_or_default().into(),
             id,
-            kind: kind.to_owned(),
+            kind: kind.into(),
             target: None,
             platform: None,
             node: None,

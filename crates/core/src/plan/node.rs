@@ -202,9 +202,7 @@ fn quote(text: &Text) -> Text {
             super::text::Part::Literal(literal) => {
                 quoted.lit(&shlex::try_quote(literal).map(std::borrow::Cow::into_owned).unwrap_or_default())
             }
-            super::text::Part::Late(late) => {
-                quoted.then(&Text::late(&late.instance, &late.output, late.grammar))
-            }
+            super::text::Part::Late(late) => quoted.then(&Text::from_late(super::Late::clone(late))),
             // The recipe's folder means nothing on a node; kinds do not send it there.
             super::text::Part::Here => quoted.lit("$PWD"),
         }),

@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
+use std::sync::Arc;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use smallvec::{SmallVec, smallvec};
 
-/// One argument, path or file content: a concatenation of [`Part`]s.
+/// One argument, path or file content: a concatenation of [`Part`]s. Most have one; a plan has very many.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
-pub struct Text(Vec<Part>);
+pub struct Text(SmallVec<[Part; 1]>);
 
 /// A piece of a [`Text`].
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -17,7 +19,7 @@ pub enum Part {
     /// Text known when the plan is made.
     Literal(String),
     /// An output of another instance, known when that instance has run.
-    Late(Late),
+    Late(Arc<Late>),
     /// The absolute path of the recipe's folder: bound on the machine that runs the plan.
     Here,
 }
@@ -102,7 +104,7 @@ impl Text {
 
     /// The recipe's folder followed by `/path`.
     pub fn here(path: &str) -> Self {
-        Self(vec![Part::Here, Part::Literal(format!("/{path}"))])
+        Self(smallvec![Part::Here, Part::Literal(format!("/{path}"))])
     }
 
     /// One late value.
@@ -112,7 +114,7 @@ impl Text {
 
     /// The same of a reference made before.
     pub fn from_late(late: Late) -> Self {
-        Self(vec![Part::Late(late)])
+        Self(smallvec![Part::Late(Arc::new(late))])
     }
 
     /// Appends literal text.
@@ -152,7 +154,7 @@ impl Text {
 
     /// The text, if all of it is known when the plan is made.
     pub fn as_literal(&self) -> Option<&str> {
-        match self.0.as_slice() {
+        match self.parts() {
             [] => Some(""),
             [Part::Literal(text)] => Some(text),
             _ => None,
@@ -162,7 +164,7 @@ impl Text {
     /// The late values in it.
     pub fn lates(&self) -> impl Iterator<Item = &Late> {
         self.0.iter().filter_map(|part| match part {
-            Part::Late(late) => Some(late),
+            Part::Late(late) => Some(&**late),
             _ => None,
         })
     }
@@ -224,7 +226,7 @@ impl From<&str> for Text {
 
 impl From<String> for Text {
     fn from(text: String) -> Self {
-        Self::new().lit(&text)
+        if text.is_empty() { Self::new() } else { Self(smallvec![Part::Literal(text)]) }
     }
 }
 
@@ -267,7 +269,7 @@ impl Serialize for Text {
                     .iter()
                     .map(|part| match part {
                         Part::Literal(text) => WirePart::Literal(text.clone()),
-                        Part::Late(late) => WirePart::Late { late: late.clone() },
+                        Part::Late(late) => WirePart::Late { late: Late::clone(late) },
                         Part::Here => WirePart::Here { here: () },
                     })
                     .collect(),
@@ -286,7 +288,7 @@ impl<'de> Deserialize<'de> for Text {
                     .into_iter()
                     .map(|part| match part {
                         WirePart::Literal(text) => Part::Literal(text),
-                        WirePart::Late { late } => Part::Late(late),
+                        WirePart::Late { late } => Part::Late(Arc::new(late)),
                         WirePart::Here { .. } => Part::Here,
                     })
                     .collect(),

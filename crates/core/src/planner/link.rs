@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
 use petgraph::Direction;
-use petgraph::graph::{DiGraph, NodeIndex};
+use petgraph::graph::{DiGraph, EdgeIndex, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::expand::{Member, Members};
@@ -24,64 +24,94 @@ pub(super) fn link(
     links: &Links,
     diagnostics: &mut Diagnostics,
 ) -> Option<Graph> {
-    let mut graph = Graph::with_capacity(members.list.len(), members.list.len() * 2);
-    for index in 0..members.list.len() {
-        graph.add_node(index);
-    }
+    let mut edges = Edges::new(members.list.len());
     let ids: HashMap<&str, usize> =
         configured.iter().enumerate().map(|(at, other)| (other.step.id.value.as_str(), at)).collect();
-    for (index, member) in members.list.iter().enumerate() {
-        let consumer = NodeIndex::new(index);
-        let mut linked = BTreeMap::new();
-        for (input, producer) in links.get(&(member.step, member.target)).into_iter().flatten().enumerate() {
-            let Some(producer) = producer else { continue };
-            let producers = matching(members, member, producer.step);
-            if producers.len() > 1 {
-                let key = configured[member.step].body.inputs().get(input).map_or("input", |input| input.key);
-                diagnostics.push(set_for_one(configured, member, producer.step, key));
+    for (configured_step, range) in configured.iter().zip(&members.ranges) {
+        let step = configured_step.step;
+        let names = step.names.iter().filter_map(|(name, span)| match name {
+            Name::Step { id, output } => Some((*ids.get(id.as_str())?, output, span)),
+            _ => None,
+        });
+        let names: Vec<_> = names.collect();
+        let needs: Vec<usize> =
+            step.common.needs.iter().filter_map(|need| ids.get(need.value.as_str()).copied()).collect();
+        for consumer in range.clone() {
+            let member = &members.list[consumer];
+            for (input, producer) in
+                links.get(&(member.step, member.target)).into_iter().flatten().enumerate()
+            {
+                let Some(producer) = producer else { continue };
+                let producers = matching(members, member, producer.step);
+                if producers.clone().nth(1).is_some() {
+                    let key = configured_step.body.inputs().get(input).map_or("input", |input| input.key);
+                    diagnostics.push(set_for_one(configured, member, producer.step, key));
+                }
+                for one in producers {
+                    edges.set(one, consumer, Edge::Artifact(producer.artifact));
+                }
             }
-            for producer_index in producers {
-                let edge = Edge::Artifact(producer.artifact);
-                match linked.get(&producer_index) {
-                    Some(known) => graph[*known] = edge,
-                    None => {
-                        let known = graph.add_edge(NodeIndex::new(producer_index), consumer, edge);
-                        linked.insert(producer_index, known);
-                    }
+            for &(other, output, span) in &names {
+                let producers = matching(members, member, other);
+                if producers.clone().next().is_none() {
+                    diagnostics.push(members.left_out(configured, other, member.step, member.target, span));
+                } else if producers.clone().nth(1).is_some() {
+                    let what = format!("steps.{}.{output}", configured[other].step.id);
+                    diagnostics.push(set_for_one(configured, member, other, &what));
+                }
+                for one in producers {
+                    edges.add(one, consumer, || Edge::Output(output.clone()));
+                }
+            }
+            for &need in &needs {
+                for one in matching(members, member, need) {
+                    edges.add(one, consumer, || Edge::Needs);
                 }
             }
         }
-        let step = configured[member.step].step;
-        for (name, span) in &step.names {
-            let Name::Step { id, output } = name else { continue };
-            let Some(&other) = ids.get(id.as_str()) else { continue };
-            let producers = matching(members, member, other);
-            if producers.is_empty() {
-                diagnostics.push(members.left_out(configured, other, member.step, member.target, span));
-            } else if producers.len() > 1 {
-                diagnostics.push(set_for_one(configured, member, other, &format!("steps.{id}.{output}")));
-            }
-            for producer in producers {
-                linked.entry(producer).or_insert_with(|| {
-                    graph.add_edge(NodeIndex::new(producer), consumer, Edge::Output(output.clone()))
-                });
-            }
-        }
-        for need in &step.common.needs {
-            let Some(&other) = ids.get(need.value.as_str()) else { continue };
-            for producer in matching(members, member, other) {
-                linked
-                    .entry(producer)
-                    .or_insert_with(|| graph.add_edge(NodeIndex::new(producer), consumer, Edge::Needs));
-            }
-        }
     }
+    let mut graph = edges.graph;
     gates(configured, members, &mut graph);
     cycles(configured, members, &graph, diagnostics).then_some(graph)
 }
 
+/// A graph in the making, consumer by consumer. Two instances have one edge at most.
+struct Edges {
+    graph: Graph,
+    /// For each producer the last consumer that it was linked to.
+    last: Vec<Option<(usize, EdgeIndex)>>,
+}
+
+impl Edges {
+    fn new(instances: usize) -> Self {
+        let mut graph = Graph::with_capacity(instances, instances * 2);
+        (0..instances).for_each(|index| {
+            graph.add_node(index);
+        });
+        Self { graph, last: vec![None; instances] }
+    }
+
+    /// Adds an edge unless there is one.
+    fn add(&mut self, producer: usize, consumer: usize, edge: impl FnOnce() -> Edge) -> EdgeIndex {
+        match self.last[producer] {
+            Some((last, known)) if last == consumer => known,
+            _ => {
+                let new = self.graph.add_edge(NodeIndex::new(producer), NodeIndex::new(consumer), edge());
+                self.last[producer] = Some((consumer, new));
+                new
+            }
+        }
+    }
+
+    /// Adds an edge, or makes it of the one there is.
+    fn set(&mut self, producer: usize, consumer: usize, edge: Edge) {
+        let known = self.add(producer, consumer, || edge.clone());
+        self.graph[known] = edge;
+    }
+}
+
 /// The instances of a step that a member meets: a finer one shares a coarser, a coarser one meets the whole set.
-fn matching(members: &Members, member: &Member, step: usize) -> Vec<usize> {
+fn matching(members: &Members, member: &Member, step: usize) -> impl Iterator<Item = usize> + Clone {
     let all = members.ranges[step].clone();
     let of_step = &members.list[all.clone()];
     // In the order of their targets, or one without.
@@ -93,12 +123,10 @@ fn matching(members: &Members, member: &Member, step: usize) -> Vec<usize> {
     } else {
         all
     };
-    range
-        .filter(|&other| match (&member.node, &members.list[other].node) {
-            (Some(mine), Some(theirs)) => mine == theirs,
-            _ => true,
-        })
-        .collect()
+    range.filter(|&other| match (&member.node, &members.list[other].node) {
+        (Some(mine), Some(theirs)) => mine == theirs,
+        _ => true,
+    })
 }
 
 fn set_for_one(configured: &[Configured<'_>], member: &Member, producer: usize, what: &str) -> Diagnostic {
@@ -250,6 +278,9 @@ fn cycles(
     graph: &Graph,
     diagnostics: &mut Diagnostics,
 ) -> bool {
+    if petgraph::algo::toposort(graph, None).is_ok() {
+        return true;
+    }
     let mut none = true;
     // Tarjan's algorithm as petgraph has it recurses, as deep as the recipe is long.
     for component in petgraph::algo::kosaraju_scc(graph) {

@@ -1,6 +1,7 @@
 //! Lowers every instance, dependencies first, and finds two that would write the same thing.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -37,7 +38,11 @@ pub(super) fn lower(
 ) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
-    let mut instances: Vec<Option<Instance>> = members.iter().map(|_| None).collect();
+    let names = Names {
+        steps: context.configured.iter().map(|step| step.step.id.value.as_str().into()).collect(),
+        targets: context.members.targets.iter().map(|target| target.name.as_str().into()).collect(),
+    };
+    let mut plan = graph.map(|_, &index| bare(context, &names, index), |_, edge| edge.clone());
     // None of those that could not be lowered.
     let mut outputs: Vec<Option<Outputs>> = vec![None; members.len()];
     let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
@@ -47,7 +52,8 @@ pub(super) fn lower(
     for at in order {
         let index = graph[at];
         let platforms = &platforms[members[index].step];
-        let Some((instance, out, claimed)) = one(context, graph, at, &outputs, platforms, diagnostics) else {
+        let instance = &mut plan[at];
+        let Some((out, claimed)) = one(context, graph, at, &outputs, platforms, instance, diagnostics) else {
             failed = true;
             continue;
         };
@@ -59,7 +65,6 @@ pub(super) fn lower(
             }
         }
         outputs[index] = Some(out);
-        instances[index] = Some(instance);
     }
     // In the order of keys a folder comes before what is in it, if not always right before.
     let mut folders: Vec<&(Claim, usize)> = Vec::new();
@@ -75,41 +80,70 @@ pub(super) fn lower(
         return None;
     }
     let mut used = BTreeMap::new();
-    let mut plan = DiGraph::with_capacity(graph.node_count(), graph.edge_count());
-    for instance in instances.into_iter().flatten() {
-        for name in nodes_of(&instance) {
-            if let Some(node) = context.nodes.get(&name) {
-                used.insert(name, node.clone());
-            }
+    for name in plan.node_weights().flat_map(nodes_of) {
+        if !used.contains_key(name)
+            && let Some(node) = context.nodes.get(name)
+        {
+            used.insert(name.to_owned(), node.clone());
         }
-        plan.add_node(instance);
-    }
-    for edge in graph.edge_references() {
-        plan.add_edge(edge.source(), edge.target(), edge.weight().clone());
     }
     Some((plan, used))
 }
 
-fn nodes_of(instance: &Instance) -> impl Iterator<Item = String> + '_ {
-    let places = instance.actions.iter().chain(&instance.cleanup).filter_map(|action| match action {
-        Action::Command(command) => match &command.place {
-            Place::Node(name) => Some(name.clone()),
-            Place::Here => None,
-        },
-        Action::CriVerify(verify) => Some(verify.node.clone()),
-        _ => None,
-    });
-    places.chain(instance.node.clone())
+/// Names that many instances share, by index.
+struct Names {
+    steps: Vec<Arc<str>>,
+    targets: Vec<Arc<str>>,
 }
 
+/// An instance as it is before it is lowered.
+fn bare(context: &Context<'_>, names: &Names, index: usize) -> Instance {
+    let member = &context.members.list[index];
+    let configured = &context.configured[member.step];
+    let common = &configured.step.common;
+    let remote = || member.node.as_ref().and_then(|node| context.nodes.get(node)?.ssh.as_ref()).is_some();
+    let on_node = common.scope.unwrap_or_else(|| configured.body.scope()) == Scope::Node;
+    Instance {
+        id: member.id.clone(),
+        step: names.steps[member.step].clone(),
+        kind: configured.kind.into(),
+        target: member.target.map(|target| names.targets[target].clone()),
+        platform: member.target.map(|target| context.members.targets[target].platform.clone()),
+        node: member.node.clone(),
+        actions: Vec::new(),
+        cleanup: Vec::new(),
+        outputs: Vec::new(),
+        probe: Probe::Unknown,
+        pool: if on_node && remote() { Pool::Node } else { Pool::Local },
+        mutex: common.mutex.as_ref().map(|mutex| mutex.value.clone()),
+        timeout: None,
+        retry: None,
+        allow_failure: common.allow_failure.unwrap_or(false),
+    }
+}
+
+fn nodes_of(instance: &Instance) -> impl Iterator<Item = &str> {
+    let places = instance.actions.iter().chain(&instance.cleanup).filter_map(|action| match action {
+        Action::Command(command) => match &command.place {
+            Place::Node(name) => Some(name.as_str()),
+            Place::Here => None,
+        },
+        Action::CriVerify(verify) => Some(verify.node.as_str()),
+        _ => None,
+    });
+    places.chain(instance.node.as_deref())
+}
+
+/// Lowers one instance; its outputs and what it alone may write.
 fn one(
     context: &Context<'_>,
     graph: &Graph,
     at: NodeIndex,
     outputs: &[Option<Outputs>],
     platforms: &[Platform],
+    instance: &mut Instance,
     diagnostics: &mut Diagnostics,
-) -> Option<(Instance, Outputs, Vec<Claim>)> {
+) -> Option<(Outputs, Vec<Claim>)> {
     let members = &context.members.list;
     let member = &members[graph[at]];
     let configured = &context.configured[member.step];
@@ -145,7 +179,7 @@ fn one(
     };
     let reported = diagnostics.len();
     let mut cx = Lower {
-        id: member.id.clone(),
+        id: &member.id,
         span: configured.step.span.clone(),
         recipe: context.name,
         values: context.values,
@@ -193,32 +227,16 @@ fn one(
     let (Ok(mut lowered), Ok(timeout), Ok(retry)) = (lowered, timeout, retry) else { return None };
     put_env(&mut lowered, &env);
     pin_hosts(&mut lowered, context.nodes);
+    // Most have one, and there are very many of them.
+    lowered.actions.shrink_to_fit();
     let (listed, map) = finish_outputs(member, &mut lowered);
-    let pool = if configured.step.common.scope.unwrap_or_else(|| configured.body.scope()) == Scope::Node
-        && node.is_some_and(|node| node.ssh.is_some())
-    {
-        Pool::Node
-    } else {
-        Pool::Local
-    };
-    let instance = Instance {
-        id: member.id.clone(),
-        step: configured.step.id.value.clone(),
-        kind: configured.kind.to_owned(),
-        target: target.map(|target| target.name.clone()),
-        platform: target.map(|target| target.platform.clone()),
-        node: member.node.clone(),
-        actions: lowered.actions,
-        cleanup: lowered.cleanup,
-        outputs: listed,
-        probe: lowered.probe.unwrap_or(Probe::Unknown),
-        pool,
-        mutex: common.mutex.as_ref().map(|mutex| mutex.value.clone()),
-        timeout,
-        retry,
-        allow_failure: common.allow_failure.unwrap_or(false),
-    };
-    Some((instance, map, lowered.claims))
+    instance.actions = lowered.actions;
+    instance.cleanup = lowered.cleanup;
+    instance.outputs = listed;
+    instance.probe = lowered.probe.unwrap_or(Probe::Unknown);
+    instance.timeout = timeout;
+    instance.retry = retry;
+    Some((map, lowered.claims))
 }
 
 /// The platforms of some targets, each once.
@@ -264,7 +282,7 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
         return;
     }
     let probe = match &mut lowered.probe {
-        Some(Probe::Command(command)) => Some(command),
+        Some(Probe::Command(command)) => Some(&mut **command),
         _ => None,
     };
     let actions = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {

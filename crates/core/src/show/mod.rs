@@ -90,9 +90,10 @@ fn quote(text: &str) -> String {
 
 /// Control characters would reach the terminal raw; a newline may.
 fn visible(text: &str) -> Cow<'_, str> {
-    // Almost always; and almost always it is long.
-    let printable = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
-    if text.bytes().all(printable) || !text.contains(hidden) {
+    // Nearly all of a plan is plain ASCII, which takes one look a byte.
+    let plain = |byte: u8| matches!(byte, b' '..=b'~' | b'\n');
+    let rest = text.bytes().position(|byte| !plain(byte)).map_or("", |at| &text[at..]);
+    if !rest.contains(hidden) {
         return text.into();
     }
     text.chars().map(|c| if hidden(c) { c.escape_default().to_string() } else { c.to_string() }).collect()

@@ -215,7 +215,7 @@ impl Script<'_> {
             None if command.dir.is_some() => line = format!("( {CLOSE}{line} )"),
             None => line += " 4>&-",
         }
-        if command.ok != [0] {
+        if *command.ok != [0] {
             let codes = command.ok.iter().map(ToString::to_string).collect::<Vec<_>>().join("|");
             line = format!("{{ {line}; code=$?; case $code in {codes}) ;; *) ( exit \"$code\" ) ;; esac; }}");
         }
@@ -439,8 +439,11 @@ mod tests {
         assert_eq!(ends(shell("exit 6").into()), Some(1));
         assert_eq!(ends(Command { mismatch: Some(7), ..shell("exit 7") }.into()), Some(6));
         assert_eq!(ends(Command { mismatch: Some(7), ..shell("exit 6") }.into()), Some(1));
-        assert_eq!(ends(Command { ok: vec![0, 4], ..shell("exit 4") }.into()), Some(0));
-        assert_eq!(ends(Command { ok: vec![0, 4], mismatch: Some(5), ..shell("exit 5") }.into()), Some(6));
+        assert_eq!(ends(Command { ok: (&[0, 4]).into(), ..shell("exit 4") }.into()), Some(0));
+        assert_eq!(
+            ends(Command { ok: (&[0, 4]).into(), mismatch: Some(5), ..shell("exit 5") }.into()),
+            Some(6)
+        );
         let kept = |again, script| {
             let capture = Some(Capture { output: "x".into(), grammar: Grammar::Any, again });
             Command { capture, ..shell(script) }.into()
@@ -537,7 +540,7 @@ mod tests {
         let kept = bare.clone().capture("y", Grammar::Any);
         let again = Command {
             capture: Some(Capture { output: "y".into(), grammar: Grammar::Any, again: true }),
-            ok: vec![0, 1],
+            ok: (&[0, 1]).into(),
             ..bare.clone()
         };
         let shells = ["sh", "bash"]

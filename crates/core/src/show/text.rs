@@ -1,5 +1,6 @@
 //! The plan for people: every instance with its commands, in an order in which they can run.
 
+use std::borrow::Cow;
 use std::fmt::Write as _;
 
 use petgraph::Direction;
@@ -12,7 +13,7 @@ use crate::plan::{Action, Instance, NodeIndex, Plan};
 /// The whole plan. What stands around many of its commands is said once, at the end.
 pub fn text(plan: &Plan) -> String {
     let mut out = String::new();
-    let targets: std::collections::BTreeSet<_> =
+    let targets: std::collections::HashSet<_> =
         plan.graph.node_weights().filter_map(|i| i.target.as_deref()).collect();
     let _ = writeln!(
         out,
@@ -33,7 +34,10 @@ pub fn text(plan: &Plan) -> String {
     }
     legend.write(&mut out);
     // Commands are quoted; sentences hold what the recipe says as it is.
-    visible(&out).into_owned()
+    match visible(&out) {
+        Cow::Borrowed(_) => out,
+        Cow::Owned(visible) => visible,
+    }
 }
 
 fn count(number: usize, what: &str) -> String {
@@ -42,7 +46,9 @@ fn count(number: usize, what: &str) -> String {
 
 fn instance(out: &mut String, plan: &Plan, node: NodeIndex, legend: &Legend<'_>) {
     let instance = &plan.graph[node];
-    let _ = write!(out, "{}  ({}", instance.id, instance.kind);
+    for piece in [instance.id.as_str(), "  (", &instance.kind] {
+        out.push_str(piece);
+    }
     if let Some(platform) = &instance.platform {
         let _ = write!(out, ", {platform}");
     }
@@ -53,8 +59,9 @@ fn instance(out: &mut String, plan: &Plan, node: NodeIndex, legend: &Legend<'_>)
         .map(|other| plan.graph[other].id.as_str())
         .collect();
     before.sort_unstable();
-    if !before.is_empty() {
-        let _ = write!(out, "  after {}", before.join(", "));
+    for (index, id) in before.into_iter().enumerate() {
+        out.push_str(if index == 0 { "  after " } else { ", " });
+        out.push_str(id);
     }
     out.push('\n');
     limits(out, instance);

@@ -3,14 +3,15 @@
 use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::HashMap;
+use std::fmt;
 use std::rc::Rc;
 
 use schemars::JsonSchema;
 use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
+use serde::de::value::MapDeserializer;
 use serde_json::Value;
-use toml::Spanned;
-use toml::de::{DeTable, DeValue, ValueDeserializer};
+use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
 
 use super::shape::{allows, at_place, known_keys, property, shape, what};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
@@ -38,7 +39,7 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Rc<Value> {
 pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
-    name: &str,
+    name: impl fmt::Display,
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
@@ -49,7 +50,7 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
 pub(crate) fn read_part<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
-    name: &str,
+    name: impl fmt::Display,
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) {
@@ -59,7 +60,7 @@ pub(crate) fn read_part<T: DeserializeOwned + JsonSchema>(
 fn read_as<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
-    name: &str,
+    name: impl fmt::Display,
     extra: &[&str],
     complete: bool,
     diagnostics: &mut Diagnostics,
@@ -100,9 +101,9 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
     }
     loop {
         let rest = || table.iter().filter(|(key, _)| !left_out.contains(&key.get_ref().as_ref()));
-        let copy = rest().map(|(key, value)| (key.clone(), value.clone())).collect();
-        let value = Spanned::new(span.clone(), DeValue::Table(copy));
-        let error = match T::deserialize(ValueDeserializer::from(value)) {
+        let values =
+            rest().map(|(key, value)| (key.get_ref().as_ref(), ValueDeserializer::from(value.clone())));
+        let error: Error = match T::deserialize(MapDeserializer::new(values)) {
             Ok(read) if failed.is_empty() => return Some(read),
             Ok(_) => return None,
             Err(error) => error,
@@ -123,7 +124,7 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
                 let told = |field: &str| failed.contains(&field) || meant.iter().any(|name| name == field);
                 for field in required.filter_map(Value::as_str).chain([field]) {
                     if complete && !told(field) && table.get(field).is_none() {
-                        diagnostics.push(missing(name, field, span, &schema));
+                        diagnostics.push(missing(&name, field, span, &schema));
                     }
                 }
                 return None;
@@ -134,7 +135,7 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
                 failed.push(key);
             }
             (None, None) => {
-                diagnostics.push(explain(&error, span, name, table, &schema));
+                diagnostics.push(explain(&error, span, &name.to_string(), table, &schema));
                 return None;
             }
         }
@@ -145,7 +146,7 @@ fn missing_field(message: &str) -> Option<&str> {
     message.strip_prefix("missing field `")?.strip_suffix('`')
 }
 
-fn missing(name: &str, field: &str, place: &Span, schema: &Value) -> Diagnostic {
+fn missing(name: impl fmt::Display, field: &str, place: &Span, schema: &Value) -> Diagnostic {
     let value = match schema["properties"][field]["type"].as_str() {
         Some("string") => "\"…\"",
         Some("array") => "[\"…\"]",
@@ -158,13 +159,7 @@ fn missing(name: &str, field: &str, place: &Span, schema: &Value) -> Diagnostic 
 }
 
 /// Says in our words what serde said in its own.
-fn explain(
-    error: &toml::de::Error,
-    place: &Span,
-    key: &str,
-    table: &DeTable<'_>,
-    schema: &Value,
-) -> Diagnostic {
+fn explain(error: &Error, place: &Span, key: &str, table: &DeTable<'_>, schema: &Value) -> Diagnostic {
     let message = error.message();
     if let Some((typed, known)) = message.split_once(", expected ").and_then(|(left, right)| {
         let typed =
@@ -187,7 +182,7 @@ fn explain(
             );
     }
     if let Some(field) = missing_field(message) {
-        return missing(&format!("`{key}`"), field, place, &Value::Null);
+        return missing(format_args!("`{key}`"), field, place, &Value::Null);
     }
     match at_place(table, schema, place) {
         Some((path, schema, value)) => wrong_type(&path, schema, value, place),

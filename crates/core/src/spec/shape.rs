@@ -35,10 +35,12 @@ fn types(schema: &Value) -> Vec<&str> {
 
 /// A value of that JSON type may fit.
 pub(super) fn allows(schema: &Value, kind: &str) -> bool {
-    alternatives(schema).into_iter().any(|schema| {
-        let types = types(schema);
-        types.contains(&kind) || (types.is_empty() && schema["const"].is_null() && schema["enum"].is_null())
-    })
+    schema["type"] == *kind
+        || alternatives(schema).into_iter().any(|schema| {
+            let types = types(schema);
+            types.contains(&kind)
+                || (types.is_empty() && schema["const"].is_null() && schema["enum"].is_null())
+        })
 }
 
 /// What a schema asks for: `` a string``, `an array of strings`, `` `a` or `b` ``. Empty where it asks for nothing.

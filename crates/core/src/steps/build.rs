@@ -258,7 +258,7 @@ impl StepBody for Spec {
         lowered.known("engine", engine.name());
         let mut probe = engine::inspect(engine);
         probe = probe.arg(handle);
-        lowered.probe = Some(Probe::Command(probe));
+        lowered.probe = Some(Probe::Command(probe.into()));
         Ok(lowered)
     }
 }

@@ -1,6 +1,6 @@
 //! What a step kind is: a configuration that says what it consumes and produces, and that lowers to actions.
 
-use std::fmt::Debug;
+use std::fmt::{self, Debug};
 
 use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
@@ -122,12 +122,11 @@ impl<K: StepKind> AnyKind for K {
     }
 
     fn configure(&self, step: &Step<'_>, diagnostics: &mut Diagnostics) -> Option<Box<dyn StepBody>> {
-        let what = if step.id.value == K::NAME {
-            format!("step `{}`", step.id)
-        } else {
-            format!("step `{}` ({})", step.id, K::NAME)
-        };
-        let spec: K::Spec = read(&step.table, &step.span, &what, &COMMON_KEYS, diagnostics)?;
+        let what = fmt::from_fn(|f| {
+            write!(f, "step `{}`", step.id)?;
+            if step.id.value == K::NAME { Ok(()) } else { write!(f, " ({})", K::NAME) }
+        });
+        let spec: K::Spec = read(&step.table, &step.span, what, &COMMON_KEYS, diagnostics)?;
         Some(Box::new(spec))
     }
 

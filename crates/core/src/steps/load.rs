@@ -114,7 +114,8 @@ impl StepBody for Spec {
                 expect: Expect::Text(format!("{}/{}", platform.os(), platform.arch()).into()),
             }));
             lowered.late("loaded", Grammar::Any);
-            probe = Probe::Command(inspect.args(["--", &reference]).on_node(&node.name));
+            let inspect = inspect.args(["--", &reference]).on_node(&node.name);
+            probe = Probe::Command(inspect.into());
         }
         lowered.known("reference", reference.as_str());
         lowered.known("id", cx.need("archive", "id")?);

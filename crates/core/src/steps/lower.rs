@@ -17,7 +17,7 @@ pub struct Refused;
 /// One instance, about to be lowered.
 pub struct Lower<'p> {
     /// The instance's id.
-    pub id: InstanceId,
+    pub id: &'p InstanceId,
     /// The place of the step.
     pub span: Span,
     /// The recipe's name.

@@ -74,7 +74,7 @@ impl StepBody for Spec {
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
         let mut lowered = Lowered::default();
-        let mut argv = Vec::new();
+        let mut argv = Vec::with_capacity(self.argv.len());
         for arg in &self.argv {
             argv.push(cx.text(arg)?);
         }

@@ -125,9 +125,8 @@ impl StepBody for Spec {
             lowered.known(output, cx.need("archive", output)?);
         }
         lowered.claims.push(Claim::NodeFile { node: node.name.clone(), path: dest.clone() });
-        lowered.probe = Some(Probe::Command(
-            Command::new(["test", "-e"]).arg(Text::from(dest)).on_node(&node.name),
-        ));
+        let there = Command::new(["test", "-e"]).arg(dest).on_node(&node.name);
+        lowered.probe = Some(Probe::Command(there.into()));
         Ok(lowered)
     }
 }

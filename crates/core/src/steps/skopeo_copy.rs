@@ -182,7 +182,7 @@ impl StepBody for Spec {
             },
             None => Claim::Pushed(reference.to_string()),
         });
-        lowered.probe = Some(Probe::Command(inspect));
+        lowered.probe = Some(Probe::Command(inspect.into()));
         Ok(lowered)
     }
 }

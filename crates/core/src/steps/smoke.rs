@@ -154,7 +154,7 @@ impl StepBody for Spec {
             },
         );
         let mut run = commands.run;
-        run.ok = vec![i32::from(self.exit)];
+        run.ok = vec![i32::from(self.exit)].into();
         let mut lowered = Lowered::default();
         lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform], register: Register::Never }));
         lowered.actions.extend(commands.before);

@@ -78,7 +78,7 @@ fn the_environment_and_stdin_are_only_what_was_given() {
 #[test]
 fn exit_codes_and_signals_are_told_apart() {
     let mut odd = sh("exit 4");
-    odd.ok = vec![0, 4];
+    odd.ok = vec![0, 4].into();
     let mut differs = sh("echo 'the copy differs'; exit 6");
     differs.mismatch = Some(6);
     let plan = plan(

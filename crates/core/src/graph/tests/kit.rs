@@ -20,12 +20,12 @@ impl Made {
     pub(super) fn add(
         &mut self,
         step: &str,
-        kind: &str,
+        kind: &'static str,
         target: Option<&str>,
         node: Option<&str>,
     ) -> NodeIndex {
         let mut instance = Instance::new(InstanceId::new(step, target, node), kind, Vec::new());
-        step.clone_into(&mut instance.step);
+        instance.step = step.into();
         instance.target = target.map(Into::into);
         instance.platform = target.map(|_| Platform::parse("linux/arm64").unwrap());
         instance.node = node.map(Into::into);

@@ -25,7 +25,7 @@ pub(super) fn build(build: &Build<'_>) -> Command {
 }
 
 pub(super) fn smoke(smoke: &Smoke<'_>) -> SmokeCommands {
-    let remove = || Command { ok: vec![0, 1, 125], ..command(&["rm", smoke.name]) };
+    let remove = || Command { ok: (&[0, 1, 125]).into(), ..command(&["rm", smoke.name]) };
     let from = command(&["from", "--pull-never", "--name", smoke.name, "--platform"])
         .arg(smoke.platform.to_string())
         .arg("--")

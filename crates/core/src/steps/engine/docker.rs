@@ -37,6 +37,6 @@ pub(super) fn smoke(tool: &str, smoke: &Smoke<'_>) -> SmokeCommands {
         .arg(Text::from("--entrypoint=").then(&entrypoint));
     run = run.arg("--").arg(smoke.handle.clone()).args(argv).capture("stdout", Grammar::Any);
     // docker exits with 1 when there is nothing to remove, podman with 0.
-    let before = Command { ok: vec![0, 1], ..remove() };
+    let before = Command { ok: (&[0, 1]).into(), ..remove() };
     SmokeCommands { before: vec![before.clone().into()], run, after: vec![before.into()] }
 }
