@@ -39,7 +39,7 @@ pub(crate) fn schema_of<T: JsonSchema>() -> Rc<Value> {
 pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
-    name: impl fmt::Display,
+    name: &dyn fmt::Display,
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
@@ -50,7 +50,7 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
 pub(crate) fn read_part<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
-    name: impl fmt::Display,
+    name: &dyn fmt::Display,
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) {
@@ -60,7 +60,7 @@ pub(crate) fn read_part<T: DeserializeOwned + JsonSchema>(
 fn read_as<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
-    name: impl fmt::Display,
+    name: &dyn fmt::Display,
     extra: &[&str],
     complete: bool,
     diagnostics: &mut Diagnostics,
@@ -124,7 +124,7 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
                 let told = |field: &str| failed.contains(&field) || meant.iter().any(|name| name == field);
                 for field in required.filter_map(Value::as_str).chain([field]) {
                     if complete && !told(field) && table.get(field).is_none() {
-                        diagnostics.push(missing(&name, field, span, &schema));
+                        diagnostics.push(missing(name, field, span, &schema));
                     }
                 }
                 return None;

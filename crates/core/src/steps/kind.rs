@@ -126,7 +126,7 @@ impl<K: StepKind> AnyKind for K {
             write!(f, "step `{}`", step.id)?;
             if step.id.value == K::NAME { Ok(()) } else { write!(f, " ({})", K::NAME) }
         });
-        let spec: K::Spec = read(&step.table, &step.span, what, &COMMON_KEYS, diagnostics)?;
+        let spec: K::Spec = read(&step.table, &step.span, &what, &COMMON_KEYS, diagnostics)?;
         Some(Box::new(spec))
     }
 
