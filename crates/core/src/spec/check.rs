@@ -8,7 +8,7 @@ use super::selector::Selector;
 use super::values::in_environment;
 use super::variable::Variable;
 use super::{Recipe, Step, Str};
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 use crate::ident::{NAME_HELP, name_problem};
 use crate::interp::{Name, Template};
 use crate::platform::Platform;
@@ -460,6 +460,15 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let outside = names_outside_steps(recipe);
     let used: HashSet<&Name> =
         recipe.steps.iter().flat_map(|step| &step.names).chain(&outside).map(|(name, _)| name).collect();
+    // A slip is reported where it stands, and not as an unused variable too.
+    let vars = recipe.var_names();
+    let meant: HashSet<&str> = used
+        .iter()
+        .filter_map(|name| match name {
+            Name::Var(name) if !vars.has(name) => nearest(name, vars.list.iter().copied()),
+            _ => None,
+        })
+        .collect();
     // What a file declares that others include too is there for them.
     let ours = |span: &Span| recipe.files.role(span) != Role::Included;
     let mut warn = |code, span: &Span, message: String, label: &str| {
@@ -468,7 +477,7 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         }
     };
     for (name, _) in &recipe.vars {
-        if !used.contains(&Name::Var(name.value.clone())) {
+        if !used.contains(&Name::Var(name.value.clone())) && !meant.contains(name.value.as_str()) {
             let message = format!("the variable `{name}` is never used");
             warn("spec::unused-variable", &name.span, message, "nobody reads it");
         }

@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::merge::lay;
 use super::shape;
 use super::text::Str;
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 
 /// The keys by which targets and nodes take over what others say.
 #[derive(Debug, JsonSchema)]
@@ -18,7 +18,7 @@ pub struct Inherits {
     /// Takes the keys of these, the later over the earlier; its own over theirs. Tables are merged key by key,
     /// everything else is replaced.
     extends: Option<Bases>,
-    /// Only there to be extended: needs not be complete, and nothing is made of it.
+    /// Only there to be extended: it need not be complete, and nothing is made of it.
     r#abstract: Option<bool>,
 }
 
@@ -46,6 +46,8 @@ pub(super) struct Entry<'i> {
     pub(super) name: Str,
     pub(super) table: DeTable<'i>,
     pub(super) is_abstract: bool,
+    /// All that it extends is there.
+    pub(super) is_whole: bool,
 }
 
 struct Resolver<'t, 'i> {
@@ -54,6 +56,8 @@ struct Resolver<'t, 'i> {
     done: BTreeMap<String, DeTable<'i>>,
     order: Vec<String>,
     extended: BTreeSet<String>,
+    /// Entries that lack what an unknown base has, their own or one further up.
+    partial: BTreeSet<String>,
     diagnostics: &'t mut Diagnostics,
 }
 
@@ -65,6 +69,7 @@ pub(super) fn resolve<'i>(table: &DeTable<'i>, what: &str, diagnostics: &mut Dia
         done: BTreeMap::new(),
         order: Vec::new(),
         extended: BTreeSet::new(),
+        partial: BTreeSet::new(),
         diagnostics,
     };
     let mut names: Vec<_> = table.iter().map(|(key, _)| (key.span().start, key.get_ref().as_ref())).collect();
@@ -72,7 +77,7 @@ pub(super) fn resolve<'i>(table: &DeTable<'i>, what: &str, diagnostics: &mut Dia
     for (_, name) in names {
         resolver.visit(name, &mut Vec::new());
     }
-    let Resolver { mut done, order, extended, diagnostics, .. } = resolver;
+    let Resolver { mut done, order, extended, partial, diagnostics, .. } = resolver;
     let mut entries = Vec::new();
     for name in order {
         let (Some((key, own)), Some(mut merged)) = (table.get_key_value(name.as_str()), done.remove(&name))
@@ -93,7 +98,8 @@ pub(super) fn resolve<'i>(table: &DeTable<'i>, what: &str, diagnostics: &mut Dia
         for key in KEYS {
             merged.remove(key);
         }
-        entries.push(Entry { name, table: merged, is_abstract });
+        let is_whole = !partial.contains(&name.value);
+        entries.push(Entry { name, table: merged, is_abstract, is_whole });
     }
     entries
 }
@@ -139,6 +145,9 @@ impl<'i> Resolver<'_, 'i> {
                 let names: Vec<&str> = self.table.keys().map(|key| key.get_ref().as_ref()).collect();
                 let help = did_you_mean(&base.value, names.iter().copied())
                     .unwrap_or_else(|| format!("known {}s: {}", self.what, list_names(&names)));
+                // It is reported as misspelt, and need not be reported as unused too.
+                self.extended.extend(nearest(&base.value, names.iter().copied()).map(str::to_owned));
+                self.partial.insert(name.to_owned());
                 let message = format!("{} `{name}` extends the unknown {} `{base}`", self.what, self.what);
                 self.refuse("spec::unknown-base", message, &base, &format!("no such {}", self.what), &help);
             } else if within.len() == MAX_DEPTH {
@@ -153,6 +162,9 @@ impl<'i> Resolver<'_, 'i> {
             } else {
                 self.visit(&base.value, within);
                 self.extended.insert(base.value.clone());
+                if self.partial.contains(&base.value) {
+                    self.partial.insert(name.to_owned());
+                }
                 if let Some(taken) = self.done.get(&base.value) {
                     let mut taken = taken.clone();
                     for key in OWN {

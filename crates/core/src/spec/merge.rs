@@ -41,7 +41,7 @@ pub(super) fn lay_steps<'i>(under: &mut DeArray<'i>, over: DeArray<'i>) {
 }
 
 /// `id`, else `uses`.
-fn step_id(step: &Spanned<DeValue<'_>>) -> Option<String> {
+pub(super) fn step_id(step: &Spanned<DeValue<'_>>) -> Option<String> {
     let table = step.get_ref().as_table()?;
     let value = table.get("id").or_else(|| table.get("uses"))?;
     value.get_ref().as_str().map(str::to_owned)

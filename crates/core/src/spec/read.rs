@@ -13,7 +13,7 @@ use toml::Spanned;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
 use super::shape::{allows, at_place, known_keys, property, shape, what};
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 use crate::source::Span;
 
 thread_local! {
@@ -45,15 +45,16 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     read_as(table, span, name, extra, true, diagnostics)
 }
 
-/// Looks for what is wrong with keys that are only a part of a `T`: others may follow from elsewhere.
+/// Looks for what is wrong with keys that are only a part of a `T`: others may follow from elsewhere. Reads it where they are
+/// enough.
 pub(crate) fn read_part<T: DeserializeOwned + JsonSchema>(
     table: &DeTable<'_>,
     span: &Span,
     name: &str,
     extra: &[&str],
     diagnostics: &mut Diagnostics,
-) {
-    let _: Option<T> = read_as(table, span, name, extra, false, diagnostics);
+) -> Option<T> {
+    read_as(table, span, name, extra, false, diagnostics)
 }
 
 fn read_as<T: DeserializeOwned + JsonSchema>(
@@ -67,6 +68,7 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
     let schema = schema_of::<T>();
     let mut left_out: Vec<&str> = extra.to_vec();
     let mut failed: Vec<&str> = Vec::new();
+    let mut meant: Vec<&str> = Vec::new();
     for (key, value) in table {
         let typed = key.get_ref().as_ref();
         if extra.contains(&typed) {
@@ -76,6 +78,7 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
             let all: Vec<&str> = known_keys(&schema).chain(extra.iter().copied()).collect();
             let help = did_you_mean(typed, all.iter().copied())
                 .unwrap_or_else(|| format!("known keys: {}", all.join(", ")));
+            meant.extend(nearest(typed, known_keys(&schema)));
             diagnostics.push(
                 Diagnostic::error("spec::unknown-key", format!("unknown key `{typed}` in {name}"))
                     .at(&key.span(), "nobody reads this")
@@ -110,11 +113,12 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
                 .map(|(key, _)| key.get_ref().as_ref())
         });
         match (culprit, missing_field(error.message())) {
-            // A key that was left out for its bad value is not missing; another one may be.
+            // A key that was left out for its bad value or its bad spelling is not missing; another one may be.
             (None, Some(field)) => {
                 let required = schema["required"].as_array().into_iter().flatten();
                 for field in required.filter_map(Value::as_str).chain([field]) {
-                    if complete && !failed.contains(&field) && table.get(field).is_none() {
+                    let known = failed.contains(&field) || meant.contains(&field);
+                    if complete && !known && table.get(field).is_none() {
                         diagnostics.push(missing(name, field, span));
                     }
                 }

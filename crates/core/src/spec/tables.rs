@@ -2,20 +2,21 @@
 
 use std::collections::BTreeMap;
 
+use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
 use super::document::{Scalars, exact, scalar};
-use super::files::RecipeFiles;
+use super::files::{RecipeFiles, Role};
 use super::inherit::{self, Entry, KEYS};
 use super::layers::{self, TABLES};
 use super::matrix::{self, Matrix};
-use super::merge::lay;
+use super::merge::{lay, step_id};
 use super::read::{read, read_part};
 use super::resolved::ResolvedTables;
 use super::text::Str;
 use super::variable::Variable;
 use super::{COMMON_KEYS, Common, Defaults, Lost, Recipe, Step, shape};
-use crate::diag::{Diagnostic, Diagnostics, nearest};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 use crate::interp::{Name, Template};
 use crate::source::Span;
 
@@ -248,14 +249,15 @@ impl Reader<'_> {
             lost.push(name.get_ref().to_string());
         }
         let mut entries = Vec::new();
-        for Entry { name, table, is_abstract } in inherit::resolve(table, what, diagnostics) {
+        for Entry { name, table, is_abstract, is_whole } in inherit::resolve(table, what, diagnostics) {
             let _ = self.templates(&table, diagnostics);
             let title = format!("{what} `{name}`");
+            let read = if is_abstract || !is_whole { read_part::<T> } else { read::<T> };
+            let spec = read(&table, &name.span, &title, &KEYS, diagnostics);
             if is_abstract {
-                read_part::<T>(&table, &name.span, &title, &KEYS, diagnostics);
                 continue;
             }
-            match read::<T>(&table, &name.span, &title, &KEYS, diagnostics) {
+            match spec {
                 Some(mut spec) => {
                     spec.scalars().for_each(|value| exact(value, &self.files.sources));
                     kept.push((name.clone(), table));
@@ -303,6 +305,12 @@ impl Reader<'_> {
             );
             return Vec::new();
         };
+        let whole = |step: &&Spanned<DeValue<'_>>| step.get_ref().get("uses").is_some();
+        let known: Vec<String> = if array.iter().all(|step| whole(&step)) {
+            Vec::new()
+        } else {
+            array.iter().filter(whole).filter_map(step_id).collect()
+        };
         let mut steps = Vec::new();
         for element in array {
             let span = element.span();
@@ -323,7 +331,7 @@ impl Reader<'_> {
             let id = table
                 .get("id")
                 .and_then(|id| Some(Str { value: id.get_ref().as_str()?.to_owned(), span: id.span() }));
-            let Some(uses) = Self::uses(&table, &span, diagnostics) else {
+            let Some(uses) = self.uses(&table, &span, &known, diagnostics) else {
                 lost.steps.extend(id.map(|id| id.value));
                 lost.more = true;
                 continue;
@@ -341,7 +349,13 @@ impl Reader<'_> {
         steps
     }
 
-    fn uses(table: &DeTable<'_>, span: &Span, diagnostics: &mut Diagnostics) -> Option<Str> {
+    fn uses(
+        &self,
+        table: &DeTable<'_>,
+        span: &Span,
+        known: &[String],
+        diagnostics: &mut Diagnostics,
+    ) -> Option<Str> {
         match table.get("uses") {
             Some(value) if value.get_ref().is_str() => {
                 Some(Str { value: value.get_ref().as_str()?.to_owned(), span: value.span() })
@@ -358,11 +372,14 @@ impl Reader<'_> {
                 None
             }
             None => {
-                diagnostics.push(
-                    Diagnostic::error("spec::missing-key", "a step needs the key `uses`")
+                let overlay = self.files.role(span) == Role::Overlay && !known.is_empty();
+                let id = table.get("id").filter(|_| overlay);
+                diagnostics.push(match id.and_then(|id| Some((id.get_ref().as_str()?, id.span()))) {
+                    Some((id, place)) => nothing_to_change(id, &place, known),
+                    None => Diagnostic::error("spec::missing-key", "a step needs the key `uses`")
                         .at(span, "no `uses` here")
                         .help("name a kind: `pipeline steps` lists them"),
-                );
+                });
                 None
             }
         }
@@ -413,6 +430,16 @@ impl Reader<'_> {
             _ => {}
         }
     }
+}
+
+/// A step of an overlay that is none of those below it, and no whole one.
+fn nothing_to_change(id: &str, place: &Span, known: &[String]) -> Diagnostic {
+    let message =
+        format!("there is no step `{}` to change, and a new one needs the key `uses`", id.escape_debug());
+    Diagnostic::error("spec::missing-key", message).at(place, "no other file has this id").help(
+        did_you_mean(id, known.iter().map(String::as_str))
+            .unwrap_or_else(|| format!("the steps are {}", list_names(known))),
+    )
 }
 
 /// The keys of a step that its kind reads.
