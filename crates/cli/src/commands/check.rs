@@ -12,10 +12,11 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
                     terminal::clean(&none.message)
                 ));
             }
+            let instances = prepared.plan.graph.node_count();
             terminal::note(&format!(
-                "{}: the recipe is valid ({} instances)\n",
+                "{}: the recipe is valid ({instances} instance{})\n",
                 prepared.found.name(),
-                prepared.plan.graph.node_count()
+                if instances == 1 { "" } else { "s" }
             ));
             exit_code::DONE
         }
