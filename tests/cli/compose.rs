@@ -210,3 +210,15 @@ fn list_tells_types_values_and_where_they_are_from() {
     assert_eq!(json["files"], serde_json::json!(["app/pipeline.toml", "common.toml"]));
     assert_eq!(json["targets"].as_array().unwrap().len(), 2, "what is only extended is no target");
 }
+
+#[test]
+fn an_overlay_that_changes_what_is_not_there_is_told_what_was_meant() {
+    let space = space();
+    for (id, help) in [("qiuck", "did you mean `quick`?"), ("other", "the steps are `say` and `quick`")] {
+        space.write("over.toml", format!("[[step]]\nid = \"{id}\"\ntimeout = \"2m\"\n"));
+        let (code, _, stderr) = pipeline(&space, &["check", "app", "-f", "over.toml"], &[]);
+        assert_eq!(code, 3, "{stderr}");
+        assert!(stderr.contains(&format!("there is no step `{id}` to change")), "{stderr}");
+        assert!(stderr.contains(help), "{stderr}");
+    }
+}

@@ -1,6 +1,8 @@
 //! What the pages say is true: generated ones are up to date, recipes on them can be planned, links lead somewhere.
 #![allow(clippy::unwrap_used, reason = "tests")]
 
+mod bake;
+
 use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};

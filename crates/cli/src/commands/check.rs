@@ -27,9 +27,7 @@ fn text(looked: &Looked) {
             terminal::clean(&none.message)
         ));
     }
-    terminal::note(&format!(
-        "{}: the recipe is valid ({} instances)\n",
-        found.name(),
-        plan.graph.node_count()
-    ));
+    let instances = plan.graph.node_count();
+    let s = if instances == 1 { "" } else { "s" };
+    terminal::note(&format!("{}: the recipe is valid ({instances} instance{s})\n", found.name()));
 }

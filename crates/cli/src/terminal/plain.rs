@@ -45,9 +45,9 @@ impl Plain {
             EventKind::RunStarted { run, recipe, instances, jobs, .. } => {
                 self.total = *instances;
                 note(&format!(
-                    "{} {} steps, up to {jobs} at once, run {run}\n",
+                    "{} {instances} step{}, up to {jobs} at once, run {run}\n",
                     self.style.bold(&format!("{recipe}:")),
-                    instances
+                    if *instances == 1 { "" } else { "s" }
                 ));
             }
             EventKind::Started { instance, attempt } => {

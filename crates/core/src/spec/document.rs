@@ -52,11 +52,11 @@ pub struct NodeSpec {
     pub description: Option<String>,
     /// `host`, `user@host` or an alias of ssh_config; this machine when absent.
     pub host: Option<Str>,
-    /// An ssh configuration file instead of the user's own.
+    /// An ssh configuration file instead of the user's own; relative to the recipe's folder.
     pub ssh_config: Option<Str>,
     /// TCP port of sshd.
     pub port: Option<NonZeroU16>,
-    /// A private key file.
+    /// A private key file; relative to the recipe's folder.
     pub identity: Option<Str>,
     /// The one host key that is accepted, as `ssh-ed25519 AAAA…`.
     pub host_key: Option<Str>,
