@@ -73,38 +73,59 @@ fn build(
     given::check(&values, diagnostics);
     let configured = configure(recipe, diagnostics);
     let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
-    let targets = targets::targets(&values, selection, machine, diagnostics);
+    let (targets, all_targets) = targets::targets(&values, selection, machine, diagnostics);
     let nodes = nodes::nodes(&values, diagnostics);
     let engine = engine(&values, diagnostics);
-    // Without all steps and targets, what follows would only find what they would have made.
-    let (Some(targets), true) = (targets, all_steps) else { return None };
-    let members = expand::instances(&values, &configured, targets, selection, diagnostics)?;
-    let links = producers::resolve(&configured, &members, diagnostics);
-    let graph = link::link(&configured, &members, &links, diagnostics)?;
     let name = recipe.header.name.as_ref().map_or_else(|| slug(&machine.folder), |name| name.value.clone());
-    let context = |engine: Engine| lower::Context {
+    // Without all steps and targets, links that are missing mean nothing; what steps say is wrong all the same.
+    let all = all_steps && all_targets;
+    let mut found = Diagnostics::default();
+    let linked = linked(&values, &configured, targets, selection, &mut found);
+    let context = |members, engine| lower::Context {
         values,
         name: &name,
         configured: &configured,
-        members: &members,
+        members,
         nodes: &nodes,
         engine,
     };
     // Any engine will do to find what else is wrong.
     let assumed = engine.flatten().unwrap_or(Engine::Buildah);
-    let lowered = lower::lower(&context(assumed), &graph, diagnostics)?;
-    if diagnostics.has_errors() || !recipe.sound {
+    let lowered = linked
+        .as_ref()
+        .and_then(|(members, graph)| lower::lower(&context(members, assumed), graph, &mut found));
+    found.retain(|one| all || one.code.starts_with("spec::"));
+    diagnostics.extend(found);
+    let ((members, graph), lowered) = (linked.as_ref()?, lowered?);
+    if !all || diagnostics.has_errors() || !recipe.sound {
         return None;
     }
     let mut remarks = Vec::new();
     // Only now is the machine asked: whoever corrects a recipe needs no engine for it.
     let chosen = match engine? {
         Some(engine) => engine,
-        None => choose(&configured, &members, machine, &mut remarks, diagnostics)?,
+        None => choose(&configured, members, machine, &mut remarks, diagnostics)?,
     };
-    let (graph, used) =
-        if chosen == assumed { lowered } else { lower::lower(&context(chosen), &graph, diagnostics)? };
+    let (graph, used) = if chosen == assumed {
+        lowered
+    } else {
+        lower::lower(&context(members, chosen), graph, diagnostics)?
+    };
     Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
+}
+
+/// All instances, and what each waits for.
+fn linked(
+    values: &Values<'_>,
+    configured: &[Configured<'_>],
+    targets: Vec<targets::Target>,
+    selection: &Selection,
+    diagnostics: &mut Diagnostics,
+) -> Option<(expand::Members, link::Graph)> {
+    let members = expand::instances(values, configured, targets, selection, diagnostics)?;
+    let links = producers::resolve(configured, &members, diagnostics);
+    let graph = link::link(configured, &members, &links, diagnostics)?;
+    Some((members, graph))
 }
 
 /// A folder's name as the name of a recipe: it becomes part of tags, labels and file names.

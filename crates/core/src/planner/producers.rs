@@ -15,7 +15,7 @@ use std::ops::Range;
 use petgraph::graph::{DiGraph, NodeIndex};
 
 use super::expand::Members;
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, one_of_names};
+use crate::diag::{Diagnostic, Diagnostics, list_names, one_of_names};
 use crate::plan::Artifact;
 use crate::spec::Scope;
 use crate::steps::{Configured, Input, KINDS};
@@ -366,18 +366,8 @@ impl Resolver<'_> {
         let (step, target) = (self.views[view].step, self.views[view].target);
         let input = &self.inputs[step][input];
         let named = input.named?;
-        let Some(&other) = self.ids.get(named.value.as_str()) else {
-            let all: Vec<&str> = self.configured.iter().map(|other| other.step.id.value.as_str()).collect();
-            self.diagnostics.push(
-                Diagnostic::error("spec::unknown-step", format!("no step has the id `{named}`"))
-                    .at(&named.span, "no such step")
-                    .help(
-                        did_you_mean(&named.value, all.iter().copied())
-                            .unwrap_or_else(|| format!("the steps are {}", list_names(&all))),
-                    ),
-            );
-            return None;
-        };
+        // An unknown one was reported when the steps were read.
+        let &other = self.ids.get(named.value.as_str())?;
         let Some(artifact) = self.makes(other, input) else {
             let made = &self.produces[other];
             let makes = if made.is_empty() { "nothing".to_owned() } else { list_names(made) };

@@ -73,25 +73,26 @@ fn nothing(what: &str, pattern: &str, help: String) -> Diagnostic {
     Diagnostic::error("select::nothing", format!("no {what} matches `{pattern}`")).help(help)
 }
 
-/// The selected targets; one for this machine where the recipe has none.
+/// The selected targets, as far as they could be made, and whether that is all of them; one for this machine where the recipe
+/// has none.
 pub(super) fn targets(
     values: &Values<'_>,
     selection: &Selection,
     machine: &Machine<'_>,
     diagnostics: &mut Diagnostics,
-) -> Option<Vec<Target>> {
+) -> (Vec<Target>, bool) {
     // Not even to find what else is wrong.
     if values.recipe.matrix.too_large(values.recipe.targets.len()) {
-        return None;
+        return (Vec::new(), false);
     }
     let before = diagnostics.len();
     let all = all(values, machine, diagnostics);
     if diagnostics.len() > before {
-        return None;
+        return (all, false);
     }
     let mut targets = by_terms(all, &selection.targets, &values.recipe.matrix, diagnostics);
     by_nodes(&mut targets, &selection.nodes, diagnostics);
-    (diagnostics.len() == before).then_some(targets)
+    (targets, diagnostics.len() == before)
 }
 
 /// Every target in every cell of the matrix.

@@ -236,9 +236,7 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let nodes = recipe.node_names();
     let known = recipe.var_names();
     for (name, target) in &recipe.targets {
-        if !target.platform.value.contains("${") {
-            platform(&target.platform, diagnostics);
-        }
+        platform(&target.platform, diagnostics);
         let mut seen = BTreeSet::new();
         for node in target.nodes.iter().flatten() {
             if !nodes.has(&node.value) {
@@ -283,13 +281,17 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         }
     }
     for (_, node) in &recipe.nodes {
-        for text in node.emulates.iter().chain(&node.platform).filter(|text| !text.value.contains("${")) {
+        for text in node.emulates.iter().chain(&node.platform) {
             platform(text, diagnostics);
         }
     }
 }
 
-fn platform(text: &Str, diagnostics: &mut Diagnostics) {
+/// A platform as it is written; one that is made of values is looked at when they are known.
+pub(super) fn platform(text: &Str, diagnostics: &mut Diagnostics) {
+    if text.value.contains("${") {
+        return;
+    }
     if let Err(error) = Platform::parse(&text.value) {
         diagnostics.push(
             Diagnostic::error("spec::unknown-platform", error.to_string())

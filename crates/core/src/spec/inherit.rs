@@ -8,7 +8,7 @@ use toml::de::{DeTable, DeValue};
 use super::merge::lay;
 use super::shape;
 use super::text::Str;
-use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 
 /// The keys by which targets and nodes take over what others say.
 #[derive(Debug, JsonSchema)]
@@ -160,6 +160,8 @@ impl<'i> Resolver<'_, 'i> {
                 );
             } else if known.is_none() {
                 let names: Vec<&str> = self.table.keys().map(|key| key.get_ref().as_ref()).collect();
+                // A slip is no reason to call what was meant unused.
+                self.extended.extend(nearest(&base.value, names.iter().copied()).map(str::to_owned));
                 let help = did_you_mean(&base.value, names.iter().copied())
                     .unwrap_or_else(|| format!("known {}s: {}", self.what, list_names(&names)));
                 let message = format!("{} `{name}` extends the unknown {} `{base}`", self.what, self.what);

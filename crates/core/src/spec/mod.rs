@@ -26,11 +26,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 
 use toml::de::DeTable;
 
+pub(crate) use check::unknown_step;
 pub use document::{EnvSpec, Header, NodeSpec, Scalar, StorageSpec, TargetSpec};
 pub use files::{File, Read, RecipeFiles, Role};
 pub use inherit::Inherits;
 pub use matrix::{Axis, Matrix};
-pub(crate) use read::{read, read_part};
+pub(crate) use read::{read_loosely, read_part};
 pub use resolved::{Resolved, Section, dotted, resolved, to_toml};
 pub use selector::{Selector, takes};
 pub use step::{Common, RetrySpec, Scope};

@@ -43,6 +43,17 @@ pub(crate) fn read<T: DeserializeOwned + JsonSchema>(
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) -> Option<T> {
+    read_as(table, span, name, extra, true, diagnostics).filter(|(_, whole)| *whole).map(|(read, _)| read)
+}
+
+/// The same, and as much as could be read also where something is wrong; whether it is whole.
+pub(crate) fn read_loosely<T: DeserializeOwned + JsonSchema>(
+    table: &DeTable<'_>,
+    span: &Span,
+    name: &dyn fmt::Display,
+    extra: &[&str],
+    diagnostics: &mut Diagnostics,
+) -> Option<(T, bool)> {
     read_as(table, span, name, extra, true, diagnostics)
 }
 
@@ -54,7 +65,7 @@ pub(crate) fn read_part<T: DeserializeOwned + JsonSchema>(
     extra: &[&str],
     diagnostics: &mut Diagnostics,
 ) {
-    let _: Option<T> = read_as(table, span, name, extra, false, diagnostics);
+    let _: Option<(T, bool)> = read_as(table, span, name, extra, false, diagnostics);
 }
 
 fn read_as<T: DeserializeOwned + JsonSchema>(
@@ -64,7 +75,7 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
     extra: &[&str],
     complete: bool,
     diagnostics: &mut Diagnostics,
-) -> Option<T> {
+) -> Option<(T, bool)> {
     let schema = schema_of::<T>();
     let mut left_out: Vec<&str> = extra.to_vec();
     let mut failed: Vec<&str> = Vec::new();
@@ -104,8 +115,7 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
         let values =
             rest().map(|(key, value)| (key.get_ref().as_ref(), ValueDeserializer::from(value.clone())));
         let error: Error = match T::deserialize(MapDeserializer::new(values)) {
-            Ok(read) if failed.is_empty() => return Some(read),
-            Ok(_) => return None,
+            Ok(read) => return Some((read, failed.is_empty())),
             Err(error) => error,
         };
         let place = error.span().filter(|place| *place != *span);

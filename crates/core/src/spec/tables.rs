@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
+use super::check;
 use super::document::{Scalars, exact, scalar};
 use super::files::{RecipeFiles, Role};
 use super::inherit::{self, Entry, Is, KEYS};
@@ -277,6 +278,12 @@ impl Reader<'_> {
             let title = format!("{what} `{name}`");
             if is != Is::Whole {
                 read_part::<T>(&table, &name.span, &title, &KEYS, diagnostics);
+                let platform = table.get("platform");
+                if let Some((platform, at)) =
+                    platform.and_then(|one| Some((one.get_ref().as_str()?, one.span())))
+                {
+                    check::platform(&Str { value: platform.to_owned(), span: at }, diagnostics);
+                }
                 lost.extend((is == Is::Broken).then_some(name.value));
                 continue;
             }

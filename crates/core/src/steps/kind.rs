@@ -8,7 +8,7 @@ use serde::de::DeserializeOwned;
 use super::lower::{Lower, Lowered, Refused};
 use crate::diag::Diagnostics;
 use crate::plan::Artifact;
-use crate::spec::{COMMON_KEYS, Defaults, Scope, Step, Str, read, read_part};
+use crate::spec::{COMMON_KEYS, Defaults, Scope, Step, Str, read_loosely, read_part};
 
 /// A kind of step: a name, a line of description, and the type of its configuration.
 ///
@@ -90,8 +90,8 @@ pub trait AnyKind: Sync {
     fn tools(&self) -> &'static [&'static str];
     /// The JSON Schema of its own keys.
     fn schema(&self, generator: &mut SchemaGenerator) -> Schema;
-    /// Reads the kind's own keys of a step.
-    fn configure(&self, step: &Step<'_>, diagnostics: &mut Diagnostics) -> Option<Box<dyn StepBody>>;
+    /// Reads the kind's own keys of a step, those that can be read; whether it was all.
+    fn configure(&self, step: &Step<'_>, diagnostics: &mut Diagnostics) -> Option<(Box<dyn StepBody>, bool)>;
     /// Looks for what is wrong with defaults of the kind's own keys.
     fn check_defaults(&self, defaults: &Defaults<'_>, diagnostics: &mut Diagnostics);
 }
@@ -121,13 +121,14 @@ impl<K: StepKind> AnyKind for K {
         K::Spec::json_schema(generator)
     }
 
-    fn configure(&self, step: &Step<'_>, diagnostics: &mut Diagnostics) -> Option<Box<dyn StepBody>> {
+    fn configure(&self, step: &Step<'_>, diagnostics: &mut Diagnostics) -> Option<(Box<dyn StepBody>, bool)> {
         let what = fmt::from_fn(|f| {
             write!(f, "step `{}`", step.id)?;
             if step.id.value == K::NAME { Ok(()) } else { write!(f, " ({})", K::NAME) }
         });
-        let spec: K::Spec = read(&step.table, &step.span, &what, &COMMON_KEYS, diagnostics)?;
-        Some(Box::new(spec))
+        let (spec, whole): (K::Spec, bool) =
+            read_loosely(&step.table, &step.span, &what, &COMMON_KEYS, diagnostics)?;
+        Some((Box::new(spec), whole))
     }
 
     fn check_defaults(&self, defaults: &Defaults<'_>, diagnostics: &mut Diagnostics) {

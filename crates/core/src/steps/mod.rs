@@ -11,7 +11,7 @@ pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
 pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
 
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
-use crate::spec::{Recipe, Step, Str};
+use crate::spec::{Recipe, Step, Str, unknown_step};
 
 macro_rules! step_kinds {
     ($($module:ident::$kind:ident,)*) => {
@@ -62,13 +62,20 @@ pub fn configure<'r>(recipe: &'r Recipe<'r>, diagnostics: &mut Diagnostics) -> V
             None => diagnostics.push(unknown(&defaults.kind)),
         }
     }
+    let ids = recipe.known_ids();
     let mut configured = Vec::new();
     for step in &recipe.steps {
         let Some(kind) = find(&step.uses.value) else {
             diagnostics.push(unknown(&step.uses));
             continue;
         };
-        if let Some(body) = kind.configure(step, diagnostics) {
+        let Some((body, whole)) = kind.configure(step, diagnostics) else { continue };
+        for named in body.inputs().into_iter().filter_map(|input| input.named) {
+            if !ids.has(&named.value) {
+                diagnostics.push(unknown_step(&named.value, &named.span, &ids.list));
+            }
+        }
+        if whole {
             configured.push(Configured { step, kind: kind.name(), body });
         }
     }
