@@ -69,7 +69,7 @@ fn build(
     machine: &Machine<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Plan> {
-    let values = Values { recipe, given };
+    let values = Values::new(recipe, given);
     given::check(&values, diagnostics);
     let configured = configure(recipe, diagnostics);
     let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
@@ -83,7 +83,7 @@ fn build(
     let graph = link::link(&configured, &members, &links, diagnostics)?;
     let name = recipe.header.name.as_ref().map_or_else(|| slug(&machine.folder), |name| name.value.clone());
     let context = |engine: Engine| lower::Context {
-        values,
+        values: &values,
         name: &name,
         configured: &configured,
         members: &members,
