@@ -62,7 +62,7 @@ fn contents(args: &ListArgs) -> Result<String, u8> {
         terminal::diagnostic(&diagnostic);
         exit_code::USAGE
     })?;
-    let values = Values { recipe: &recipe, given: &given };
+    let values = Values::new(&recipe, &given);
     Ok(match (args.format, args.vars) {
         (TableFormat::Text, false) => text(&recipe),
         (TableFormat::Json, false) => format!("{:#}\n", as_json(&values)),

@@ -49,7 +49,7 @@ fn recipe(args: &PlanArgs, prepared: &Prepared) -> u8 {
             return exit_code::USAGE;
         }
     };
-    let sections = resolved(&Values { recipe: &recipe, given: &given });
+    let sections = resolved(&Values::new(&recipe, &given));
     terminal::out(&match (args.show_origin, args.format) {
         (false, _) => to_toml(&sections),
         (true, PlanFormat::Json) => {

@@ -20,7 +20,7 @@ use crate::steps::{Claim, Configured, Lower, Lowered, Resolved};
 
 /// What lowering needs to know.
 pub(super) struct Context<'c> {
-    pub(super) values: Values<'c>,
+    pub(super) values: &'c Values<'c>,
     pub(super) name: &'c str,
     pub(super) configured: &'c [Configured<'c>],
     pub(super) members: &'c Members,

@@ -69,7 +69,7 @@ fn build(
     machine: &Machine<'_>,
     diagnostics: &mut Diagnostics,
 ) -> Option<Plan> {
-    let values = Values { recipe, given };
+    let values = Values::new(recipe, given);
     given::check(&values, diagnostics);
     let configured = configure(recipe, diagnostics);
     let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
@@ -82,7 +82,7 @@ fn build(
     let mut found = Diagnostics::default();
     let linked = linked(&values, &configured, targets, selection, &mut found);
     let context = |members, engine| lower::Context {
-        values,
+        values: &values,
         name: &name,
         configured: &configured,
         members,

@@ -237,11 +237,12 @@ mod tests {
         let rest = "[[step]]\nuses = 'run'\nargv = ['${vars.a}']\n";
         let files = RecipeFiles::one("a.toml", format!("version = 1\n{text}\n{rest}"));
         let recipe = parse(&files).0.unwrap();
-        let resolved = to_toml(&resolved(&Values { recipe: &recipe, given }));
+        let resolved = to_toml(&resolved(&Values::new(&recipe, given)));
         let files = RecipeFiles::one("b.toml", resolved.clone());
         let recipe = parse(&files).0.unwrap();
         let string = Str { value: "${vars.a}".into(), span: 0..0 };
-        let values = Values { recipe: &recipe, given: &Given::default() };
+        let given = Given::default();
+        let values = Values::new(&recipe, &given);
         (values.word(&string, View::outside()).unwrap(), resolved)
     }
 

@@ -3,6 +3,7 @@
 //! The value of a variable, strongest first: `--set`, `--var-file` (the last one first), `PIPELINE_VAR_*`, the target's
 //! `vars`, `[vars]`.
 
+use std::cell::Cell;
 use std::collections::BTreeMap;
 
 use super::{Recipe, Str, TargetSpec, Variable};
@@ -75,12 +76,14 @@ pub enum NoOutput {
 }
 
 /// A recipe with the values given from outside.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub struct Values<'r> {
     /// The recipe.
     pub recipe: &'r Recipe<'r>,
     /// The rest.
     pub given: &'r Given,
+    /// How many bytes of text were made so far.
+    made: Cell<usize>,
 }
 
 /// Variables are made of variables at most so deep.
@@ -88,6 +91,9 @@ const MAX_DEPTH: usize = 64;
 
 /// A value is not longer than this, in bytes.
 const MAX_LENGTH: usize = 64 * 1024;
+
+/// All values together are not longer than this, in bytes: a plan has each of them once for every instance.
+const MAX_TOTAL: usize = 64 * 1024 * 1024;
 
 /// The way down to a variable, and the variables that are done: each is looked up once for one string.
 ///
@@ -113,10 +119,38 @@ impl View<'static> {
     }
 }
 
-impl Values<'_> {
+impl<'r> Values<'r> {
+    /// The values of a recipe.
+    pub fn new(recipe: &'r Recipe<'r>, given: &'r Given) -> Self {
+        Self { recipe, given, made: Cell::new(0) }
+    }
+
     /// The string with every name replaced.
     pub fn text(&self, string: &Str, view: View<'_>) -> Result<Text, Diagnostic> {
-        self.evaluate(string, view, &mut Walk::default())
+        self.counted(&string.span, || self.evaluate(string, view, &mut Walk::default()))
+    }
+
+    /// Makes a text, unless too much was made already.
+    fn counted(
+        &self,
+        place: &Span,
+        make: impl FnOnce() -> Result<Text, Diagnostic>,
+    ) -> Result<Text, Diagnostic> {
+        let before = self.made.get();
+        if before > MAX_TOTAL {
+            return Err(Diagnostic::reported());
+        }
+        let text = make()?;
+        self.made.set(before + length(&text));
+        if self.made.get() > MAX_TOTAL {
+            return Err(Diagnostic::error(
+                "spec::too-long",
+                format!("all values of a plan together have at most {MAX_TOTAL} bytes, and there are more"),
+            )
+            .at(place, "too long from here on")
+            .help("put long text into a file, or take targets or values of `[matrix]` out"));
+        }
+        Ok(text)
     }
 
     /// The string with every name replaced, where nothing may be left open until the run.
@@ -158,7 +192,7 @@ impl Values<'_> {
                     (self.evaluate_name(name, &place, view, walk)?, place)
                 }
             };
-            length += next.parts().iter().map(literal_length).sum::<usize>();
+            length += self::length(&next);
             if length > MAX_LENGTH {
                 return Err(Diagnostic::error(
                     "spec::too-long",
@@ -174,7 +208,7 @@ impl Values<'_> {
 
     /// The value of one name that stands at `place`.
     pub fn name(&self, name: &Name, place: &Span, view: View<'_>) -> Result<Text, Diagnostic> {
-        self.evaluate_name(name, place, view, &mut Walk::default())
+        self.counted(place, || self.evaluate_name(name, place, view, &mut Walk::default()))
     }
 
     fn evaluate_name(
@@ -325,11 +359,12 @@ fn check(variable: &Variable, name: &str, made: Option<&Text>, written: &Str) ->
     }
 }
 
-fn literal_length(part: &Part) -> usize {
-    match part {
+fn length(text: &Text) -> usize {
+    let literal = |part: &Part| match part {
         Part::Literal(text) => text.len(),
         Part::Late(_) | Part::Here => 0,
-    }
+    };
+    text.parts().iter().map(literal).sum()
 }
 
 #[cfg(test)]
@@ -346,7 +381,8 @@ mod tests {
         text.push_str("[[step]]\nuses = 'run'\nargv = ['true']\n");
         let files = RecipeFiles::one("pipeline.toml", text);
         let recipe = crate::spec::parse(&files).0.unwrap();
-        let values = Values { recipe: &recipe, given: &Given::default() };
+        let given = Given::default();
+        let values = Values::new(&recipe, &given);
         let string = Str { value: format!("${{vars.a{last}}}"), span: 0..0 };
         values.word(&string, View::outside()).map_err(|error| {
             assert!(error.labels.len() == 1);
@@ -364,5 +400,24 @@ mod tests {
         assert_eq!(value("x", "@@", 63), Err("spec::too-long"));
         // 2^63 look-ups of nothing.
         assert_eq!(value("", "@@", 63).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn values_are_bounded_together() {
+        let text = format!(
+            "version = 1\n[vars]\na = '{}'\n[[step]]\nuses = 'run'\nargv = ['true']\n",
+            "x".repeat(MAX_LENGTH)
+        );
+        let files = RecipeFiles::one("pipeline.toml", text);
+        let recipe = crate::spec::parse(&files).0.unwrap();
+        let given = Given::default();
+        let values = Values::new(&recipe, &given);
+        let string = Str { value: "${vars.a}".into(), span: 0..0 };
+        let made = || values.word(&string, View::outside()).map(|value| value.len());
+        for _ in 0..MAX_TOTAL / MAX_LENGTH {
+            assert_eq!(made().unwrap(), MAX_LENGTH);
+        }
+        assert_eq!(made().unwrap_err().code, "spec::too-long");
+        assert_eq!(made().unwrap_err().code, Diagnostic::reported().code, "it is said once");
     }
 }

@@ -23,7 +23,7 @@ pub struct Lower<'p> {
     /// The recipe's name.
     pub recipe: &'p str,
     /// The recipe's values.
-    pub values: Values<'p>,
+    pub values: &'p Values<'p>,
     /// The view of this instance.
     pub view: View<'p>,
     /// The node, for steps that run for each.
