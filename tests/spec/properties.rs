@@ -30,7 +30,7 @@ fn planned(text: &str) -> (Option<Plan>, String, Sources, Diagnostics) {
     let given = Given::default();
     let (plan, more) = plan(&recipe, &given, &Selection::default(), &machine);
     diagnostics.extend(more);
-    let toml = to_toml(&resolved(&Values { recipe: &recipe, given: &given }));
+    let toml = to_toml(&resolved(&Values::new(&recipe, &given)));
     (plan, toml, files.sources.clone(), diagnostics.finish(&files.sources))
 }
 
