@@ -9,6 +9,7 @@ mod bytes;
 mod complete;
 mod invalid;
 mod properties;
+mod schema;
 mod valid;
 
 use std::collections::BTreeMap;

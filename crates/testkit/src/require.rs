@@ -57,6 +57,7 @@ fn is_executable(file: &Path) -> bool {
 /// How to get a tool, in Debian's package names.
 fn advice(tool: &str) -> String {
     let package = match tool {
+        "taplo" => return "pip install taplo".into(),
         "docker" => "docker.io",
         "ctr" => "containerd",
         "ssh" => "openssh-client",

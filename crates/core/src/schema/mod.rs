@@ -31,7 +31,7 @@ pub fn schema() -> Value {
         "title": "pipeline.toml",
         "description": "A recipe: container images from a git commit to verified on the node.",
         "type": "object",
-        "required": ["version", "step"],
+        "required": ["version"],
         "additionalProperties": false,
         "properties": {
             "version": { "const": 1, "description": "The version of the language." },
@@ -68,15 +68,38 @@ pub fn schema() -> Value {
                 "type": "array",
                 "description": "The steps. Their order does not matter: what one makes and another needs links them.",
                 "minItems": 1,
-                "items": { "oneOf": KINDS.iter().map(|kind| step(*kind)).collect::<Vec<_>>() },
+                "items": { "anyOf": KINDS.iter().map(|kind| step(*kind)).collect::<Vec<_>>() },
             },
         },
-        // What a kind requires may stand in its defaults.
-        "if": { "not": { "required": ["defaults"] } },
-        "then": { "properties": { "step": { "items": { "allOf": required_keys() } } } },
+        // What is not here may stand in a file that is included, and what a kind requires also in its defaults.
+        "allOf": [
+            { "if": { "not": { "required": ["include"] } }, "then": whole() },
+            {
+                "if": { "not": { "anyOf": [{ "required": ["include"] }, { "required": ["defaults"] }] } },
+                "then": { "properties": { "step": { "items": { "allOf": required_keys() } } } },
+            },
+        ],
     });
     tidy::tidy(&mut schema);
     schema
+}
+
+/// Without what tables in it require: they are merged with those of what is extended, or with defaults.
+fn loose(properties: &mut Map<String, Value>) {
+    for table in properties.values_mut().filter_map(Value::as_object_mut) {
+        if table.contains_key("properties") {
+            table.remove("required");
+        }
+        // An optional table is one of two alternatives, the other being nothing.
+        if let Some(Value::Array(schemas)) = table.get_mut("anyOf")
+            && schemas.len() == 2
+            && schemas.iter().any(|schema| schema["type"] == "null")
+        {
+            for table in schemas.iter_mut().filter_map(Value::as_object_mut) {
+                table.remove("required");
+            }
+        }
+    }
 }
 
 fn closed(mut schema: Value) -> Value {
@@ -91,12 +114,27 @@ fn extensible(mut schema: Value) -> Value {
         (schema["properties"].as_object_mut(), inherits["properties"].as_object())
     {
         own.extend(more.clone());
+        loose(own);
     }
-    if let Some(required) = schema.as_object_mut().and_then(|schema| schema.remove("required")) {
-        schema["anyOf"] =
-            json!([{ "required": required }, { "required": ["extends"] }, { "required": ["abstract"] }]);
+    if let Some(schema) = schema.as_object_mut() {
+        schema.remove("required");
     }
     closed(schema)
+}
+
+/// What a recipe in one file has.
+fn whole() -> Value {
+    let required = schema_of::<TargetSpec>()["required"].clone();
+    let complete = json!({
+        "anyOf": [{ "required": required }, { "required": ["extends"] }, { "required": ["abstract"] }],
+    });
+    json!({
+        "required": ["step"],
+        "properties": {
+            "step": { "items": { "required": ["uses"] } },
+            "targets": { "additionalProperties": complete },
+        },
+    })
 }
 
 /// The keys of a step of a kind, `uses` apart.
@@ -104,6 +142,7 @@ fn step_keys(kind: &dyn AnyKind) -> Map<String, Value> {
     let properties = |schema: &Value| schema["properties"].as_object().cloned().unwrap_or_default();
     let mut keys = properties(&schema_of::<Common>());
     keys.extend(properties(&kind.schema(&mut generator()).to_value()));
+    loose(&mut keys);
     keys
 }
 
@@ -120,7 +159,6 @@ fn step(kind: &dyn AnyKind) -> Value {
         "description": own["description"],
         "type": "object",
         "properties": properties,
-        "required": ["uses"],
         "additionalProperties": false,
     })
 }
