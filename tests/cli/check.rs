@@ -71,7 +71,7 @@ fn json_tells_every_place_by_offset_and_by_line() {
     assert_eq!(document["files"], serde_json::json!(["pipelines/app/pipeline.toml"]));
     let found = document["diagnostics"].as_array().unwrap();
     let codes: BTreeSet<&str> = found.iter().map(|one| one["code"].as_str().unwrap()).collect();
-    for code in ["spec::bad-name", "spec::unused-variable", "spec::unknown-variable", "spec::duplicate-id"] {
+    for code in ["spec::bad-name", "spec::unknown-key", "spec::unknown-variable", "spec::duplicate-id"] {
         assert!(codes.contains(code), "{codes:?}");
     }
     for one in found {
