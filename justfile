@@ -19,6 +19,10 @@ demo *ARGS:
 bench *ARGS:
     scripts/bench {{ARGS}}
 
+# inputs that break reading and planning, 10000000 of them: see scripts/fuzz --help
+fuzz *ARGS="--long":
+    scripts/fuzz {{ARGS}}
+
 # the lab: up, down, status, ...
 lab *ARGS:
     tests/lab/lab {{ARGS}}

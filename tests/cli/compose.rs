@@ -184,6 +184,17 @@ fn errors_name_the_file_that_they_are_in() {
     assert!(stderr.contains("[common.toml:14:1]") && stderr.contains("did you mean `timeout`?"), "{stderr}");
     assert!(stderr.contains("[app/pipeline.local.toml:2:1]"), "{stderr}");
     assert_eq!(stderr.matches("timeuot").count(), 2, "once, though two steps have the default:\n{stderr}");
+    let (_, json, _) = pipeline(&space, &["check", "app", "--format", "json"], &[]);
+    let json: Value = serde_json::from_str(&json).unwrap();
+    let files = ["app/pipeline.local.toml", "app/pipeline.toml", "common.toml"];
+    assert_eq!(json["files"], serde_json::json!(files));
+    for found in json["diagnostics"].as_array().unwrap() {
+        let label = &found["labels"][0];
+        let at = |end: &str| usize::try_from(label[end]["offset"].as_u64().unwrap()).unwrap();
+        let text = space.read(label["file"].as_str().unwrap());
+        let named = &text[at("start")..at("end")];
+        assert!(found["message"].as_str().unwrap().contains(named), "{found}");
+    }
 }
 
 #[test]

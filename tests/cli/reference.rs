@@ -1,11 +1,8 @@
 //! What the program tells about itself: kinds, schema, recipes, completions.
 
-use std::fs;
-
 use serde_json::Value;
 
 use crate::lab::Lab;
-use crate::repository;
 
 #[test]
 fn recipes_are_listed_and_so_is_what_is_in_one() {

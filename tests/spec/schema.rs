@@ -45,7 +45,9 @@ fn text(sample: &Sample) -> String {
 /// Recipes below `pipelines/`.
 fn own() -> Vec<String> {
     let folders = fs::read_dir(folder("../../pipelines")).unwrap();
-    folders.filter_map(|folder| fs::read_to_string(folder.unwrap().path().join("pipeline.toml")).ok()).collect()
+    folders
+        .filter_map(|folder| fs::read_to_string(folder.unwrap().path().join("pipeline.toml")).ok())
+        .collect()
 }
 
 #[test]

@@ -65,6 +65,8 @@ pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
 pub(crate) struct Looked {
     /// The recipe's file, where there is one.
     pub(crate) file: Option<String>,
+    /// All that was read.
+    pub(crate) files: Vec<String>,
     pub(crate) diagnostics: Diagnostics,
     /// The error is the exit code.
     pub(crate) prepared: Result<Prepared, u8>,
@@ -86,15 +88,19 @@ pub(crate) fn look(args: &RecipeArgs, select: &SelectArgs, without_engine: Witho
     let mut diagnostics = Diagnostics::default();
     let chosen = recipe::choose(args);
     let file = chosen.as_ref().ok().map(|chosen| chosen.recipe.display().to_string());
+    let mut files = Vec::new();
     let prepared = match chosen.and_then(|chosen| recipe::gather(chosen, args)) {
-        Ok(found) => planned(args, select, without_engine, found, &mut diagnostics),
+        Ok(found) => {
+            files.extend(found.files.sources.files().map(|file| file.name().to_owned()));
+            planned(args, select, without_engine, found, &mut diagnostics)
+        }
         Err(diagnostic) => {
             let code = not_found(&diagnostic);
             diagnostics.push(diagnostic);
             Err(code)
         }
     };
-    Looked { file, diagnostics, prepared }
+    Looked { file, files, diagnostics, prepared }
 }
 
 fn planned(

@@ -8,7 +8,8 @@ use crate::{exit_code, terminal};
 pub(super) fn check(args: &CheckArgs) -> u8 {
     let looked = look(&args.recipe, &SelectArgs::default(), WithoutEngine::Assume);
     let code = looked.prepared.as_ref().map_or_else(|code| *code, |_| exit_code::DONE);
-    let report = Report { file: looked.file.as_deref(), code, diagnostics: &looked.diagnostics };
+    let report =
+        Report { file: looked.file.as_deref(), files: &looked.files, code, diagnostics: &looked.diagnostics };
     match args.format {
         CheckFormat::Text => text(&looked),
         CheckFormat::Json => terminal::out(&report::json(&report)),

@@ -4,11 +4,12 @@ use std::collections::BTreeSet;
 
 use serde_json::{Value, json};
 
-use super::{Report, level, place};
+use super::{Report, from_here, level, place};
 
 /// One document.
 pub(crate) fn json(report: &Report<'_>) -> String {
-    let mut files: BTreeSet<String> = report.file().into_iter().collect();
+    let read = report.files.iter().map(|file| from_here(file));
+    let mut files: BTreeSet<String> = report.file().into_iter().chain(read).collect();
     let mut diagnostics = Vec::new();
     for diagnostic in report.diagnostics.iter() {
         let mut labels = Vec::new();
@@ -17,8 +18,8 @@ pub(crate) fn json(report: &Report<'_>) -> String {
             let point = |(line, column): (usize, usize), offset: usize| json!({ "line": line, "column": column, "offset": offset });
             labels.push(json!({
                 "file": place.file,
-                "start": point(place.start, span.start),
-                "end": point(place.end, span.end),
+                "start": point(place.start, place.bytes.start),
+                "end": point(place.end, place.bytes.end),
                 "text": text,
                 "primary": index == 0,
             }));

@@ -8,6 +8,7 @@ pub(crate) use github::github;
 pub(crate) use json::json;
 pub(crate) use sarif::sarif;
 
+use std::ops::Range;
 use std::path::Path;
 
 use miette::Severity;
@@ -20,6 +21,8 @@ use crate::exit_code;
 pub(crate) struct Report<'r> {
     /// The recipe's file, where there is one.
     pub(crate) file: Option<&'r str>,
+    /// All that was read.
+    pub(crate) files: &'r [String],
     pub(crate) code: u8,
     pub(crate) diagnostics: &'r Diagnostics,
 }
@@ -41,16 +44,20 @@ struct Place {
     file: String,
     start: (usize, usize),
     end: (usize, usize),
+    /// The bytes of the file's text.
+    bytes: Range<usize>,
 }
 
 /// Where a label of a diagnostic is. The one that knows how a diagnostic tells its file.
 fn place(diagnostic: &Diagnostic, span: &Span) -> Option<Place> {
     let sources = diagnostic.source.as_ref()?;
+    let base = sources.file(span.start)?.base();
     let (start, end) = (sources.position(span.start), sources.position(span.end));
     Some(Place {
         file: from_here(start.file),
         start: (start.line, start.column),
         end: (end.line, end.column),
+        bytes: span.start - base..span.end - base,
     })
 }
 
