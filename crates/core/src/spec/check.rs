@@ -205,7 +205,7 @@ fn matrix(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     }
     let members = recipe.matrix.size().and_then(|size| size.checked_mul(names.len().max(1)));
     if let Some(axis) = recipe.matrix.axes.first()
-        && members.is_none_or(|members| members > MAX_MEMBERS)
+        && !recipe.can_be_counted()
     {
         let counted =
             members.map_or_else(|| "more than can be counted".to_owned(), |members| members.to_string());
@@ -413,10 +413,8 @@ fn names_in<'r>(recipe: &Recipe<'_>, texts: impl Iterator<Item = &'r Str>) -> Ve
     texts
         .filter_map(|text| Some((text, Template::parse(&text.value).ok()?)))
         .flat_map(|(text, template)| {
-            template
-                .names()
-                .map(|(name, at)| (name.clone(), text.place(&recipe.files.sources, at)))
-                .collect::<Vec<_>>()
+            let places = text.places(&recipe.files.sources, template.names().map(|(_, at)| at));
+            template.names().map(|(name, _)| name.clone()).zip(places).collect::<Vec<_>>()
         })
         .collect()
 }

@@ -32,7 +32,7 @@ pub use inherit::Inherits;
 pub use matrix::{Axis, Matrix};
 pub(crate) use read::{read, read_part};
 pub use resolved::{Resolved, Section, dotted, resolved, to_toml};
-pub use selector::{Selector, takes};
+pub use selector::{Selector, glob, takes};
 pub use step::{Common, RetrySpec, Scope};
 pub use text::{Str, Whole};
 pub use values::{Given, Member, NoOutput, Origin, Values, View};
@@ -188,6 +188,12 @@ impl<'s> Recipe<'s> {
     fn node_names(&self) -> Vec<&str> {
         let lost = self.lost.nodes.iter().map(String::as_str);
         self.nodes.iter().map(|(name, _)| name.value.as_str()).chain(lost).collect()
+    }
+
+    /// The matrix makes no more targets than anybody wants. One that does is an error, and nobody should look at them all.
+    pub(crate) fn can_be_counted(&self) -> bool {
+        let members = self.matrix.size().and_then(|size| size.checked_mul(self.target_names().len().max(1)));
+        self.matrix.axes.is_empty() || members.is_some_and(|members| members <= matrix::MAX_MEMBERS)
     }
 
     fn axis_names(&self) -> Vec<&str> {
