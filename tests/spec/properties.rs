@@ -226,9 +226,12 @@ fn changed(text: &str, change: &Change) -> String {
             parts.remove(at.index(length));
         }
         Change::Double(at) | Change::DoubleLine(at) => {
-            parts.insert(at.index(length), parts[at.index(length)].clone())
+            parts.insert(at.index(length), parts[at.index(length)].clone());
         }
-        Change::Replace(at, by) => parts[at.index(length)] = parts[by.index(length)].clone(),
+        Change::Replace(at, by) => {
+            let by = parts[by.index(length)].clone();
+            parts[at.index(length)] = by;
+        }
         Change::Insert(at, text) => parts.insert(at.index(length), text.clone()),
         Change::Cut(at) => parts.truncate(at.index(length)),
     }

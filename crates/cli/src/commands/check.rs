@@ -12,11 +12,9 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
                     terminal::clean(&none.message)
                 ));
             }
-            terminal::note(&format!(
-                "{}: the recipe is valid ({} instances)\n",
-                prepared.found.name(),
-                prepared.plan.graph.node_count()
-            ));
+            let count = prepared.plan.graph.node_count();
+            let instances = if count == 1 { "instance" } else { "instances" };
+            terminal::note(&format!("{}: the recipe is valid ({count} {instances})\n", prepared.found.name()));
             exit_code::DONE
         }
         Err(code) => code,
