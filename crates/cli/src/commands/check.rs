@@ -14,7 +14,10 @@ pub(super) fn check(args: &CheckArgs) -> u8 {
             }
             let count = prepared.plan.graph.node_count();
             let instances = if count == 1 { "instance" } else { "instances" };
-            terminal::note(&format!("{}: the recipe is valid ({count} {instances})\n", prepared.found.name()));
+            terminal::note(&format!(
+                "{}: the recipe is valid ({count} {instances})\n",
+                prepared.found.name()
+            ));
             exit_code::DONE
         }
         Err(code) => code,
