@@ -175,7 +175,7 @@ fn a_valid_recipe_says_so_and_nothing_else() {
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("", ""));
     let ran = check(&space, "text", &[]).must(0);
     assert_eq!(ran.stdout, "");
-    assert!(ran.stderr.ends_with("pipeline.toml: the recipe is valid (1 instances)\n"), "{}", ran.stderr);
+    assert!(ran.stderr.ends_with("pipeline.toml: the recipe is valid (1 instance)\n"), "{}", ran.stderr);
     // A build, and no engine on this machine: that is no business of a program.
     space.write(
         "pipeline.toml",

@@ -229,7 +229,7 @@ fn an_overlay_that_changes_what_is_not_there_is_told_what_was_meant() {
         space.write("over.toml", format!("[[step]]\nid = \"{id}\"\ntimeout = \"2m\"\n"));
         let (code, _, stderr) = pipeline(&space, &["check", "app", "-f", "over.toml"], &[]);
         assert_eq!(code, 3, "{stderr}");
-        assert!(stderr.contains(&format!("there is no step `{id}` to change")), "{stderr}");
+        assert!(stderr.contains(&format!("no step has the id `{id}`, so this one is new")), "{stderr}");
         assert!(stderr.contains(help), "{stderr}");
     }
 }

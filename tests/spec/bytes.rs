@@ -128,3 +128,103 @@ fn deep_nesting_and_huge_numbers_are_errors() {
         }
     }
 }
+
+#[test]
+fn huge_names_are_refused_and_compared_with_nothing() {
+    let long = "k".repeat(10 << 20);
+    for (name, recipe) in [
+        ("key", format!("{GOOD}{long} = 1\n")),
+        ("top", format!("{long} = 1\n{GOOD}")),
+        ("table", format!("{GOOD}[{long}]\n")),
+        ("variable", format!("{GOOD}[vars]\n{long} = 1\n")),
+        ("target", format!("{GOOD}[targets.{long}]\nplatform = \"linux/arm64\"\n")),
+        ("kind", format!("{GOOD}[[step]]\nuses = \"{long}\"\n")),
+        ("needs", format!("{GOOD}needs = [\"{long}\"]\n")),
+        ("value", format!("{GOOD}timeout = \"{long}\"\n")),
+        ("scope", format!("{GOOD}scope = \"{long}\"\n")),
+        ("reference", format!("{GOOD}env = {{ A = \"${{vars.{long}}}\" }}\n")),
+        ("nonsense", format!("{GOOD}env = {{ A = \"${{{long}}}\" }}\n")),
+        ("platform", format!("{GOOD}[targets.x]\nplatform = \"linux/{long}\"\n")),
+        ("pattern", format!("{GOOD}targets = [\"{long}\"]\n")),
+        ("axis", format!("{GOOD}targets = [\"{long}=1\"]\n")),
+        ("include", format!("include = [\"{long}\"]\n{GOOD}")),
+        ("string", format!("{GOOD}mutex = \"{long}\n")),
+    ] {
+        let (code, stderr) = check(name, recipe);
+        assert_eq!(code, 3, "{name}: {stderr}");
+        assert!(stderr.len() < 20_000, "{name}: a message of {} bytes", stderr.len());
+        assert!(!stderr.contains("did you mean"), "{name}: {stderr}");
+    }
+}
+
+#[test]
+fn long_names_are_told_once_and_cut() {
+    let long = "x".repeat(5_000);
+    let recipe = format!("version = 1\n[[step]]\nid = \"{long}\"\nuses = \"run\"\nargv = [\"true\"]\n");
+    let (code, stderr) = check("name", recipe);
+    assert_eq!(code, 3);
+    assert!(
+        stderr.contains("a name has at most 64 characters") && stderr.contains("use a shorter one"),
+        "{stderr}"
+    );
+    assert!(stderr.len() < 1_000, "{stderr}");
+}
+
+#[test]
+fn a_matrix_of_a_thousand_million_is_counted_and_not_made() {
+    let axis = |name: &str| {
+        let values: Vec<String> = (0..1_000).map(|value| value.to_string()).collect();
+        format!("{name} = [{}]\n", values.join(", "))
+    };
+    let steps = "[[step]]\nuses = \"run\"\nargv = [\"${matrix.a}${matrix.b}${matrix.c}\"]\n";
+    let recipe = format!("version = 1\n[matrix]\n{}{}{}{steps}", axis("a"), axis("b"), axis("c"));
+    let (code, stderr) = check("matrix", recipe);
+    assert_eq!(code, 3);
+    assert!(stderr.contains("makes 1000000000 targets, and 10000 is the most"), "{stderr}");
+    assert_eq!(stderr.matches("spec::").count(), 1, "{stderr}");
+}
+
+#[test]
+fn durations_and_numbers_that_fit_nowhere_are_refused() {
+    for value in
+        ["\"18446744073709551616s\"", "\"-1s\"", "\"0s\"", "\"\"", "\"9999999999999999999999999h\"", "1e999"]
+    {
+        let (code, stderr) = check("duration", format!("{GOOD}timeout = {value}\n"));
+        assert_eq!(code, 3, "{value}: {stderr}");
+        assert!(stderr.contains("[duration.toml:6:11]"), "{value}: {stderr}");
+    }
+}
+
+#[test]
+fn every_step_may_name_one_that_is_not_there() {
+    let mut recipe = "version = 1\n".to_owned();
+    for at in 0..2_000 {
+        recipe += &format!(
+            "[[step]]\nid = \"s{at}\"\nuses = \"run\"\nargv = [\"true\"]\nneeds = [\"nobody-{at}\"]\n"
+        );
+    }
+    let (code, stderr) = check("dangling", recipe);
+    assert_eq!(code, 3);
+    assert_eq!(stderr.matches("spec::unknown-step").count(), 100);
+    assert!(stderr.ends_with("… and 1900 more: correct these first\n"), "{stderr}");
+    assert!(stderr.contains("the steps are `s0`, ") && stderr.contains("… and 1980 more"));
+}
+
+#[test]
+fn a_long_chain_is_planned() {
+    let steps = 3_000;
+    let mut recipe = "version = 1\n[[step]]\nid = \"s0\"\nuses = \"run\"\nargv = [\"true\"]\n".to_owned();
+    for at in 1..steps {
+        recipe += &format!(
+            "[[step]]\nid = \"s{at}\"\nuses = \"run\"\nargv = [\"true\"]\nneeds = [\"s{}\"]\n",
+            at - 1
+        );
+    }
+    let (code, stderr) = check("chain", &recipe);
+    assert_eq!((code, stderr.as_str()), (0, "chain.toml: the recipe is valid (3000 instances)\n"));
+    recipe +=
+        &format!("[[step]]\nuses = \"run\"\nid = \"last\"\nargv = [\"true\"]\nneeds = [\"s{steps}\"]\n");
+    let (code, stderr) = check("chain", recipe);
+    assert_eq!(code, 3);
+    assert!(stderr.contains(&format!("no step has the id `s{steps}`")), "{stderr}");
+}

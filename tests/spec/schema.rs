@@ -13,7 +13,7 @@ use crate::{PIPELINE, Sample, checked, folder, samples};
 const SHAPES: [&str; 2] = ["spec::unknown-key", "spec::wrong-type"];
 
 /// Whose shape hangs on other parts of the recipe.
-const BEYOND: [&str; 1] = ["unknown-key-matrix"];
+const BEYOND: [&str; 1] = ["matrix-unknown-keys"];
 
 struct Validator {
     schemas: boon::Schemas,

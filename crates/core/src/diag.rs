@@ -203,14 +203,33 @@ pub fn nearest<'k>(typed: &str, known: impl IntoIterator<Item = &'k str>) -> Opt
         return None;
     }
     let lower = typed.to_lowercase();
+    let length = lower.chars().count();
     known
         .into_iter()
         .take(MAX_KNOWN)
-        .filter(|name| name.len() <= 2 * MAX_TYPED)
-        .map(|name| (strsim::damerau_levenshtein(&lower, &name.to_lowercase()), name))
+        .filter_map(|name| {
+            let other = name.to_lowercase();
+            let tolerated = tolerated(length.max(other.chars().count()));
+            if least_distance(&lower, &other) > tolerated {
+                return None;
+            }
+            let distance = strsim::damerau_levenshtein(&lower, &other);
+            (distance <= tolerated).then_some((distance, name))
+        })
         .min_by_key(|(distance, _)| *distance)
-        .filter(|(distance, name)| *distance <= tolerated(name.chars().count().max(lower.chars().count())))
         .map(|(_, name)| name)
+}
+
+/// Two names are at least so far apart as one of them has letters that the other lacks, which is much sooner known than how
+/// far it is.
+fn least_distance(one: &str, other: &str) -> usize {
+    let mut counts = [0_i32; 256];
+    // Some characters share a place, which only makes it less.
+    let place = |c: char| u32::from(c) as usize % 256;
+    one.chars().for_each(|c| counts[place(c)] += 1);
+    other.chars().for_each(|c| counts[place(c)] -= 1);
+    let sum = |sign: i32| counts.iter().map(|count| (sign * count).max(0)).sum::<i32>();
+    usize::try_from(sum(1).max(sum(-1))).unwrap_or_default()
 }
 
 /// How many letters of a name may be wrong. Of one or two none: `2` is no slip for `3`.

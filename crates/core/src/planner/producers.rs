@@ -205,7 +205,7 @@ impl Resolver<'_> {
             .filter(|&step| step != but && self.makes(step, input).is_some())
             .map(|step| self.configured[step].step.id.value.as_str())
             .collect();
-        (!ids.is_empty()).then(|| format!("name one of these: {}", list_names(ids)))
+        (!ids.is_empty()).then(|| format!("name a step that makes it: {}", one_of_names(ids)))
     }
 
     fn makes(&self, step: usize, input: &Input<'_>) -> Option<Artifact> {

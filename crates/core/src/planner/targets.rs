@@ -2,12 +2,12 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use globset::{Glob, GlobMatcher};
+use globset::GlobMatcher;
 
 use super::{Machine, Selection};
 use crate::diag::{Diagnostic, Diagnostics, list_names, nearest};
 use crate::platform::Platform;
-use crate::spec::{Matrix, Member, Recipe, Selector, Str, Values, View, takes};
+use crate::spec::{Matrix, Member, Recipe, Selector, Str, Values, View, glob, takes};
 
 /// The name of the node that is this machine, for targets without nodes.
 pub(super) const HERE: &str = "here";
@@ -57,9 +57,9 @@ impl Target {
 pub(super) fn globs(patterns: &[String], what: &str, diagnostics: &mut Diagnostics) -> Vec<GlobMatcher> {
     let mut matchers = Vec::new();
     for pattern in patterns {
-        match Glob::new(pattern) {
-            Ok(glob) => matchers.push(glob.compile_matcher()),
-            Err(error) => diagnostics.push(bad_pattern(pattern, what, &error.kind().to_string())),
+        match glob(pattern) {
+            Ok(matcher) => matchers.push(matcher),
+            Err(problem) => diagnostics.push(bad_pattern(pattern, what, &problem)),
         }
     }
     matchers

@@ -110,6 +110,10 @@ fn closed(mut schema: Value) -> Value {
 /// A target or a node: what it requires may come from what it extends, and an abstract one need not have it.
 fn extensible(mut schema: Value) -> Value {
     let inherits = schema_of::<Inherits>();
+    // A table in it may be half there and half in what it extends.
+    for (_, property) in schema["properties"].as_object_mut().into_iter().flatten() {
+        property.as_object_mut().map(|property| property.remove("required"));
+    }
     if let (Some(own), Some(more)) =
         (schema["properties"].as_object_mut(), inherits["properties"].as_object())
     {

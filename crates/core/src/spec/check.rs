@@ -414,10 +414,8 @@ fn names_in<'r>(recipe: &Recipe<'_>, texts: impl Iterator<Item = &'r Str>) -> Ve
     texts
         .filter_map(|text| Some((text, Template::parse(&text.value).ok()?)))
         .flat_map(|(text, template)| {
-            template
-                .names()
-                .map(|(name, at)| (name.clone(), text.place(&recipe.files.sources, at)))
-                .collect::<Vec<_>>()
+            let places = text.places(&recipe.files.sources, template.names().map(|(_, at)| at));
+            template.names().map(|(name, _)| name.clone()).zip(places).collect::<Vec<_>>()
         })
         .collect()
 }

@@ -16,8 +16,8 @@ impl<'t> Literal<'t> {
             .map(|quote| Self { text, quote, escapes: quote.starts_with('"') })
     }
 
-    /// Where a byte of the value is written; the end of the value is where the closing quotes begin.
-    pub(super) fn offset(&self, wanted: usize) -> Option<usize> {
+    /// Where bytes of the value are written.
+    pub(super) fn cursor(&self) -> Cursor<'_> {
         let end = self.text.len() - self.quote.len();
         let mut at = self.quote.len();
         if self.quote.len() == 3 {
@@ -25,22 +25,38 @@ impl<'t> Literal<'t> {
             let rest = &self.text[at..end];
             at += if rest.starts_with("\r\n") { 2 } else { usize::from(rest.starts_with('\n')) };
         }
-        let mut value = 0;
+        Cursor { literal: self, at, value: 0 }
+    }
+}
+
+/// Goes once over a literal, so that many places cost no more than the last one.
+pub(super) struct Cursor<'l> {
+    literal: &'l Literal<'l>,
+    at: usize,
+    value: usize,
+}
+
+impl Cursor<'_> {
+    /// Where a byte of the value is written, not before the last one that was asked; the end of the value is where the
+    /// closing quotes begin.
+    pub(super) fn offset(&mut self, wanted: usize) -> Option<usize> {
+        let Literal { text, quote, escapes } = *self.literal;
+        let end = text.len() - quote.len();
         loop {
-            while self.escapes && self.quote.len() == 3 && line_ending(&self.text[at..end]) > 0 {
-                at += line_ending(&self.text[at..end]);
+            while escapes && quote.len() == 3 && line_ending(&text[self.at..end]) > 0 {
+                self.at += line_ending(&text[self.at..end]);
             }
-            if value >= wanted {
-                return (value == wanted).then_some(at);
+            if self.value >= wanted {
+                return (self.value == wanted).then_some(self.at);
             }
-            let c = self.text[at..end].chars().next()?;
-            if c == '\\' && self.escapes {
-                let (written, length) = escape(&self.text[at + 1..end])?;
-                at += 1 + written;
-                value += length;
+            let c = text[self.at..end].chars().next()?;
+            if c == '\\' && escapes {
+                let (written, length) = escape(&text[self.at + 1..end])?;
+                self.at += 1 + written;
+                self.value += length;
             } else {
-                at += c.len_utf8();
-                value += c.len_utf8();
+                self.at += c.len_utf8();
+                self.value += c.len_utf8();
             }
         }
     }
@@ -79,7 +95,8 @@ mod tests {
         let table: toml::Table = format!("a = {literal}").parse().unwrap();
         let at = table["a"].as_str().unwrap().find("${x}").unwrap();
         let written = Literal::of(literal).unwrap();
-        &literal[written.offset(at).unwrap()..written.offset(at + 4).unwrap()]
+        let mut cursor = written.cursor();
+        &literal[cursor.offset(at).unwrap()..cursor.offset(at + 4).unwrap()]
     }
 
     #[test]
@@ -108,13 +125,14 @@ mod tests {
             let literal = toml::Value::String(value.clone()).to_string();
             let written = Literal::of(&literal).unwrap();
             let mut before = 0;
+            let mut cursor = written.cursor();
             for (at, _) in value.char_indices() {
-                let place = written.offset(at).unwrap();
+                let place = cursor.offset(at).unwrap();
                 prop_assert!(literal.is_char_boundary(place) && place > before);
                 before = place;
             }
-            prop_assert!(written.offset(value.len()).unwrap() >= before);
-            prop_assert_eq!(written.offset(value.len() + 1), None);
+            prop_assert!(cursor.offset(value.len()).unwrap() >= before);
+            prop_assert_eq!(cursor.offset(value.len() + 1), None);
         }
     }
 }

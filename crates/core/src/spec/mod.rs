@@ -33,7 +33,7 @@ pub use inherit::Inherits;
 pub use matrix::{Axis, Matrix};
 pub(crate) use read::{read_loosely, read_part};
 pub use resolved::{Resolved, Section, dotted, resolved, to_toml};
-pub use selector::{Selector, takes};
+pub use selector::{Selector, glob, takes};
 pub use step::{Common, RetrySpec, Scope};
 pub use text::{Str, Whole};
 pub use values::{Given, Member, NoOutput, Origin, Values, View};

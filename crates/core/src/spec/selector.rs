@@ -4,6 +4,9 @@ use std::collections::BTreeMap;
 
 use globset::{Glob, GlobMatcher};
 
+/// Longer patterns take their time and match no name.
+const MAX_LENGTH: usize = 256;
+
 /// One term of a selection.
 #[derive(Debug, Clone)]
 pub struct Selector {
@@ -18,8 +21,7 @@ impl Selector {
             Some((axis, value)) => (Some(axis.trim().to_owned()), value.trim()),
             None => (None, text),
         };
-        let glob = Glob::new(pattern).map_err(|error| error.kind().to_string())?;
-        Ok(Self { axis, pattern: glob.compile_matcher() })
+        Ok(Self { axis, pattern: glob(pattern)? })
     }
 
     /// The axis that it is about, and the pattern of its values.
@@ -39,6 +41,15 @@ impl Selector {
             None => names.iter().any(|name| self.pattern.is_match(name)),
         }
     }
+}
+
+/// Reads a pattern of names, or says why it is none.
+pub fn glob(pattern: &str) -> Result<GlobMatcher, String> {
+    if pattern.len() > MAX_LENGTH {
+        return Err(format!("it has more than {MAX_LENGTH} characters"));
+    }
+    let glob = Glob::new(pattern).map_err(|error| error.kind().to_string())?;
+    Ok(glob.compile_matcher())
 }
 
 /// Terms of one sort are alternatives, terms of different sorts must all hold: `arm64 armv7 version=2` takes the version 2
@@ -70,5 +81,6 @@ mod tests {
         );
         assert!(!taken(&["os=linux"], "arm64", "2"), "an axis that is not there");
         assert!(Selector::parse("a[").is_err());
+        assert!(Selector::parse(&"a".repeat(10 << 20)).is_err(), "a matcher of it would not be made");
     }
 }

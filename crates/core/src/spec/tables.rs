@@ -452,16 +452,16 @@ impl Reader<'_> {
             DeValue::String(text) if text.contains("${") => {
                 let place = Str { value: text.to_string(), span: span.clone() };
                 match Template::parse(text) {
-                    Ok(template) => names.extend(
-                        template
-                            .names()
-                            .map(|(name, at)| (name.clone(), place.place(&self.files.sources, at))),
-                    ),
+                    Ok(template) => {
+                        let places = place.places(&self.files.sources, template.names().map(|(_, at)| at));
+                        names.extend(template.names().map(|(name, _)| name.clone()).zip(places));
+                    }
                     Err(errors) => {
-                        for error in errors {
+                        let places = place.places(&self.files.sources, errors.iter().map(|error| &error.at));
+                        for (error, place) in errors.into_iter().zip(places) {
                             diagnostics.push(
                                 Diagnostic::error("spec::interpolation", error.message)
-                                    .at(&place.place(&self.files.sources, &error.at), "here")
+                                    .at(&place, "here")
                                     .maybe_help(error.help),
                             );
                         }

@@ -25,12 +25,22 @@ impl Str {
     ///
     /// The whole literal where the value was not written as a string.
     pub fn place(&self, sources: &Sources, at: &Range<usize>) -> Span {
+        self.places(sources, std::iter::once(at)).swap_remove(0)
+    }
+
+    /// The same for several places, each after those before it.
+    pub fn places<'a>(&self, sources: &Sources, all: impl Iterator<Item = &'a Range<usize>>) -> Vec<Span> {
         let written = literal::Literal::of(sources.slice(&self.span));
-        let place = written.and_then(|written| Some(written.offset(at.start)?..written.offset(at.end)?));
-        match place {
-            Some(place) => self.span.start + place.start..self.span.start + place.end,
-            None => self.span.clone(),
-        }
+        let mut cursor = written.as_ref().map(literal::Literal::cursor);
+        all.map(|at| {
+            let place =
+                cursor.as_mut().and_then(|cursor| Some(cursor.offset(at.start)?..cursor.offset(at.end)?));
+            match place {
+                Some(place) => self.span.start + place.start..self.span.start + place.end,
+                None => self.span.clone(),
+            }
+        })
+        .collect()
     }
 }
 

@@ -182,13 +182,15 @@ impl<'r> Values<'r> {
         }
         // Every string was taken apart when the recipe was read.
         let template = Template::parse(&string.value).map_err(|_| Diagnostic::reported())?;
+        let mut places =
+            string.places(&self.recipe.files.sources, template.names().map(|(_, at)| at)).into_iter();
         let mut text = Text::new();
         let mut length = 0;
         for piece in &template.pieces {
             let (next, place) = match piece {
                 Piece::Literal(literal) => (Text::from(literal.as_str()), string.span.clone()),
-                Piece::Name(name, at) => {
-                    let place = string.place(&self.recipe.files.sources, at);
+                Piece::Name(name, _) => {
+                    let place = places.next().unwrap_or_else(|| string.span.clone());
                     (self.evaluate_name(name, &place, view, walk)?, place)
                 }
             };
