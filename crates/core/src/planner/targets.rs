@@ -100,6 +100,8 @@ fn all(values: &Values<'_>, machine: &Machine<'_>, diagnostics: &mut Diagnostics
     let recipe = values.recipe;
     let mut left_out = true;
     let mut targets = Vec::new();
+    let place = recipe.matrix.axes.first().map_or(0..0, |axis| axis.name.span.clone());
+    let implicit = Str { value: HOST.into(), span: place };
     let mut seen: BTreeMap<String, &Str> = BTreeMap::new();
     for (index, (name, spec)) in recipe.targets.iter().enumerate() {
         if spec.nodes.as_ref().is_some_and(Vec::is_empty) {
@@ -135,17 +137,21 @@ fn all(values: &Values<'_>, machine: &Machine<'_>, diagnostics: &mut Diagnostics
         }
     }
     if recipe.targets.is_empty() {
-        targets.extend(recipe.matrix.cells(HOST).into_iter().map(|cell| {
+        for cell in recipe.matrix.cells(HOST) {
             let cell: Vec<String> = cell.into_iter().map(str::to_owned).collect();
-            Target {
-                name: full_name(HOST, &cell),
+            let full = full_name(HOST, &cell);
+            if let Err(problem) = check_name(&full, &implicit, &mut seen, recipe) {
+                diagnostics.push(problem);
+            }
+            targets.push(Target {
+                name: full,
                 platform: machine.platform.clone(),
                 nodes: vec![HERE.into()],
                 cell,
                 spec: None,
                 declared: HOST.into(),
-            }
-        }));
+            });
+        }
     }
     if let Some(exclude) = &recipe.matrix.exclude_span
         && targets.is_empty()
@@ -285,9 +291,25 @@ pub(super) fn platform(values: &Values<'_>, text: &Str, view: View<'_>) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use crate::planner::testing::{codes, plan};
     use crate::planner::{Machine, Selection};
     use crate::platform::Platform;
     use crate::spec::{Given, RecipeFiles, examine};
+
+    #[test]
+    fn two_combinations_never_make_one_target() {
+        let run = "[[step]]\nuses = 'run'\nscope = 'target'\nargv = ['${matrix.a}', '${matrix.b}']\n";
+        let matrix = "[matrix]\na = ['b-c', 'b']\nb = ['d', 'c-d']\n";
+        for targets in ["", "[targets.x]\nplatform = 'linux/amd64'\n"] {
+            let (planned, errors) = plan(&[matrix, targets, run].concat());
+            assert!(planned.is_none());
+            assert_eq!(codes(&errors), ["spec::duplicate-id"], "{targets}");
+        }
+        let long = format!("[matrix]\na = ['{0}']\nb = ['{0}']\n", "x".repeat(60));
+        let (planned, errors) = plan(&[&long, run].concat());
+        assert!(planned.is_none());
+        assert_eq!(codes(&errors), ["spec::bad-name"]);
+    }
 
     #[test]
     fn nothing_is_made_of_a_matrix_that_is_too_large() {
