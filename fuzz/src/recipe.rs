@@ -1,18 +1,18 @@
 //! Text → recipe → plan, and what `plan --format toml` makes of it → the same plan.
 //!
 //! An input is one file or several: a line `#% NAME` begins another. `overlay` and `vars` are given on the command line,
-//! `given` holds the rest of it (`set NAME=VALUE`, `var NAME=VALUE`, `env NAME=VALUE`, `target`, `node`, `skip PATTERN`),
-//! and whatever has another name can be included.
+//! `given` holds the rest of it (`set NAME=VALUE`, `var NAME=VALUE`, `env NAME=VALUE`, `target`, `node`, `skip PATTERN`)
+//! and what there is not (`no commit`, `no engine`); whatever has another name can be included.
 #![no_main]
 
 mod slowest;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
 
 use libfuzzer_sys::fuzz_target;
 use miette::SourceCode;
-use pipeline_core::diag::Diagnostics;
+use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::plan::{Action, Engine};
 use pipeline_core::planner::{Machine, Selection, plan};
 use pipeline_core::platform::Platform;
@@ -42,7 +42,10 @@ fn recipe(text: &str) {
     if many(&recipe) {
         return;
     }
-    let (planned, more) = plan(&recipe, &input.given, &input.selection, &machine());
+    let choose_engine = || input.engine.clone();
+    let machine =
+        Machine { platform: Platform::first(), folder: "recipe".into(), choose_engine: &choose_engine };
+    let (planned, more) = plan(&recipe, &input.given, &input.selection, &machine);
     places(&more, &files.sources);
     let Some(planned) = planned else {
         assert!(found.has_errors() || more.has_errors(), "no plan, and nothing said why");
@@ -52,6 +55,10 @@ fn recipe(text: &str) {
     let actions = planned.graph.node_weights().flat_map(|instance| &instance.actions);
     if actions.flat_map(Action::texts).map(|text| text.to_string().len()).sum::<usize>() > 100_000 {
         return;
+    }
+    let mut ids = BTreeSet::new();
+    for instance in planned.graph.node_weights() {
+        assert!(ids.insert(instance.id.as_str()), "two instances are `{}`", instance.id);
     }
     let sections = resolved(&Values::new(&recipe, &input.given));
     for value in sections.iter().flat_map(|section| &section.values) {
@@ -64,7 +71,7 @@ fn recipe(text: &str) {
     let Some(recipe) = recipe else { panic!("the resolved recipe is none\n{resolved}") };
     let given = Given { set: BTreeMap::new(), env_vars: BTreeMap::new(), ..input.given.clone() };
     tell(&resolved);
-    let (again, more) = plan(&recipe, &given, &input.selection, &machine());
+    let (again, more) = plan(&recipe, &given, &input.selection, &machine);
     let Some(again) = again else { panic!("the resolved recipe has no plan: {}\n{resolved}", told(&more)) };
     let (one, other) = (show::json(&planned), show::json(&again));
     assert!(
@@ -86,14 +93,6 @@ fn many(recipe: &Recipe<'_>) -> bool {
     let instances = targets.saturating_mul(recipe.steps.len().saturating_mul(nodes.max().unwrap_or(1)));
     // More targets than a matrix may make are refused, which takes no time.
     instances > 1_000 && targets <= 10_000
-}
-
-fn machine() -> Machine<'static> {
-    Machine {
-        platform: Platform::first(),
-        folder: "recipe".into(),
-        choose_engine: &|| Ok((Engine::Buildah, "there is no other".into())),
-    }
 }
 
 /// To look into one input: `FUZZ_TELL=1 target/fuzz/release/recipe FILE`.
@@ -136,6 +135,7 @@ struct Input<'t> {
     included: BTreeMap<&'t str, &'t str>,
     given: Given,
     selection: Selection,
+    engine: Result<(Engine, String), Diagnostic>,
 }
 
 impl<'t> Input<'t> {
@@ -150,6 +150,7 @@ impl<'t> Input<'t> {
                 ..Given::default()
             },
             selection: Selection::default(),
+            engine: Ok((Engine::Buildah, "there is no other".into())),
         };
         for part in parts {
             let (name, text) = part.split_once('\n').unwrap_or((part, ""));
@@ -173,6 +174,8 @@ impl<'t> Input<'t> {
             "target" => selection.targets.push(value.into()),
             "node" => selection.nodes.push(value.into()),
             "skip" => selection.skip.push(value.into()),
+            "no" if value == "commit" => self.given.recipe_commit = None,
+            "no" if value == "engine" => self.engine = Err(Diagnostic::error("engine::none", "none works")),
             _ => {
                 let Some((name, value)) = value.split_once('=') else { return };
                 let values = match what {
