@@ -133,8 +133,7 @@ fn planned(
         }
         chosen => chosen,
     };
-    let machine =
-        Machine { platform: platform(), folder: folder_name(&found.folder), choose_engine: &choose };
+    let machine = Machine { platform: platform(), folder: name_without_one(&found), choose_engine: &choose };
     let selection =
         Selection { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
     let (plan, more) = plan(&recipe, &given, &selection, &machine);
@@ -149,6 +148,14 @@ fn planned(
             Ok(Prepared { plan, found, env, passed, no_engine })
         }
         None => Err(without_plan),
+    }
+}
+
+/// The name of a recipe that gives itself none.
+fn name_without_one(found: &Found) -> String {
+    match &found.fetched {
+        Some(fetched) => folder_name(Path::new(&fetched.name)),
+        None => folder_name(&found.folder),
     }
 }
 

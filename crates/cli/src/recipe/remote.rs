@@ -8,6 +8,7 @@ use std::process::{Command, Stdio};
 use pipeline_core::diag::Diagnostic;
 use pipeline_core::image::Digest;
 use pipeline_core::plan::Grammar;
+use pipeline_core::steps::GIT_ENVIRONMENT;
 
 use super::FILE;
 use crate::environment;
@@ -33,6 +34,8 @@ pub(crate) struct Fetched {
     pub(crate) root: PathBuf,
     /// The recipe's file in it.
     pub(crate) file: PathBuf,
+    /// What a recipe without a name is called: as the folder in the repository, or the repository.
+    pub(crate) name: String,
 }
 
 impl Remote {
@@ -96,7 +99,17 @@ impl Remote {
         if !root.is_dir() {
             self.check_out(&in_mirror, &commit, &root)?;
         }
-        Ok(Fetched { url: self.shown(), file: self.file(&root)?, commit, root })
+        Ok(Fetched { url: self.shown(), name: self.name(), file: self.file(&root)?, commit, root })
+    }
+
+    fn name(&self) -> String {
+        let folder = self.path.trim_end_matches(FILE);
+        let last =
+            |path: &str| path.trim_end_matches('/').rsplit(['/', ':']).next().unwrap_or_default().to_owned();
+        match last(folder) {
+            name if name.is_empty() => last(self.url.trim_end_matches('/').trim_end_matches(".git")),
+            name => name,
+        }
     }
 
     /// The files of a commit in a folder, which is there as a whole or not at all.
@@ -169,21 +182,13 @@ impl Remote {
         self.git_with(args, &[])
     }
 
-    /// Nothing that this machine or the repository is configured to do takes part.
     fn git_with(&self, args: &[&str], env: &[(&str, String)]) -> Result<String, Diagnostic> {
         let output = Command::new("git")
             .args(args)
             .env_clear()
             .envs(environment::for_steps(&[]))
-            .env("GIT_CONFIG_GLOBAL", "/dev/null")
-            .env("GIT_CONFIG_NOSYSTEM", "1")
-            .env("GIT_TERMINAL_PROMPT", "0")
+            .envs(GIT_ENVIRONMENT)
             .env("GIT_ALLOW_PROTOCOL", "https:ssh:file")
-            .env(
-                "GIT_SSH_COMMAND",
-                "ssh -o BatchMode=yes -o ConnectTimeout=10 -o PermitLocalCommand=no -a -x",
-            )
-            .env("GIT_LFS_SKIP_SMUDGE", "1")
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
             .output();
@@ -260,6 +265,15 @@ mod tests {
             assert!(Remote::parse(name).unwrap().check().is_err(), "{name}");
         }
         assert!(Remote::parse("ssh://git@h:22/x#a/b").unwrap().check().is_ok());
+    }
+
+    #[test]
+    fn a_recipe_is_called_as_its_folder_or_its_repository() {
+        let name = |text: &str| Remote::parse(text).unwrap().name();
+        assert_eq!(name("https://h/team/app.git"), "app");
+        assert_eq!(name("git@h:app.git#v1"), "app");
+        assert_eq!(name("https://h/recipes.git#main:pipelines/web/"), "web");
+        assert_eq!(name("https://h/recipes#main:pipelines/web/pipeline.toml"), "web");
     }
 
     #[test]

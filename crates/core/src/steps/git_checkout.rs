@@ -149,6 +149,15 @@ impl Spec {
     }
 }
 
+/// Nothing that this machine is configured to do on a fetch or a checkout takes part, and nobody is asked.
+pub const GIT_ENVIRONMENT: [(&str, &str); 5] = [
+    ("GIT_CONFIG_GLOBAL", "/dev/null"),
+    ("GIT_CONFIG_NOSYSTEM", "1"),
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10 -o PermitLocalCommand=no -a -x"),
+    ("GIT_LFS_SKIP_SMUDGE", "1"),
+];
+
 /// The rules of git-check-ref-format(1), and no leading `-`.
 fn ref_problem(name: &str) -> Option<&'static str> {
     let forbidden = |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '\u{7f}');
@@ -189,15 +198,9 @@ impl StepBody for Spec {
         let partial = cx.work("src.partial");
         let local = "refs/pipeline/fetched";
         let git = |args: &[&str]| {
-            Command::new(["git"])
-                .args(args.iter().copied())
-                // Nothing that this machine is configured to do on a checkout takes part.
-                .env("GIT_CONFIG_GLOBAL", "/dev/null")
-                .env("GIT_CONFIG_NOSYSTEM", "1")
-                .env("GIT_TERMINAL_PROMPT", "0")
-                .env("GIT_ALLOW_PROTOCOL", protocols.join(":"))
-                .env("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10 -o PermitLocalCommand=no -a -x")
-                .env("GIT_LFS_SKIP_SMUDGE", "1")
+            let git = Command::new(["git"]).args(args.iter().copied());
+            let git = GIT_ENVIRONMENT.iter().fold(git, |git, (name, value)| git.env(name, *value));
+            git.env("GIT_ALLOW_PROTOCOL", protocols.join(":"))
         };
         let in_mirror = format!("--git-dir={mirror}");
         let mut lowered = Lowered::default();
