@@ -22,7 +22,7 @@ mod text;
 mod values;
 mod variable;
 
-use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use toml::de::DeTable;
 
@@ -52,6 +52,8 @@ pub struct Recipe<'s> {
     pub header: Header,
     /// `[vars]`, in the order of the files.
     pub vars: Vec<(Str, Variable)>,
+    /// Where each of them is in that list.
+    pub(crate) var_index: HashMap<String, usize>,
     /// Values of variables in files of their own, each with the place of the name; of two for one variable the later.
     pub(crate) var_files: BTreeMap<String, (Span, Str)>,
     /// `[matrix]`
@@ -200,7 +202,7 @@ impl<'s> Recipe<'s> {
 
     /// The variable of that name.
     pub fn var(&self, name: &str) -> Option<&Variable> {
-        self.vars.iter().find(|(known, _)| known.value == name).map(|(_, variable)| variable)
+        self.var_index.get(name).map(|at| &self.vars[*at].1)
     }
 
     pub(crate) fn known_ids(&self) -> Names<'_> {

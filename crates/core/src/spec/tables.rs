@@ -31,6 +31,7 @@ pub(super) fn recipe<'s>(
     let header = reader.one(&root, "pipeline", &mut lost, diagnostics).unwrap_or_default();
     let env = reader.one(&root, "env", &mut lost, diagnostics).unwrap_or_default();
     let vars = reader.vars(&root, &mut lost, diagnostics);
+    let var_index = vars.iter().enumerate().map(|(at, (name, _))| (name.value.clone(), at)).collect();
     let var_files = reader.var_files(diagnostics);
     let matrix = reader.matrix(&root, diagnostics);
     let mut resolved = ResolvedTables::default();
@@ -46,6 +47,7 @@ pub(super) fn recipe<'s>(
         files,
         header,
         vars,
+        var_index,
         var_files,
         matrix,
         targets,
