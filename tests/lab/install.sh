@@ -30,11 +30,22 @@ missing_packages() {
 lab_install() {
   local -a missing
   mapfile -t missing < <(missing_packages "$@")
-  ((${#missing[@]})) || { say "install: nothing is missing"; return; }
-  say "install: ${missing[*]}"
-  [[ -z ${DRY_RUN:-} ]] || return 0
-  [[ $(id -u) == 0 ]] || die "installing packages needs root"
-  without_services install_packages "${missing[@]}"
+  if ((${#missing[@]})); then
+    say "install: ${missing[*]}"
+    [[ -z ${DRY_RUN:-} ]] || return 0
+    [[ $(id -u) == 0 ]] || die "installing packages needs root"
+    without_services install_packages "${missing[@]}"
+  else
+    say "install: nothing is missing"
+  fi
+  if [[ -z ${DRY_RUN:-} && $(id -u) == 0 ]]; then mount_table; fi
+}
+
+# The kernel's table of emulators: systemd mounts it, but not every machine has systemd.
+mount_table() {
+  local table=/proc/sys/fs/binfmt_misc
+  [[ ! -e $table/register ]] || return 0
+  mount -t binfmt_misc binfmt_misc "$table" || say "install: binfmt_misc cannot be mounted: nothing foreign will run"
 }
 
 install_packages() {
