@@ -319,11 +319,7 @@ impl Reader<'_> {
             if !misspelt {
                 let text = self.files.sources.files().next().map_or("", |file| file.text());
                 let end = text.trim_end().len();
-                diagnostics.push(
-                    Diagnostic::error("spec::no-steps", "the recipe has no steps")
-                        .at(&(end..end), "the end")
-                        .help("add a `[[step]]` with `uses = \"…\"`; `pipeline steps` lists the kinds"),
-                );
+                diagnostics.push(no_steps(&(end..end), "the end"));
             }
             return Vec::new();
         };
@@ -344,6 +340,10 @@ impl Reader<'_> {
                 return Vec::new();
             }
         };
+        if array.is_empty() {
+            lost.more = true;
+            diagnostics.push(no_steps(&place, "nothing in here"));
+        }
         let mut steps = Vec::new();
         let mut without_kind = Vec::new();
         for element in array {
@@ -479,6 +479,12 @@ impl Reader<'_> {
             _ => {}
         }
     }
+}
+
+fn no_steps(place: &Span, label: &str) -> Diagnostic {
+    Diagnostic::error("spec::no-steps", "the recipe has no steps")
+        .at(place, label)
+        .help("add a `[[step]]` with `uses = \"…\"`; `pipeline steps` lists the kinds")
 }
 
 /// The keys of a step that its kind reads.
