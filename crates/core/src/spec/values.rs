@@ -3,8 +3,8 @@
 //! The value of a variable, strongest first: `--set`, `--var-file` (the last one first), `PIPELINE_VAR_*`, the target's
 //! `vars`, `[vars]`.
 
-use std::cell::Cell;
-use std::collections::BTreeMap;
+use std::cell::{Cell, RefCell};
+use std::collections::{BTreeMap, HashMap};
 
 use super::{Recipe, Str, TargetSpec, Variable};
 use crate::diag::Diagnostic;
@@ -84,6 +84,8 @@ pub struct Values<'r> {
     pub given: &'r Given,
     /// How many bytes of text were made so far.
     made: Cell<usize>,
+    /// The variables that are made of others, as far as they were asked for.
+    done: RefCell<Done>,
 }
 
 /// Variables are made of variables at most so deep.
@@ -95,14 +97,43 @@ const MAX_LENGTH: usize = 64 * 1024;
 /// All values together are not longer than this, in bytes: a plan has each of them once for every instance.
 const MAX_TOTAL: usize = 64 * 1024 * 1024;
 
-/// The way down to a variable, and the variables that are done: each is looked up once for one string.
-///
-/// So one string costs at most [`MAX_DEPTH`] × [`MAX_LENGTH`] bytes: what a variable yields stands in one of those that
-/// it was used by, hence all variables of one depth together are not longer than those above them.
+/// So many bytes of values are kept to be used again.
+const MAX_KEPT: usize = MAX_TOTAL / 4;
+
+/// The way down to a variable.
 #[derive(Default)]
 struct Walk {
     within: Vec<String>,
-    done: BTreeMap<String, Text>,
+    /// How deep the walk went.
+    reached: usize,
+}
+
+/// The variables that are made of others, by the name of the target (empty outside of targets): each is made once.
+///
+/// So one string costs at most [`MAX_DEPTH`] × [`MAX_LENGTH`] bytes: what a variable yields stands in one of those that
+/// it was used by, hence all variables of one depth together are not longer than those above them.
+#[derive(Debug, Default)]
+struct Done {
+    by_target: HashMap<String, HashMap<String, Result<Made, Diagnostic>>>,
+    bytes: usize,
+}
+
+/// What a variable stands for, and how deep what it is made of goes.
+#[derive(Debug, Clone)]
+struct Made {
+    text: Text,
+    depth: usize,
+}
+
+impl Done {
+    fn get(&self, target: &str, var: &str) -> Option<Result<Made, Diagnostic>> {
+        self.by_target.get(target)?.get(var).cloned()
+    }
+
+    fn put(&mut self, target: &str, var: &str, made: Result<Made, Diagnostic>) {
+        self.bytes += var.len() + made.as_ref().map_or(0, |made| length(&made.text)) + 64;
+        self.by_target.entry(target.to_owned()).or_default().insert(var.to_owned(), made);
+    }
 }
 
 impl View<'static> {
@@ -122,7 +153,7 @@ impl View<'static> {
 impl<'r> Values<'r> {
     /// The values of a recipe.
     pub fn new(recipe: &'r Recipe<'r>, given: &'r Given) -> Self {
-        Self { recipe, given, made: Cell::new(0) }
+        Self { recipe, given, made: Cell::new(0), done: RefCell::default() }
     }
 
     /// The string with every name replaced.
@@ -139,6 +170,10 @@ impl<'r> Values<'r> {
         let before = self.made.get();
         if before > MAX_TOTAL {
             return Err(Diagnostic::reported());
+        }
+        // Never within a walk, whose length depends on it.
+        if self.done.borrow().bytes > MAX_KEPT {
+            self.done.take();
         }
         let text = make()?;
         self.made.set(before + length(&text));
@@ -279,25 +314,26 @@ impl<'r> Values<'r> {
         if let Some((value, _)) = self.given(var) {
             return Ok(value.into());
         }
-        if let Some(text) = walk.done.get(var) {
-            return Ok(text.clone());
-        }
         if walk.within.iter().any(|outer| outer == var) {
-            walk.within.push(var.to_owned());
+            let way = walk.within.iter().map(String::as_str).chain([var]).collect::<Vec<_>>().join(" -> ");
             return Err(Diagnostic::error(
                 "spec::variable-cycle",
-                format!("the variable `{var}` is made of itself: {}", walk.within.join(" -> ")),
+                format!("the variable `{var}` is made of itself: {way}"),
             )
             .at(place, "used here")
             .help("give one of them a value of its own"));
         }
-        if walk.within.len() == MAX_DEPTH {
-            return Err(Diagnostic::error(
+        let above = walk.within.len();
+        let too_deep = || {
+            Diagnostic::error(
                 "spec::too-deep",
                 format!("variables are made of variables at most {MAX_DEPTH} deep, and `{var}` is deeper"),
             )
             .at(place, "one too many")
-            .help("put the value where it is needed, with fewer variables on the way"));
+            .help("put the value where it is needed, with fewer variables on the way")
+        };
+        if above == MAX_DEPTH {
+            return Err(too_deep());
         }
         let by_target = match view.target {
             Some(target) => target.spec.and_then(|spec| spec.vars.get(var)),
@@ -309,12 +345,37 @@ impl<'r> Values<'r> {
         // An unknown one was reported when the recipe was read, one without a value when values were looked at.
         let Some(variable) = self.recipe.var(var) else { return Err(Diagnostic::reported()) };
         let Some(value) = by_target.or(variable.default.as_ref()) else { return Err(Diagnostic::reported()) };
+        if !value.0.value.contains("${") {
+            walk.reached = walk.reached.max(above + 1);
+            return self.evaluate(&value.0, view, walk);
+        }
+        // While the platform is being found out, it has no value yet.
+        let target = view.target.map_or("", |target| target.name);
+        let kept = view.target.is_none_or(|target| target.platform.is_some());
+        if let Some(made) = kept.then(|| self.done.borrow().get(target, var)).flatten() {
+            let made = made?;
+            if above + made.depth > MAX_DEPTH {
+                return Err(too_deep());
+            }
+            walk.reached = walk.reached.max(above + made.depth);
+            return Ok(made.text);
+        }
+        let before = std::mem::replace(&mut walk.reached, above + 1);
         walk.within.push(var.to_owned());
-        let text = self.evaluate(&value.0, view, walk)?;
-        walk.within.pop();
-        check(variable, var, value.0.value.contains("${").then_some(&text), &value.0)?;
-        walk.done.insert(var.to_owned(), text.clone());
-        Ok(text)
+        let made = self.evaluate(&value.0, view, walk).and_then(|text| {
+            check(variable, var, &text, &value.0)?;
+            Ok(Made { text, depth: walk.reached - above })
+        });
+        walk.within.truncate(above);
+        walk.reached = walk.reached.max(before);
+        // These two depend on the way to here.
+        let by_the_way = |error: &Diagnostic| {
+            above > 0 && ["spec::too-deep", "spec::variable-cycle"].contains(&error.code)
+        };
+        if kept && !made.as_ref().is_err_and(by_the_way) {
+            self.done.borrow_mut().put(target, var, made.clone());
+        }
+        made.map(|made| made.text)
     }
 
     /// A variable that targets set has no one value outside of them.
@@ -351,8 +412,8 @@ fn target(field: TargetField, place: &Span, view: View<'_>) -> Result<Text, Diag
 }
 
 /// A value that is made of others must fit its variable too; one that is not was looked at when the recipe was read.
-fn check(variable: &Variable, name: &str, made: Option<&Text>, written: &Str) -> Result<(), Diagnostic> {
-    let problem = made.and_then(Text::as_literal).and_then(|value| variable.problem(name, value));
+fn check(variable: &Variable, name: &str, made: &Text, written: &Str) -> Result<(), Diagnostic> {
+    let problem = made.as_literal().and_then(|value| variable.problem(name, value));
     match problem {
         None => Ok(()),
         Some((message, help)) => Err(Diagnostic::error("spec::bad-value", message)
@@ -402,6 +463,29 @@ mod tests {
         assert_eq!(value("x", "@@", 63), Err("spec::too-long"));
         // 2^63 look-ups of nothing.
         assert_eq!(value("", "@@", 63).as_deref(), Ok(""));
+    }
+
+    #[test]
+    fn how_deep_a_variable_goes_does_not_depend_on_what_was_asked_before() {
+        let mut text = "version = 1\n[vars]\na0 = 'x'\n".to_owned();
+        for at in 1..=64 {
+            text.push_str(&format!("a{at} = '${{vars.a{}}}'\n", at - 1));
+        }
+        text.push_str("[[step]]\nuses = 'run'\nargv = ['true']\n");
+        let files = RecipeFiles::one("pipeline.toml", text);
+        let recipe = crate::spec::parse(&files).0.unwrap();
+        let given = Given::default();
+        let values = Values::new(&recipe, &given);
+        let value = |at: usize| {
+            let string = Str { value: format!("${{vars.a{at}}}"), span: 0..0 };
+            values.word(&string, View::outside()).map_err(|error| error.code)
+        };
+        for _ in 0..2 {
+            assert_eq!(value(64), Err("spec::too-deep"));
+            for at in 0..64 {
+                assert_eq!(value(at).as_deref(), Ok("x"), "a{at}");
+            }
+        }
     }
 
     #[test]
