@@ -20,4 +20,5 @@ pub mod schema;
 pub mod show;
 pub mod source;
 pub mod spec;
+pub mod state;
 pub mod steps;
