@@ -27,6 +27,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show the exact commands that a run executes, without running any
     Plan(PlanArgs),
+    /// Say for every step whether it would run, and why
+    Explain(ExplainArgs),
     /// Show which step waits for which
     Graph(GraphArgs),
     /// Read a recipe and report everything that is wrong with it
@@ -97,6 +99,23 @@ pub(crate) struct SelectArgs {
     pub(crate) skip: Vec<String>,
 }
 
+/// Which part of a plan, and what of it whatever the records say.
+#[derive(Debug, Default, Args)]
+pub(crate) struct PartArgs {
+    /// Run what is up to date as well
+    #[arg(long, env = "PIPELINE_FORCE", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) force: bool,
+    /// From these steps on, up to date or not; globs. What they need is made when it is not up to date
+    #[arg(long, value_name = "STEP", env = "PIPELINE_FROM", value_delimiter = ',')]
+    pub(crate) from: Vec<String>,
+    /// These steps and what they need, and no further; globs
+    #[arg(long, value_name = "STEP", env = "PIPELINE_UNTIL", value_delimiter = ',')]
+    pub(crate) until: Vec<String>,
+    /// These steps alone, which fail where what they need is not up to date; globs
+    #[arg(long, value_name = "STEP", env = "PIPELINE_ONLY", value_delimiter = ',', conflicts_with_all = ["from", "until"])]
+    pub(crate) only: Vec<String>,
+}
+
 #[derive(Debug, Args)]
 #[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
 pub(crate) struct RunArgs {
@@ -104,6 +123,8 @@ pub(crate) struct RunArgs {
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
     /// Steps on this machine at once; the number of processors when absent
     #[arg(short, long, value_name = "N", env = "PIPELINE_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
     pub(crate) jobs: Option<u16>,
@@ -144,15 +165,30 @@ pub(crate) struct PlanArgs {
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
     /// For people, for programs, or as a script that does the job
     #[arg(long, value_enum, default_value_t = PlanFormat::Text, env = "PIPELINE_FORMAT")]
     pub(crate) format: PlanFormat,
-    /// Also look which outputs are there already; only reads
+    /// Also say which steps are up to date, and why the others must run; only reads
     #[arg(long)]
     pub(crate) probe: bool,
     /// Show instead which file and line every value of the recipe comes from
     #[arg(long, conflicts_with = "probe")]
     pub(crate) show_origin: bool,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct ExplainArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) part: PartArgs,
+    /// As lines or as one document
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub(crate) format: TableFormat,
 }
 
 /// See `plan --format`.

@@ -9,6 +9,7 @@ mod files;
 mod init;
 mod prepare;
 mod recipe;
+mod records;
 mod report;
 mod terminal;
 

@@ -8,12 +8,12 @@ use std::path::{Path, PathBuf};
 use pipeline_core::actions::Performer;
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::plan::{Engine, Grammar, Plan};
-use pipeline_core::planner::{Machine, Selection, plan};
+use pipeline_core::planner::{Machine, Part, Selection, Wanted, plan};
 use pipeline_core::platform::Platform;
 use pipeline_core::spec::{Given, Recipe, examine};
 use pipeline_core::{binfmt, doctor};
 
-use crate::args::{RecipeArgs, SelectArgs};
+use crate::args::{PartArgs, RecipeArgs, SelectArgs};
 use crate::recipe::Found;
 use crate::{cri, environment, exit_code, recipe, terminal};
 
@@ -149,6 +149,23 @@ fn planned(
         }
         None => Err(without_plan),
     }
+}
+
+/// Takes out of the plan what the command line leaves out.
+pub(crate) fn cut(prepared: &mut Prepared, args: &PartArgs) -> Result<Wanted, u8> {
+    let part = Part {
+        from: args.from.clone(),
+        until: args.until.clone(),
+        only: args.only.clone(),
+        force: args.force,
+    };
+    let mut diagnostics = Diagnostics::default();
+    let wanted = part.cut(&mut prepared.plan, &mut diagnostics);
+    if diagnostics.has_errors() {
+        terminal::diagnostics(&diagnostics);
+        return Err(exit_code::USAGE);
+    }
+    Ok(wanted)
 }
 
 /// The name of a recipe that gives itself none.

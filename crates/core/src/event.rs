@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use crate::fresh::Reason;
 use crate::plan::InstanceId;
 
 /// The version of the JSON form.
@@ -39,6 +40,14 @@ pub enum EventKind {
         instances: usize,
         /// Bound on local instances at once.
         jobs: usize,
+    },
+    /// An instance is going to run, and why. Only where there are records of earlier runs to compare with.
+    Due {
+        /// Which.
+        instance: InstanceId,
+        /// Why.
+        #[serde(flatten)]
+        reason: Reason,
     },
     /// An instance has begun (each attempt of it).
     Started {
@@ -116,6 +125,8 @@ pub enum Stream {
 pub enum Status {
     /// All its actions succeeded.
     Done,
+    /// It did not have to run: nothing that it depends on has changed, and what it left is there.
+    UpToDate,
     /// One failed.
     Failed(Failure),
     /// One failed, and the recipe allows it.
@@ -190,6 +201,9 @@ impl Failure {
 pub struct Counts {
     /// [`Status::Done`].
     pub done: usize,
+    /// [`Status::UpToDate`].
+    #[serde(default)]
+    pub up_to_date: usize,
     /// [`Status::Failed`].
     pub failed: usize,
     /// [`Status::Allowed`].

@@ -8,6 +8,7 @@ pub mod doctor;
 pub mod event;
 pub mod exec;
 pub mod format;
+pub mod fresh;
 pub mod graph;
 pub mod ident;
 pub mod image;

@@ -4,6 +4,7 @@ mod action;
 mod check;
 mod completions;
 mod doctor;
+mod explain;
 mod fmt;
 mod graph;
 mod init;
@@ -20,6 +21,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Explain(args) => explain::explain(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Check(args) => check::check(&args),
         Command::Fmt(args) => fmt::fmt(&args),

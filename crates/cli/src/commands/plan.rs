@@ -1,11 +1,10 @@
 //! `pipeline plan`
 
-use pipeline_core::exec::{Host, presence};
-use pipeline_core::plan::Presence;
 use pipeline_core::show;
 use pipeline_core::spec::{Recipe, Section, Values, dotted, parse, resolved, to_toml};
 use serde_json::json;
 
+use super::explain;
 use crate::args::{PlanArgs, PlanFormat};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::{exit_code, terminal};
@@ -17,23 +16,33 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
         return exit_code::USAGE;
     }
     let without_engine = if recipe_only { WithoutEngine::Assume } else { WithoutEngine::Refuse };
-    let prepared = match prepare(&args.recipe, &args.select, without_engine) {
+    let mut prepared = match prepare(&args.recipe, &args.select, without_engine) {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };
     if recipe_only {
         return recipe(args, &prepared);
     }
+    let explained = prepare::cut(&mut prepared, &args.part)
+        .and_then(|wanted| args.probe.then(|| explain::look(&prepared, &wanted)).transpose());
+    let explained = match explained {
+        Ok(explained) => explained,
+        Err(code) => return code,
+    };
     let mut text = match args.format {
         PlanFormat::Text => show::text(&prepared.plan),
         PlanFormat::Json => {
-            format!("{}\n", serde_json::to_string_pretty(&show::json(&prepared.plan)).unwrap_or_default())
+            let mut json = show::json(&prepared.plan);
+            if let Some(explained) = &explained {
+                json["explained"] = json!(explain::list(explained));
+            }
+            format!("{}\n", serde_json::to_string_pretty(&json).unwrap_or_default())
         }
         PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed),
         PlanFormat::Toml => String::new(),
     };
-    if args.probe && args.format == PlanFormat::Text {
-        text += &probe(&prepared);
+    if let (Some(explained), PlanFormat::Text) = (&explained, args.format) {
+        text += &format!("\nwhat would run, and why:\n{}", explain::text(explained));
     }
     terminal::out(&text);
     exit_code::DONE
@@ -79,22 +88,4 @@ fn values<'s>(
             (path, value.value.as_str(), recipe.told(&value.origin))
         })
     })
-}
-
-/// Which outputs are there already. Reads only.
-fn probe(prepared: &Prepared) -> String {
-    let performer = prepare::performer(false);
-    let host = Host { here: prepared.found.folder.clone(), env: prepared.env.clone(), actions: &performer };
-    let mut text = String::from("\noutputs that are there already:\n");
-    for node in prepared.plan.order() {
-        let instance = &prepared.plan.graph[node];
-        let found = match presence(&instance.probe, &prepared.plan, &host, &std::collections::BTreeMap::new())
-        {
-            Presence::Present => "present",
-            Presence::Absent => "absent",
-            Presence::Unknown => "unknown",
-        };
-        text += &format!("    {:<8} {}\n", found, instance.id);
-    }
-    text
 }

@@ -5,6 +5,7 @@ use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
 use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Signals, Summary};
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
+use pipeline_core::planner::Wanted;
 use pipeline_core::show;
 
 use super::doctor::table;
@@ -12,11 +13,15 @@ use crate::args::{Progress, RunArgs};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::Fetched;
 use crate::terminal::Plain;
-use crate::{exit_code, terminal};
+use crate::{exit_code, records, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
-    let prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
+    let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
         Ok(prepared) => prepared,
+        Err(code) => return code,
+    };
+    let wanted = match prepare::cut(&mut prepared, &args.part) {
+        Ok(wanted) => wanted,
         Err(code) => return code,
     };
     if args.dry_run {
@@ -28,12 +33,12 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     {
         return code;
     }
-    match start(args, &prepared) {
+    match start(args, &prepared, &wanted) {
         Ok(code) | Err(code) => code,
     }
 }
 
-fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
+fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {
     let Prepared { plan, found, env, .. } = prepared;
     // Held until the end: one run at a time in a folder.
     let lock = Lock::acquire(&found.folder).map_err(|error| {
@@ -41,6 +46,8 @@ fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
         exit_code::PREFLIGHT_FAILED
     })?;
     lock.sweep();
+    let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
+    let mut records = records::open(prepared, &force, &hold)?;
     let allowed = privileged(plan, args.allow_privileged)?;
     look_ahead(args, prepared)?;
     let run = run_id();
@@ -76,7 +83,7 @@ fn start(args: &RunArgs, prepared: &Prepared) -> Result<u8, u8> {
             }
         }
     };
-    let summary = exec::run(plan, &host, &options, Some(&signals), &mut sink);
+    let summary = exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, &mut sink);
     if let Some(warning) = record.take_warning() {
         terminal::error(&warning, None);
     }
@@ -178,7 +185,7 @@ fn delivered(plan: &Plan, summary: &Summary) {
     };
     for node in plan.order() {
         let instance = &plan.graph[node];
-        let done = matches!(summary.results.get(&instance.id), Some((Status::Done, _)));
+        let done = matches!(summary.results.get(&instance.id), Some((Status::Done | Status::UpToDate, _)));
         let output = |name: &str| {
             instance.outputs.iter().find(|output| output.name == name).and_then(|output| {
                 match &output.value {
@@ -202,7 +209,7 @@ fn code(summary: &Summary) -> u8 {
     if let Some(signal) = summary.interrupted {
         return exit_code::SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0));
     }
-    let mut code = exit_code::DONE;
+    let mut code = if summary.unrecorded { exit_code::STEP_FAILED } else { exit_code::DONE };
     for (status, _) in summary.results.values() {
         match status {
             Status::Failed(failure) if failure.kind == FailureKind::Mismatch => return exit_code::MISMATCH,
@@ -210,7 +217,7 @@ fn code(summary: &Summary) -> u8 {
             Status::Failed(_) | Status::Cancelled | Status::Skipped { because: Some(_) } => {
                 code = exit_code::STEP_FAILED;
             }
-            Status::Done | Status::Allowed(_) | Status::Skipped { because: None } => {}
+            Status::Done | Status::UpToDate | Status::Allowed(_) | Status::Skipped { because: None } => {}
         }
     }
     code
@@ -231,7 +238,7 @@ mod tests {
         let results =
             statuses.into_iter().map(|(step, status)| (id(step), (status, Duration::ZERO))).collect();
         let values = BTreeMap::new();
-        code(&Summary { counts: Counts::default(), results, values, interrupted: None })
+        code(&Summary { counts: Counts::default(), results, values, interrupted: None, unrecorded: false })
     }
 
     #[test]

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
 use pipeline_core::event::{Event, EventKind, Failure, Status, Stream};
+use pipeline_core::fresh::Reason;
 use pipeline_core::plan::InstanceId;
 
 use super::{Style, clean, note, seconds};
@@ -20,6 +21,8 @@ pub(crate) struct Plain {
     total: usize,
     ended: usize,
     tails: BTreeMap<InstanceId, VecDeque<String>>,
+    /// Why what is about to start must run.
+    reasons: BTreeMap<InstanceId, String>,
     /// What failed and may.
     allowed: BTreeSet<InstanceId>,
     /// How many did not start because of those.
@@ -35,6 +38,7 @@ impl Plain {
             total: 0,
             ended: 0,
             tails: BTreeMap::new(),
+            reasons: BTreeMap::new(),
             allowed: BTreeSet::new(),
             left_out: 0,
         }
@@ -50,8 +54,16 @@ impl Plain {
                     if *instances == 1 { "" } else { "s" }
                 ));
             }
+            EventKind::Due { instance, reason } => {
+                // That it was never done, or is done each time, needs no words.
+                if !matches!(reason, Reason::NoRecord | Reason::Always | Reason::Forced) {
+                    self.reasons.insert(instance.clone(), clean(&reason.to_string()));
+                }
+            }
             EventKind::Started { instance, attempt } => {
-                let again = if *attempt > 1 { format!(" (attempt {attempt})") } else { String::new() };
+                let reason = self.reasons.remove(instance).map(|reason| format!("  ({reason})"));
+                let again =
+                    if *attempt > 1 { format!(" (attempt {attempt})") } else { reason.unwrap_or_default() };
                 self.line("start", "", instance, &again);
             }
             EventKind::Command { instance, argv } => {
@@ -75,6 +87,7 @@ impl Plain {
             EventKind::RunFinished { counts } => {
                 let mut parts = vec![format!("{} done", counts.done)];
                 for (number, what) in [
+                    (counts.up_to_date, "up to date"),
                     (counts.failed, "failed"),
                     (counts.allowed, "failed as allowed"),
                     (counts.cancelled, "stopped"),
@@ -89,8 +102,11 @@ impl Plain {
                     parts.push(format!("{} of these for want of what failed as allowed", self.left_out));
                 }
                 let text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
-                let text =
-                    if counts.done == self.total { self.style.good(&text) } else { self.style.bold(&text) };
+                let text = if counts.done + counts.up_to_date == self.total {
+                    self.style.good(&text)
+                } else {
+                    self.style.bold(&text)
+                };
                 note(&format!("{text}\n"));
             }
         }
@@ -100,6 +116,11 @@ impl Plain {
         self.ended += 1;
         let progress = format!("[{}/{}] ", self.ended, self.total);
         match status {
+            Status::UpToDate => {
+                if self.verbose {
+                    self.line("same", &progress, instance, "");
+                }
+            }
             Status::Done => self.line("done", &progress, instance, &format!("  {took}")),
             Status::Failed(failure) => self.failed("FAILED", &progress, instance, failure, took),
             Status::Allowed(failure) => {

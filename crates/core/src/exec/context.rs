@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::assess::Tools;
 use super::cancel::Cancel;
 use super::failure::{self, Shown};
 use super::process::{self, Limits, Request, Why};
@@ -21,6 +22,8 @@ pub(super) struct Shared<'a> {
     pub(super) grace: Duration,
     pub(super) port: Port,
     values: Mutex<Values>,
+    /// The versions of build engines, as they are asked for.
+    pub(super) tools: Tools,
 }
 
 impl<'a> Shared<'a> {
@@ -32,7 +35,7 @@ impl<'a> Shared<'a> {
         port: Port,
         values: Values,
     ) -> Self {
-        Self { plan, host, cancel, grace, port, values: Mutex::new(values) }
+        Self { plan, host, cancel, grace, port, values: Mutex::new(values), tools: Tools::default() }
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -56,6 +59,8 @@ pub struct ActionCx<'a> {
     pub(super) deadline: Option<Instant>,
     /// Clean-up goes on after the first signal.
     pub(super) heed_stop: bool,
+    /// Only to find something out: none of it is news.
+    pub(super) quiet: bool,
 }
 
 impl ActionCx<'_> {
@@ -215,7 +220,9 @@ impl ActionCx<'_> {
     }
 
     pub(super) fn event(&self, kind: EventKind) {
-        self.shared.port.send(Message::Event(kind));
+        if !self.quiet {
+            self.shared.port.send(Message::Event(kind));
+        }
     }
 
     pub(super) fn line(&self, stream: Stream, text: String) {

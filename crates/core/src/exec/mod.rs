@@ -10,17 +10,21 @@
 //! without `keep_going` the rest of the same target and node. It never ends what runs, nor another target.
 
 mod ask;
+mod assess;
 mod beside;
 mod cancel;
 mod context;
+mod explain;
 mod failure;
 mod lock;
+mod memory;
 mod poll;
 mod probe;
 mod process;
 mod queue;
 mod reaper;
 mod record;
+mod records;
 mod scheduler;
 mod signal;
 mod state;
@@ -38,10 +42,12 @@ use std::time::Duration;
 
 pub(crate) use ask::{Answer, NoAnswer, Question, ask};
 pub use context::{ActionCx, Captured};
+pub use explain::{Explained, explain};
 pub use lock::{Lock, LockError};
 pub use probe::presence;
 pub(crate) use process::find;
 pub use record::RunDir;
+pub use records::Records;
 pub use signal::{Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
@@ -107,6 +113,8 @@ pub struct Summary {
     pub values: Values,
     /// The signal that stopped the run.
     pub interrupted: Option<i32>,
+    /// Something that was done is not on record.
+    pub unrecorded: bool,
 }
 
 /// Carries out a plan. `sink` gets every event, on this thread. `signals` stop it while it runs.
@@ -120,7 +128,19 @@ pub fn run(
     signals: Option<&Signals>,
     sink: &mut dyn FnMut(&Event),
 ) -> Summary {
-    scheduler::run(plan, host, options, signals, Values::new(), sink)
+    scheduler::run(plan, host, options, signals, Values::new(), None, sink)
+}
+
+/// Carries out a plan as [`run`] does, and only what of it is not up to date by the records.
+pub fn run_recorded(
+    plan: &Plan,
+    host: &Host<'_>,
+    options: &Options,
+    signals: Option<&Signals>,
+    records: &mut Records<'_>,
+    sink: &mut dyn FnMut(&Event),
+) -> Summary {
+    scheduler::run(plan, host, options, signals, Values::new(), Some(records), sink)
 }
 
 /// Carries out one action outside a recipe's run, on the same path: for scripts that a plan was written to.
@@ -143,13 +163,13 @@ pub fn perform_one(
     };
     plan.graph.add_node(Instance::new(id.clone(), "action", vec![action.clone()]));
     let options = Options { run: "action".into(), ..Options::default() };
-    let mut summary = scheduler::run(&plan, host, &options, signals, values.clone(), sink);
+    let mut summary = scheduler::run(&plan, host, &options, signals, values.clone(), None, sink);
     match summary.results.remove(&id) {
         Some((Status::Done, _)) => Ok(action
             .yields()
             .and_then(|output| summary.values.remove(&(id.as_str().to_owned(), output.to_owned())))),
         Some((Status::Failed(failure) | Status::Allowed(failure), _)) => Err(failure),
-        Some((Status::Cancelled | Status::Skipped { .. }, _)) | None => {
+        Some((Status::Cancelled | Status::Skipped { .. } | Status::UpToDate, _)) | None => {
             let signal = summary.interrupted.unwrap_or_default();
             Err(Failure::new(FailureKind::Signal { signal }, "the action was stopped"))
         }

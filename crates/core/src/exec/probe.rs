@@ -1,51 +1,76 @@
-//! Whether an output is there, found out without changing anything.
+//! Whether what an instance leaves is there, found out without changing anything.
 
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
-use super::context::{ActionCx, Codes, Keep, Shared};
-use super::{Host, Port, Values};
-use crate::plan::{InstanceId, Plan, Presence, Probe};
+use super::context::{ActionCx, Shared};
+use super::{Host, Port, Values, worker};
+use crate::event::FailureKind;
+use crate::plan::{Instance, Plan, Presence, Probe};
 
 /// A node that does not answer is as good as unknown.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Answers a probe. `values` are what is known of earlier runs; where one is missing, the answer is unknown.
-pub fn presence(probe: &Probe, plan: &Plan, host: &Host<'_>, values: &Values) -> Presence {
+/// Answers an instance's probe. `values` are what is known of earlier runs; where one is missing, the answer is unknown.
+pub fn presence(instance: &Instance, plan: &Plan, host: &Host<'_>, values: &Values) -> Presence {
     let Ok(cancel) = Cancel::new() else { return Presence::Unknown };
     // Nobody listens: a probe's commands and lines are not news.
     let (sender, _) = sync_channel(1);
     let shared = Shared::new(plan, host, &cancel, Duration::from_secs(2), Port(sender), values.clone());
-    let instance = InstanceId::new("probe", None, None);
-    let cx = ActionCx {
-        shared: &shared,
-        instance: &instance,
-        deadline: Some(Instant::now() + LONGEST),
-        heed_stop: true,
-    };
-    match probe {
-        Probe::Path(path) => match cx.resolve_path(path).map(|path| path.symlink_metadata()) {
-            Ok(Ok(_)) => Presence::Present,
-            Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => Presence::Absent,
-            Ok(Err(_)) | Err(_) => Presence::Unknown,
+    let cx = quiet(&shared, instance);
+    match &instance.probe {
+        Probe::Paths(paths) => {
+            let mut all = Presence::Present;
+            for path in paths {
+                match cx.resolve_path(path).map(|path| path.symlink_metadata()) {
+                    Ok(Ok(_)) => {}
+                    Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
+                        return Presence::Absent;
+                    }
+                    Ok(Err(_)) | Err(_) => all = Presence::Unknown,
+                }
+            }
+            all
+        }
+        _ => ask(&cx, instance)
+            .map_or(Presence::Unknown, |there| if there { Presence::Present } else { Presence::Absent }),
+    }
+}
+
+/// For what only looks.
+pub(super) fn quiet<'a>(shared: &'a Shared<'a>, instance: &'a Instance) -> ActionCx<'a> {
+    let deadline = Instant::now().checked_add(LONGEST);
+    ActionCx { shared, instance: &instance.id, deadline, heed_stop: true, quiet: true }
+}
+
+/// Asks tools and nodes; what lies in files here is looked at elsewhere. The error says why nobody knows.
+pub(super) fn ask(cx: &ActionCx<'_>, instance: &Instance) -> Result<bool, String> {
+    match &instance.probe {
+        Probe::Paths(_) | Probe::Nothing => Ok(true),
+        Probe::Unknown => Err("nobody can tell".into()),
+        Probe::Emulation(platforms) => match cx.shared.host.actions.emulates(platforms) {
+            Presence::Present => Ok(true),
+            Presence::Absent => Ok(false),
+            Presence::Unknown => Err("the kernel does not tell".into()),
         },
-        Probe::Command(command) => match cx.execute(command, Keep::Nothing, Codes::Any) {
-            Ok(captured) if captured.code == 0 => Presence::Present,
-            // Over ssh, a tool that is not there says nothing about what it would have looked for.
-            Ok(captured) if captured.code == 127 => Presence::Unknown,
-            Ok(_) => Presence::Absent,
-            Err(_) => Presence::Unknown,
-        },
-        Probe::Emulation(platforms) => host.actions.emulates(platforms),
-        Probe::Unknown => Presence::Unknown,
+        Probe::Actions(actions) => {
+            match actions.iter().try_for_each(|action| worker::step(cx, instance, action)) {
+                Ok(()) => Ok(true),
+                // A tool that says no, or another thing in its place.
+                Err(failure) => match failure.kind {
+                    FailureKind::Exit { .. } | FailureKind::Mismatch | FailureKind::Input => Ok(false),
+                    _ => Err(failure.message),
+                },
+            }
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::exec::tests::kit::{None_, env, plan, sh};
+    use crate::exec::tests::kit::{None_, env, instance, plan, sh};
     use crate::plan::{Command, Grammar, Text};
 
     #[test]
@@ -54,17 +79,21 @@ mod tests {
         std::fs::write(folder.path().join("f"), "").unwrap();
         let host = Host { here: folder.path().to_owned(), env: env(), actions: &None_ };
         let plan = plan(Vec::new(), &[]);
-        let ask = |probe: Probe| presence(&probe, &plan, &host, &Values::new());
-        assert_eq!(ask(Probe::Path(Text::here("f"))), Presence::Present);
-        assert_eq!(ask(Probe::Path("f".into())), Presence::Present);
-        assert_eq!(ask(Probe::Path("g".into())), Presence::Absent);
-        assert_eq!(ask(Probe::Path(Text::late("a", "b", Grammar::Hex))), Presence::Unknown);
+        let ask = |probe: Probe| {
+            presence(&Instance { probe, ..instance("s", Vec::new()) }, &plan, &host, &Values::new())
+        };
+        let command = |command: Command| Probe::Actions(vec![command.into()]);
+        assert_eq!(ask(Probe::Paths(vec![Text::here("f")])), Presence::Present);
+        assert_eq!(ask(Probe::Paths(vec!["f".into()])), Presence::Present);
+        assert_eq!(ask(Probe::Paths(vec!["f".into(), "g".into()])), Presence::Absent);
+        assert_eq!(ask(Probe::Paths(vec![Text::late("a", "b", Grammar::Hex)])), Presence::Unknown);
         // More lines than any channel holds: nobody listens.
-        assert_eq!(ask(Probe::Command(sh("seq 5000").into())), Presence::Present);
-        assert_eq!(ask(Probe::Command(sh("exit 1").into())), Presence::Absent);
-        assert_eq!(ask(Probe::Command(sh("kill -9 $$").into())), Presence::Unknown);
-        assert_eq!(ask(Probe::Command(Command::new(["no-such-tool-anywhere"]).into())), Presence::Unknown);
-        assert_eq!(ask(Probe::Command(sh("true").on_node("nowhere").into())), Presence::Unknown);
+        assert_eq!(ask(command(sh("seq 5000"))), Presence::Present);
+        assert_eq!(ask(command(sh("exit 1"))), Presence::Absent);
+        assert_eq!(ask(command(sh("kill -9 $$"))), Presence::Unknown);
+        assert_eq!(ask(command(Command::new(["no-such-tool-anywhere"]))), Presence::Unknown);
+        assert_eq!(ask(command(sh("true").on_node("nowhere"))), Presence::Unknown);
         assert_eq!(ask(Probe::Emulation(Vec::new())), Presence::Unknown);
+        assert_eq!(ask(Probe::Nothing), Presence::Present);
     }
 }

@@ -35,6 +35,8 @@ pub(super) struct Queue<'p> {
     held: BTreeSet<&'p str>,
     /// Ready instances that met a held mutex. By pool too: one that has no slot must not keep the mutex from another's.
     parked: HashMap<(&'p str, Pool), BinaryHeap<Rank>>,
+    /// Instances that are looked at again, and who waits for them.
+    again: HashMap<NodeIndex, Vec<NodeIndex>>,
     keep_going: bool,
 }
 
@@ -66,6 +68,7 @@ impl<'p> Queue<'p> {
             node: slots(node_jobs),
             held: BTreeSet::new(),
             parked: HashMap::new(),
+            again: HashMap::new(),
             keep_going,
             waiting,
         };
@@ -118,6 +121,9 @@ impl<'p> Queue<'p> {
     /// It succeeded. Yields what is ready now.
     pub(super) fn finish(&mut self, node: NodeIndex) -> Vec<NodeIndex> {
         self.end(node, InstanceState::Done);
+        if let Some(waiters) = self.again.remove(&node) {
+            return waiters.into_iter().filter_map(|waiter| self.settle(waiter)).collect();
+        }
         let graph = self.graph;
         graph.edges(node).filter_map(|edge| self.settle(edge.target())).collect()
     }
@@ -127,12 +133,13 @@ impl<'p> Queue<'p> {
         self.end(node, if allowed { InstanceState::Allowed } else { InstanceState::Failed });
         let mut skipped = Vec::new();
         let graph = self.graph;
+        let again = self.again.remove(&node).is_some();
         if allowed {
             // First what uses something of it, so that an instance that uses and also `needs` it does not become ready.
             for edge in graph.edges(node).filter(|edge| *edge.weight() != Edge::Needs) {
                 self.skip_from(edge.target(), Some(node), &mut skipped);
             }
-            for edge in graph.edges(node).filter(|edge| *edge.weight() == Edge::Needs) {
+            for edge in graph.edges(node).filter(|edge| *edge.weight() == Edge::Needs && !again) {
                 self.settle(edge.target());
             }
         } else {
@@ -144,6 +151,21 @@ impl<'p> Queue<'p> {
             }
         }
         skipped
+    }
+
+    /// It turned out that `first` must be looked at again before it can run. What they waited for is done, so they are
+    /// ready at once, and nobody else waits for them a second time.
+    pub(super) fn wait_for(&mut self, node: NodeIndex, first: &[NodeIndex]) {
+        self.end(node, InstanceState::Waiting);
+        self.waiting[node.index()] = first.len();
+        for before in first {
+            let waiters = self.again.entry(*before).or_default();
+            waiters.push(node);
+            // Two that need it wait for one.
+            if self.states.get(*before) == InstanceState::Done {
+                self.make_ready(*before);
+            }
+        }
     }
 
     /// It was stopped, or not even begun by its worker, because the run ends.

@@ -82,8 +82,13 @@ impl RunDir {
 
     fn log(&mut self, kind: &EventKind) -> io::Result<()> {
         match kind {
+            EventKind::Due { instance, reason } => {
+                let log = File::create(self.log_path(instance))?;
+                self.logs.insert(instance.clone(), log);
+                self.line(instance, &format!("# runs: {reason}"))
+            }
             EventKind::Started { instance, attempt } => {
-                if *attempt == 1 {
+                if *attempt == 1 && !self.logs.contains_key(instance) {
                     let log = File::create(self.log_path(instance))?;
                     self.logs.insert(instance.clone(), log);
                     return Ok(());
@@ -133,6 +138,7 @@ fn describe(status: &Status) -> String {
     };
     match status {
         Status::Done => "done".into(),
+        Status::UpToDate => "up to date".into(),
         Status::Failed(failure) => format!("failed: {}", because(failure)),
         Status::Allowed(failure) => format!("failed, which is allowed: {}", because(failure)),
         Status::Cancelled => "stopped".into(),

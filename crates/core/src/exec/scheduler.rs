@@ -12,12 +12,15 @@ use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::time::{Duration, Instant};
 
+use super::assess::{self, Assessment, Left, Question, Verdict};
 use super::cancel::Cancel;
-use super::context::Shared;
+use super::context::{ActionCx, Shared};
+use super::memory::Memory;
 use super::queue::{Queue, Skipped};
 use super::reaper::Bracket;
-use super::{Host, Options, Signals, Summary, Values, worker};
+use super::{Host, Options, Records, Signals, Summary, Values, worker};
 use crate::event::{Counts, Event, EventKind, Failure, FailureKind, Status, VERSION};
+use crate::fresh::Observed;
 use crate::plan::{Instance, InstanceId, NodeIndex, Plan, Pool};
 
 /// Messages on their way to the coordinator.
@@ -27,8 +30,10 @@ const CAPACITY: usize = 1024;
 pub(super) enum Message {
     /// By a worker: something to pass on.
     Event(EventKind),
-    /// By a worker, last and always: its instance has ended.
-    Finished(NodeIndex, Status, Duration),
+    /// By a worker: whether its instance must run.
+    Assessed(NodeIndex, Box<Assessment>, Duration),
+    /// By a worker, last and always: its instance has ended, with what is to be kept of it.
+    Finished(NodeIndex, Status, Duration, Option<Box<Left>>),
     /// By the thread that receives signals: look at the wish to stop.
     Signal,
 }
@@ -44,8 +49,9 @@ impl Port {
 }
 
 /// The state of a run that only this thread touches.
-struct Coordinator<'a> {
+struct Coordinator<'a, 'r> {
     plan: &'a Plan,
+    memory: Memory<'a, 'r>,
     sink: &'a mut dyn FnMut(&Event),
     begun: Instant,
     seq: u64,
@@ -60,10 +66,12 @@ pub(super) fn run(
     options: &Options,
     signals: Option<&Signals>,
     values: Values,
+    records: Option<&mut Records<'_>>,
     sink: &mut dyn FnMut(&Event),
 ) -> Summary {
     let mut coordinator = Coordinator {
         plan,
+        memory: Memory::new(plan, records),
         sink,
         begun: Instant::now(),
         seq: 0,
@@ -101,12 +109,16 @@ pub(super) fn run(
             values
         }
     };
+    if let Some(message) = coordinator.memory.close(&host.here) {
+        coordinator.emit(EventKind::Warning { message });
+    }
     coordinator.emit(EventKind::RunFinished { counts: coordinator.counts });
     Summary {
         counts: coordinator.counts,
         results: coordinator.results,
         values,
         interrupted: coordinator.interrupted,
+        unrecorded: coordinator.memory.problem().is_some(),
     }
 }
 
@@ -126,7 +138,7 @@ fn engine(plan: &Plan, options: &Options) -> Result<(Arc<Cancel>, rayon::ThreadP
     Ok((Arc::new(cancel), pool))
 }
 
-impl Coordinator<'_> {
+impl Coordinator<'_, '_> {
     fn drive(
         &mut self,
         host: &Host<'_>,
@@ -147,9 +159,10 @@ impl Coordinator<'_> {
         }
         let plan = self.plan;
         let shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
-        // A weight of one each; recorded durations come with the records.
+        self.memory.tools(&shared.tools);
         let bounds = (options.jobs, options.node_jobs);
-        let mut queue = Queue::new(&plan.graph, &|_| 1, bounds, options.keep_going);
+        let weight = |instance: &Instance| self.memory.weight(instance);
+        let mut queue = Queue::new(&plan.graph, &weight, bounds, options.keep_going);
         let guard = StopOnPanic(cancel);
         pool.in_place_scope(|scope| {
             // Owned by this closure: should the sink panic, workers find nobody to send to, and do not wait for ever.
@@ -162,16 +175,30 @@ impl Coordinator<'_> {
                     && let Some(node) = queue.pop()
                 {
                     running += 1;
-                    let shared = &shared;
-                    scope.spawn(move |_| job(shared, node));
+                    let (shared, question) = (&shared, self.memory.question(node));
+                    match question {
+                        Some(question) => scope.spawn(move |_| look(shared, node, question)),
+                        None => scope.spawn(move |_| job(shared, node, None)),
+                    }
                 }
                 if running == 0 {
                     break;
                 }
                 match receiver.recv() {
                     Ok(Message::Event(kind)) => self.emit(kind),
-                    Ok(Message::Finished(node, status, took)) => {
+                    Ok(Message::Assessed(node, assessment, took)) => {
+                        let shared = &shared;
+                        match self.assessed(&mut queue, node, *assessment, took) {
+                            Some(observed) => scope.spawn(move |_| job(shared, node, Some(observed))),
+                            None => running -= 1,
+                        }
+                    }
+                    Ok(Message::Finished(node, status, took, left)) => {
                         running -= 1;
+                        if let Some(left) = left {
+                            self.memory.keep(node, *left, &host.here);
+                        }
+                        self.memory.keep_tools(&shared.tools);
                         self.finished(&mut queue, node, status, took);
                     }
                     Ok(Message::Signal) => {}
@@ -179,7 +206,17 @@ impl Coordinator<'_> {
                 }
             }
             for node in queue.drain() {
-                self.ended(node, Status::Skipped { because: None }, Duration::ZERO);
+                // What was up to date when it was looked at first, and was to be looked at again.
+                let status = if self.memory.is_unproven(node) {
+                    Status::UpToDate
+                } else {
+                    Status::Skipped { because: None }
+                };
+                self.memory.proven(node);
+                self.ended(node, status, Duration::ZERO);
+            }
+            for node in self.memory.unproven() {
+                self.ended(node, Status::UpToDate, Duration::ZERO);
             }
         });
         if let Some(signals) = signals {
@@ -198,9 +235,50 @@ impl Coordinator<'_> {
         }
     }
 
+    /// What follows from an assessment; yields what the instance depends on when it is to run now.
+    fn assessed(
+        &mut self,
+        queue: &mut Queue<'_>,
+        node: NodeIndex,
+        assessment: Assessment,
+        took: Duration,
+    ) -> Option<Box<Observed>> {
+        let instance = &self.plan.graph[node];
+        let reason = match assessment.verdict {
+            Verdict::Fresh { result, again } => {
+                // Where nobody may ask for it, that is all; otherwise its end is told when all is over.
+                let told = self.memory.fresh(node, result, again);
+                queue.finish(node);
+                if told {
+                    self.ended(node, Status::UpToDate, took);
+                }
+                return None;
+            }
+            Verdict::Due(reason) => reason,
+        };
+        if self.memory.held(instance) {
+            let failure = Failure::new(FailureKind::Input, format!("it would have to run first: {reason}"))
+                .help("`--only` leaves it out; `--until` runs what a step needs as well");
+            self.finished(queue, node, Status::Failed(failure), took);
+            return None;
+        }
+        let gone = self.memory.unproven_before(node);
+        if !gone.is_empty() {
+            queue.wait_for(node, &gone);
+            return None;
+        }
+        self.memory.proven(node);
+        if let Err(failure) = self.memory.begin(node) {
+            self.finished(queue, node, Status::Failed(failure), took);
+            return None;
+        }
+        self.emit(EventKind::Due { instance: instance.id.clone(), reason });
+        Some(Box::new(assessment.observed))
+    }
+
     fn finished(&mut self, queue: &mut Queue<'_>, node: NodeIndex, status: Status, took: Duration) {
         let skipped: Vec<Skipped> = match status {
-            Status::Done => {
+            Status::Done | Status::UpToDate => {
                 queue.finish(node);
                 Vec::new()
             }
@@ -222,6 +300,7 @@ impl Coordinator<'_> {
     fn ended(&mut self, node: NodeIndex, status: Status, took: Duration) {
         let count = match status {
             Status::Done => &mut self.counts.done,
+            Status::UpToDate => &mut self.counts.up_to_date,
             Status::Failed(_) => &mut self.counts.failed,
             Status::Allowed(_) => &mut self.counts.allowed,
             Status::Cancelled => &mut self.counts.cancelled,
@@ -249,13 +328,37 @@ impl Coordinator<'_> {
     }
 }
 
-/// One instance on a worker. Whatever happens in it, the coordinator hears of its end.
-fn job(shared: &Shared<'_>, node: NodeIndex) {
+/// Whether an instance must run, found out by a worker.
+fn look(shared: &Shared<'_>, node: NodeIndex, question: Question) {
     let begun = Instant::now();
     let instance: &Instance = &shared.plan.graph[node];
-    let status = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance)))
+    let looked = catch_unwind(AssertUnwindSafe(|| assess::assess(shared, instance, question)));
+    shared.port.send(match looked {
+        Ok(assessment) => Message::Assessed(node, Box::new(assessment), begun.elapsed()),
+        Err(panic) => {
+            Message::Finished(node, Status::Failed(worker::defect(panic.as_ref())), begun.elapsed(), None)
+        }
+    });
+}
+
+/// One instance on a worker. Whatever happens in it, the coordinator hears of its end.
+fn job(shared: &Shared<'_>, node: NodeIndex, observed: Option<Box<Observed>>) {
+    let begun = Instant::now();
+    let instance: &Instance = &shared.plan.graph[node];
+    let mut left = None;
+    let mut prove = |cx: &ActionCx<'_>| {
+        let Some(observed) = &observed else { return Ok(()) };
+        left = Some(Box::new(assess::left(cx, instance, observed, begun.elapsed())?));
+        if let Some(path) = assess::changed_meanwhile(cx, observed) {
+            cx.say(format!("`{path}` changed while the step ran, so the step will run again the next time"));
+            left = None;
+        }
+        Ok(())
+    };
+    let status = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance, &mut prove)))
         .unwrap_or_else(|panic| Status::Failed(worker::defect(panic.as_ref())));
-    shared.port.send(Message::Finished(node, status, begun.elapsed()));
+    let left = left.filter(|_| status == Status::Done);
+    shared.port.send(Message::Finished(node, status, begun.elapsed(), left));
 }
 
 /// When the coordinator itself panics (a sink did), children must not be waited for.

@@ -5,13 +5,15 @@ use petgraph::graph::NodeIndex;
 /// Where an instance stands. The last five are final.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum InstanceState {
-    /// Something it waits for is not done. Every instance begins here.
+    /// Something it waits for is not done. Every instance begins here. From `Running`, when it turned out that something
+    /// must be made again first.
     Waiting,
-    /// Everything it waits for is done, or failed and was allowed to. From `Waiting`.
+    /// Everything it waits for is done, or failed and was allowed to. From `Waiting`, and from `Done` when what it left is
+    /// asked for.
     Ready,
     /// Handed to a worker. From `Ready`, and only within the bounds of its pool and its mutex.
     Running,
-    /// All its actions succeeded. From `Running`.
+    /// All its actions succeeded, or it need not run. From `Running`.
     Done,
     /// One failed. From `Running`.
     Failed,
@@ -33,8 +35,11 @@ impl InstanceState {
         match self {
             Self::Waiting => matches!(next, Self::Ready | Self::Skipped),
             Self::Ready => matches!(next, Self::Running | Self::Skipped),
-            Self::Running => matches!(next, Self::Done | Self::Failed | Self::Allowed | Self::Cancelled),
-            Self::Done | Self::Failed | Self::Allowed | Self::Cancelled | Self::Skipped => false,
+            Self::Running => {
+                matches!(next, Self::Done | Self::Failed | Self::Allowed | Self::Cancelled | Self::Waiting)
+            }
+            Self::Done => next == Self::Ready,
+            Self::Failed | Self::Allowed | Self::Cancelled | Self::Skipped => false,
         }
     }
 }

@@ -16,7 +16,13 @@ const CLEANUP: Duration = Duration::from_secs(30);
 const EVENT_VALUE: usize = 64 * 1024;
 
 /// Carries out an instance. Everything it has to tell goes out as events before it returns.
-pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> Status {
+///
+/// `prove` is the last thing of an attempt: whether it left what it should.
+pub(super) fn work(
+    shared: &Shared<'_>,
+    instance: &Instance,
+    prove: &mut dyn FnMut(&ActionCx<'_>) -> Result<(), Failure>,
+) -> Status {
     // Between the coordinator's decision and now, the wish to stop may have come.
     if shared.cancel.requested() {
         return Status::Skipped { because: None };
@@ -29,9 +35,10 @@ pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> Status {
             instance: &instance.id,
             deadline: instance.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             heed_stop: true,
+            quiet: false,
         };
         cx.event(EventKind::Started { instance: instance.id.clone(), attempt });
-        let failure = match attempt_all(&cx, instance) {
+        let failure = match attempt_all(&cx, instance).and_then(|()| prove(&cx)) {
             Ok(()) => break Status::Done,
             // Whatever an action says after the wish to stop, it is the stop that ended it.
             Err(_) if shared.cancel.requested() => break Status::Cancelled,
@@ -76,7 +83,7 @@ fn may_pass(kind: FailureKind) -> bool {
 fn clean_up(shared: &Shared<'_>, instance: &Instance) {
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
     let deadline = Some(Instant::now() + longest.min(CLEANUP));
-    let cx = ActionCx { shared, instance: &instance.id, deadline, heed_stop: false };
+    let cx = ActionCx { shared, instance: &instance.id, deadline, heed_stop: false, quiet: false };
     for action in &instance.cleanup {
         if shared.cancel.kill_requested() {
             return;
@@ -88,7 +95,7 @@ fn clean_up(shared: &Shared<'_>, instance: &Instance) {
 }
 
 /// One action and the value it yields.
-fn step(cx: &ActionCx<'_>, instance: &Instance, action: &Action) -> Result<(), Failure> {
+pub(super) fn step(cx: &ActionCx<'_>, instance: &Instance, action: &Action) -> Result<(), Failure> {
     let Some(value) = carry_out(cx, action)? else { return Ok(()) };
     let name = action.yields().ok_or_else(|| {
         Failure::new(FailureKind::Internal, "an action yielded a value that the plan has no name for")

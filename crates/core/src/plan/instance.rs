@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::action::Action;
+use super::action::{Action, Command, Engine};
 use super::text::{Grammar, Text};
 use crate::platform::Platform;
 
@@ -96,14 +96,43 @@ pub enum Value {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Probe {
-    /// A file or folder on this machine.
-    Path(Text),
-    /// A command that exits with 0 when it is there and with another code when it is not.
-    Command(Box<super::action::Command>),
+    /// Files and folders on this machine: the content is compared with what is on record.
+    Paths(Vec<Text>),
+    /// Actions that change nothing: it is there when all of them succeed.
+    Actions(Vec<Action>),
     /// This machine executes these platforms.
     Emulation(Vec<Platform>),
+    /// It leaves nothing behind that could be gone: a check.
+    Nothing,
     /// Nobody can tell without running the step.
     Unknown,
+}
+
+/// What counts, besides the actions, for whether an instance must run.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case", default)]
+pub struct Basis {
+    /// It runs each time.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub always: bool,
+    /// What it leaves is only for other steps: it is made again when one of them must run, and not before.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub intermediate: bool,
+    /// Files and folders here that it reads, besides what other steps left.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub reads: Vec<Text>,
+    /// Commands that change nothing, and whose stdout counts: where a branch is now.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub asks: Vec<Command>,
+    /// The build engine, whose version counts.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub engine: Option<Engine>,
+}
+
+impl Basis {
+    fn is_default(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The answer to a [`Probe`].
@@ -161,6 +190,9 @@ pub struct Instance {
     pub outputs: Vec<Output>,
     /// How to find out whether that is there.
     pub probe: Probe,
+    /// What else counts for whether it must run.
+    #[serde(default, skip_serializing_if = "Basis::is_default")]
+    pub basis: Basis,
     /// Which bound it counts against.
     pub pool: Pool,
     /// No two instances of one mutex run at once.
@@ -191,6 +223,7 @@ impl Instance {
             cleanup: Vec::new(),
             outputs: Vec::new(),
             probe: Probe::Unknown,
+            basis: Basis::default(),
             pool: Pool::Local,
             mutex: None,
             timeout: None,

@@ -16,7 +16,7 @@ pub use action::{
     Action, ArchiveDigest, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine, EnsureBinfmt,
     Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, WriteFile,
 };
-pub use instance::{Artifact, Instance, InstanceId, Output, Pool, Presence, Probe, Retry, Value};
+pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Retry, Value};
 pub(crate) use node::WATCHDOG;
 pub use node::{Node, Runtime, Ssh, Storage};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};

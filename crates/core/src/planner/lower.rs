@@ -11,8 +11,8 @@ use super::expand::{Member, Members};
 use super::link::Graph;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::plan::{
-    Action, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Retry, Text, Value,
-    WriteFile,
+    Action, Basis, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Retry, Text,
+    Value, WriteFile,
 };
 use crate::platform::Platform;
 use crate::spec::{NoOutput, Scope, Values, View};
@@ -114,6 +114,7 @@ fn bare(context: &Context<'_>, names: &Names, index: usize) -> Instance {
         cleanup: Vec::new(),
         outputs: Vec::new(),
         probe: Probe::Unknown,
+        basis: Basis::default(),
         pool: if on_node && remote() { Pool::Node } else { Pool::Local },
         mutex: common.mutex.as_ref().map(|mutex| mutex.value.clone()),
         timeout: None,
@@ -234,6 +235,8 @@ fn one(
     instance.cleanup = lowered.cleanup;
     instance.outputs = listed;
     instance.probe = lowered.probe.unwrap_or(Probe::Unknown);
+    instance.basis = lowered.basis;
+    instance.basis.always |= common.always.unwrap_or(false);
     instance.timeout = timeout;
     instance.retry = retry;
     Some((map, lowered.claims))
@@ -282,10 +285,11 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
         return;
     }
     let probe = match &mut lowered.probe {
-        Some(Probe::Command(command)) => Some(&mut **command),
+        Some(Probe::Actions(actions)) => Some(actions),
         _ => None,
     };
-    let actions = lowered.actions.iter_mut().chain(&mut lowered.cleanup).filter_map(|action| match action {
+    let actions = lowered.actions.iter_mut().chain(&mut lowered.cleanup).chain(probe.into_iter().flatten());
+    let commands = actions.filter_map(|action| match action {
         Action::Command(command) => Some(command),
         Action::CheckBases(bases) => Some(&mut bases.inspect),
         Action::ImageId(id) => Some(&mut id.inspect),
@@ -295,7 +299,7 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
         },
         _ => None,
     });
-    for command in actions.chain(probe) {
+    for command in commands.chain(&mut lowered.basis.asks) {
         match command.place {
             Place::Here => command.env.extend(env.clone()),
             Place::Node(_) => {

@@ -8,10 +8,13 @@ mod given;
 mod link;
 mod lower;
 mod nodes;
+mod part;
 mod producers;
 mod targets;
 #[cfg(test)]
 mod testing;
+
+pub use part::{Part, Wanted};
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Engine, Plan};

@@ -182,9 +182,9 @@ impl State {
         self.took.get(key).copied()
     }
 
-    /// The version that a tool's file told, if it is the same file.
-    pub fn tool(&self, path: &str, stamp: &Stamp) -> Option<&str> {
-        self.tools.get(path).filter(|(known, _)| known == stamp).map(|(_, version)| version.as_str())
+    /// All tools whose version is known.
+    pub fn tools(&self) -> impl Iterator<Item = (&str, Stamp, &str)> {
+        self.tools.iter().map(|(path, (stamp, version))| (path.as_str(), *stamp, version.as_str()))
     }
 
     /// Keeps a tool's version.

@@ -258,7 +258,8 @@ impl StepBody for Spec {
         lowered.known("engine", engine.name());
         let mut probe = engine::inspect(engine);
         probe = probe.arg(handle);
-        lowered.probe = Some(Probe::Command(probe.into()));
+        lowered.probe = Some(Probe::Actions(vec![probe.into()]));
+        lowered.basis.engine = Some(engine);
         Ok(lowered)
     }
 }

@@ -74,7 +74,9 @@ impl StepBody for Spec {
             emulates: node.emulates.clone(),
             node_platform: node.platform.clone(),
         }));
-        lowered.probe = Some(Probe::Unknown);
+        lowered.probe = Some(Probe::Nothing);
+        // What it says is how the node is now.
+        lowered.basis.always = true;
         Ok(lowered)
     }
 }

@@ -228,6 +228,12 @@ impl StepBody for Spec {
             &url,
             &format!("+{wanted}:{local}"),
         ]));
+        if !Grammar::Hex.accepts(&wanted) {
+            // Where the branch or tag is now; an annotated tag in two lines.
+            let peeled = format!("{wanted}^{{}}");
+            let ask = ["-c", "protocol.ext.allow=never", "ls-remote", "--end-of-options", &url, &wanted, &peeled];
+            lowered.basis.asks.push(git(&ask));
+        }
         lowered.push(
             git(&[&in_mirror, "rev-parse", "--verify", "--end-of-options", &format!("{local}^{{commit}}")])
                 .capture("commit", Grammar::Hex),
@@ -264,7 +270,8 @@ impl StepBody for Spec {
         lowered.late("commit", Grammar::Hex);
         lowered.late("tree", Grammar::Hex);
         lowered.late("epoch", Grammar::Number);
-        lowered.probe = Some(Probe::Path(dir.into()));
+        lowered.probe = Some(Probe::Paths(vec![dir.into()]));
+        lowered.basis.intermediate = true;
         Ok(lowered)
     }
 }

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::plan::{Action, Artifact, Check, Command, Expect, Grammar, Node, Probe, Runtime, Text};
+use crate::plan::{Action, Artifact, Check, Command, CriVerify, Expect, Grammar, Node, Probe, Runtime, Text};
 use crate::spec::{Scope, Str};
 
 pub(super) struct Load;
@@ -81,11 +81,11 @@ impl StepBody for Spec {
             }
             Runtime::Docker => (
                 Command::new(["docker", "load", "--input"]).arg(path),
-                Some(Command::new(["docker", "image", "inspect"])),
+                Some((Command::new(["docker", "image", "inspect"]), "{{.Id}}")),
             ),
             Runtime::Podman => (
                 Command::new(["podman", "load", "--quiet", "--input"]).arg(path),
-                Some(Command::new(["podman", "image", "inspect"])),
+                Some((Command::new(["podman", "image", "inspect"]), "sha256:{{.Id}}")),
             ),
             Runtime::Containerd => {
                 let mut command = Command::new(["ctr"]);
@@ -99,32 +99,46 @@ impl StepBody for Spec {
             }
         };
         lowered.push(load.on_node(&node.name));
-        let mut probe = Probe::Unknown;
-        if let Some(inspect) = inspect {
-            lowered.push(
-                inspect
-                    .clone()
-                    .args(["--format", "{{.Os}}/{{.Architecture}}", "--", &reference])
-                    .on_node(&node.name)
-                    .capture("loaded", Grammar::Any),
-            );
-            lowered.push(Action::Check(Check {
-                what: format!("the platform of `{reference}` on node `{}`", node.name),
-                value: Text::late(cx.id.as_str(), "loaded", Grammar::Any),
-                expect: Expect::Text(format!("{}/{}", platform.os(), platform.arch()).into()),
-            }));
-            lowered.late("loaded", Grammar::Any);
-            let inspect = inspect.args(["--", &reference]).on_node(&node.name);
-            probe = Probe::Command(inspect.into());
-        }
+        let own = |output: &str| Text::late(cx.id.as_str(), output, Grammar::Any);
+        let ask = |inspect: Command, format: &str, output: &str| {
+            let command = inspect.args(["--format", format, "--", &reference]).on_node(&node.name);
+            Action::from(command.capture(output, Grammar::Any))
+        };
+        let id = cx.need("archive", "id")?;
+        let probe = match inspect {
+            Some((inspect, format)) => {
+                lowered.push(ask(inspect.clone(), "{{.Os}}/{{.Architecture}}", "loaded"));
+                lowered.push(Action::Check(Check {
+                    what: format!("the platform of `{reference}` on node `{}`", node.name),
+                    value: own("loaded"),
+                    expect: Expect::Text(format!("{}/{}", platform.os(), platform.arch()).into()),
+                }));
+                lowered.late("loaded", Grammar::Any);
+                let check = Check {
+                    what: format!("`{reference}` on node `{}`", node.name),
+                    value: own("there"),
+                    expect: Expect::Text(id.clone()),
+                };
+                vec![ask(inspect, format, "there"), Action::Check(check)]
+            }
+            None => vec![Action::CriVerify(CriVerify {
+                node: node.name.clone(),
+                endpoint: node.cri.clone(),
+                reference: reference.clone(),
+                id: id.clone(),
+                platform,
+                emulates: node.emulates.clone(),
+                node_platform: node.platform.clone(),
+            })],
+        };
         lowered.known("reference", reference.as_str());
-        lowered.known("id", cx.need("archive", "id")?);
+        lowered.known("id", id);
         lowered.claims.push(Claim::NodeImage {
             node: node.name.clone(),
             store: format!("{:?}", node.runtime),
             reference,
         });
-        lowered.probe = Some(probe);
+        lowered.probe = Some(Probe::Actions(probe));
         Ok(lowered)
     }
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::image::{Digest, ImageRef};
-use crate::plan::{Action, Artifact, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
+use crate::plan::{Action, Artifact, Basis, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
 use crate::platform::Platform;
 use crate::source::Span;
 use crate::spec::{Str, Values, View};
@@ -64,6 +64,8 @@ pub struct Lowered {
     pub named_outputs: Vec<(String, Value)>,
     /// How to find out whether they are there.
     pub probe: Option<Probe>,
+    /// What else counts for whether it must run.
+    pub basis: Basis,
     /// What nobody else in the plan may write.
     pub claims: Vec<Claim>,
 }

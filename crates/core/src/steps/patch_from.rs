@@ -128,7 +128,8 @@ impl StepBody for Spec {
                 lowered.known(output, text.clone());
             }
         }
-        lowered.probe = Some(Probe::Path(dir.into()));
+        lowered.probe = Some(Probe::Paths(vec![dir.into()]));
+        lowered.basis.intermediate = true;
         Ok(lowered)
     }
 }

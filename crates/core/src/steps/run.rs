@@ -94,6 +94,12 @@ impl StepBody for Spec {
         for path in &inputs {
             lowered.push(Command::new(["test", "-e", path]));
         }
+        // A program of the recipe's own is read as well.
+        let own = argv[0].as_literal().filter(|program| program.contains('/') && !program.starts_with('/'));
+        let own = own.map(|program| match &dir {
+            Ok(Some(dir)) => format!("{dir}/{program}"),
+            Ok(None) | Err(_) => program.to_owned(),
+        });
         let mut command = Command::new(argv);
         command.dir = dir?.map(Text::from);
         lowered.push(command);
@@ -116,11 +122,18 @@ impl StepBody for Spec {
                 _ => {}
             }
         }
-        let first = lowered.named_outputs.first().and_then(|(_, value)| match value {
-            Value::Known(path) => Some(path.clone()),
-            Value::Late(_) => None,
-        });
-        lowered.probe = Some(first.map_or(Probe::Unknown, Probe::Path));
+        let made: Vec<Text> = lowered
+            .named_outputs
+            .iter()
+            .filter_map(|(_, value)| match value {
+                Value::Known(path) => Some(path.clone()),
+                Value::Late(_) => None,
+            })
+            .collect();
+        // Of a command that declares nothing, nobody knows when it is due.
+        lowered.basis.always = made.is_empty() && inputs.is_empty() && StepBody::inputs(self).is_empty();
+        lowered.probe = Some(if made.is_empty() { Probe::Nothing } else { Probe::Paths(made) });
+        lowered.basis.reads = inputs.into_iter().chain(own).map(Text::from).collect();
         Ok(lowered)
     }
 }

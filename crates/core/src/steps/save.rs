@@ -94,7 +94,8 @@ impl StepBody for Spec {
         lowered.known("format", self.format.transport());
         lowered.known("reference", reference);
         lowered.claims.push(Claim::Path(path.clone()));
-        lowered.probe = Some(Probe::Path(path.into()));
+        lowered.probe = Some(Probe::Paths(vec![path.into()]));
+        lowered.basis.intermediate = self.path.is_none();
         Ok(lowered)
     }
 }

@@ -36,6 +36,10 @@ const DIFFERS: i32 = 6;
 const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
      { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"";
 
+/// The file `$2` is there and has the digest `$1`.
+const THERE: &str =
+    "test -f \"$2\" && printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status";
+
 /// Makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that the copy
 /// will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo the
 /// copy still comes as the user who logs in.
@@ -119,14 +123,15 @@ impl StepBody for Spec {
         lowered.push(Command { mismatch: Some(DIFFERS), ..land });
         lowered.cleanup.push(Command::new(["rm", "-rf", "--", &entered]).on_node(&node.name).into());
         lowered.known("path", dest.as_str());
-        lowered.known("sha256", sha256);
+        lowered.known("sha256", sha256.clone());
         lowered.known("format", format);
         for output in ["id", "reference"] {
             lowered.known(output, cx.need("archive", output)?);
         }
         lowered.claims.push(Claim::NodeFile { node: node.name.clone(), path: dest.clone() });
-        let there = Command::new(["test", "-e"]).arg(dest).on_node(&node.name);
-        lowered.probe = Some(Probe::Command(there.into()));
+        let there = Command::new(["sh", "-c", THERE, "sh"]).arg(sha256).arg(dest).on_node(&node.name);
+        lowered.probe = Some(Probe::Actions(vec![there.into()]));
+        lowered.basis.intermediate = true;
         Ok(lowered)
     }
 }

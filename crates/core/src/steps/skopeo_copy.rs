@@ -163,14 +163,15 @@ impl StepBody for Spec {
         lowered.push(place(tls("--dest-tls-verify", Command::new(["skopeo", "copy"])).arg(source).arg(dest.as_str())));
         let inspect = place(tls("--tls-verify", Command::new(["skopeo", "inspect", "--raw"])).arg(dest.as_str()));
         lowered.push(inspect.clone().capture("manifest", Grammar::Any));
-        lowered.push(Action::Check(Check {
+        let check = Action::Check(Check {
             what: match node {
                 Some(node) => format!("`{reference}` on node `{}`", node.name),
                 None => format!("`{reference}` in its registry"),
             },
             value: Text::late(cx.id.as_str(), "manifest", Grammar::Any),
             expect: Expect::ManifestConfig(id.clone()),
-        }));
+        });
+        lowered.push(check.clone());
         lowered.late("manifest", Grammar::Any);
         lowered.known("reference", reference.to_string());
         lowered.known("id", id);
@@ -182,7 +183,7 @@ impl StepBody for Spec {
             },
             None => Claim::Pushed(reference.to_string()),
         });
-        lowered.probe = Some(Probe::Command(inspect.into()));
+        lowered.probe = Some(Probe::Actions(vec![inspect.capture("manifest", Grammar::Any).into(), check]));
         Ok(lowered)
     }
 }

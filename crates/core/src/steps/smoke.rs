@@ -189,7 +189,7 @@ impl StepBody for Spec {
             }));
         }
         lowered.late("stdout", Grammar::Any);
-        lowered.probe = Some(Probe::Unknown);
+        lowered.probe = Some(Probe::Nothing);
         Ok(lowered)
     }
 }

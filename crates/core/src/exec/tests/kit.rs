@@ -145,7 +145,8 @@ impl Ran {
 
 fn of(kind: &EventKind) -> Option<&InstanceId> {
     match kind {
-        EventKind::Started { instance, .. }
+        EventKind::Due { instance, .. }
+        | EventKind::Started { instance, .. }
         | EventKind::Command { instance, .. }
         | EventKind::Line { instance, .. }
         | EventKind::Output { instance, .. }

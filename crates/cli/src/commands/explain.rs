@@ -1,0 +1,69 @@
+//! `pipeline explain`
+
+use pipeline_core::exec::{self, Explained, Host};
+use pipeline_core::planner::Wanted;
+use serde_json::{Value, json};
+
+use crate::args::{ExplainArgs, TableFormat};
+use crate::prepare::{self, Prepared, WithoutEngine, prepare};
+use crate::{exit_code, records, terminal};
+
+pub(super) fn explain(args: &ExplainArgs) -> u8 {
+    let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Assume) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
+    };
+    let explained = prepare::cut(&mut prepared, &args.part).and_then(|wanted| look(&prepared, &wanted));
+    let explained = match explained {
+        Ok(explained) => explained,
+        Err(code) => return code,
+    };
+    terminal::out(&match args.format {
+        TableFormat::Text => text(&explained),
+        TableFormat::Json => format!("{:#}\n", json!({ "version": 1, "instances": list(&explained) })),
+    });
+    exit_code::DONE
+}
+
+/// What a run would do. Only reads.
+pub(super) fn look(prepared: &Prepared, wanted: &Wanted) -> Result<Vec<Explained>, u8> {
+    let performer = prepare::performer(false);
+    let host = Host { here: prepared.found.folder.clone(), env: prepared.env.clone(), actions: &performer };
+    let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
+    let mut records = records::open(prepared, &force, &hold)?;
+    exec::explain(&prepared.plan, &host, &mut records).map_err(|error| {
+        terminal::error(&format!("cannot look: {error}"), None);
+        exit_code::STEP_FAILED
+    })
+}
+
+/// One line for each instance.
+pub(super) fn text(explained: &[Explained]) -> String {
+    let rows: Vec<_> = explained
+        .iter()
+        .map(|one| match &one.due {
+            Some(reason) => vec!["runs".into(), one.instance.to_string(), reason.to_string()],
+            None => vec!["up to date".into(), one.instance.to_string()],
+        })
+        .collect();
+    let due = explained.iter().filter(|one| one.due.is_some()).count();
+    format!("{}\n{due} of {} would run\n", terminal::table(&rows), explained.len())
+}
+
+pub(super) fn list(explained: &[Explained]) -> Vec<Value> {
+    explained
+        .iter()
+        .map(|one| {
+            let mut value = match &one.due {
+                Some(reason) => serde_json::to_value(reason).unwrap_or_default(),
+                None => json!({}),
+            };
+            value["instance"] = json!(one.instance);
+            value["runs"] = json!(one.due.is_some());
+            if let Some(reason) = &one.due {
+                value["message"] = json!(reason.to_string());
+            }
+            value
+        })
+        .collect()
+}

@@ -1,0 +1,309 @@
+//! Whether one instance must run, and why: on a worker, as files are read and tools asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use super::context::{ActionCx, Codes, Keep, Shared};
+use super::probe;
+use crate::event::{Failure, FailureKind};
+use crate::fresh::{self, Observed, Reason};
+use crate::plan::{Engine, Grammar, Instance, Probe, Text, Value};
+use crate::state::{Detail, Digest, Leaf, Record, Seen, Stamp};
+
+/// What the coordinator knows when an instance is ready.
+pub(super) struct Question {
+    /// What is on record.
+    pub(super) earlier: Option<(Record, Detail)>,
+    /// What the instances left whose artifacts it consumes.
+    pub(super) inputs: Vec<(String, Digest)>,
+    /// Environment variables that count.
+    pub(super) env: BTreeMap<String, String>,
+    pub(super) forced: bool,
+    /// What it left is asked for, also when it is only for other steps.
+    pub(super) prove: bool,
+}
+
+/// What came out of it.
+pub(super) struct Assessment {
+    pub(super) observed: Observed,
+    pub(super) verdict: Verdict,
+}
+
+/// See [`Assessment`].
+pub(super) enum Verdict {
+    /// It need not run. A record in other words, where files were read again that had just been written the last time.
+    Fresh { result: Digest, again: Option<(Record, Detail)> },
+    /// It must.
+    Due(Reason),
+}
+
+/// What an instance left, to be kept on record.
+pub(super) struct Left {
+    pub(super) record: Record,
+    pub(super) detail: Detail,
+}
+
+/// Gathers what counts, and compares it with what is on record.
+pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Question) -> Assessment {
+    let cx = probe::quiet(shared, instance);
+    let Question { earlier, inputs, env, forced, prove } = question;
+    if let Some((record, _)) = &earlier {
+        let mut values = shared.values();
+        for (name, value) in &record.values {
+            values.insert((instance.id.as_str().to_owned(), name.clone()), value.clone());
+        }
+    }
+    let known = earlier.as_ref().map(|(_, detail)| detail.reads.as_slice()).unwrap_or_default();
+    let (observed, unknown) = observe(&cx, instance, inputs, env, known);
+    let due = |reason| Verdict::Due(reason);
+    let verdict = if forced {
+        due(Reason::Forced)
+    } else if let Some((record, detail)) = earlier {
+        if let Some(reason) = observed.differs(&detail) {
+            due(reason)
+        } else if let Some(why) = unknown {
+            due(Reason::OutputUnknown { why })
+        } else if observed.fingerprint() != record.fingerprint {
+            due(Reason::NoRecord)
+        } else if instance.basis.always {
+            due(Reason::Always)
+        } else if instance.basis.intermediate && !prove {
+            Verdict::Fresh { result: record.result, again: None }
+        } else {
+            still_there(&cx, instance, record, detail, &observed)
+        }
+    } else {
+        due(Reason::NoRecord)
+    };
+    Assessment { observed, verdict }
+}
+
+/// Everything that counts, and why some of it could not be found out.
+fn observe(
+    cx: &ActionCx<'_>,
+    instance: &Instance,
+    inputs: Vec<(String, Digest)>,
+    env: BTreeMap<String, String>,
+    known: &[Leaf],
+) -> (Observed, Option<String>) {
+    let mut observed = Observed::new(fresh::configuration(instance));
+    let mut unknown = None;
+    observed.detail.env = env;
+    for (id, digest) in inputs {
+        observed.detail.inputs.insert(format!("what `{id}` left"), digest.to_string());
+    }
+    let texts = instance.actions.iter().flat_map(crate::plan::Action::texts);
+    let lates: BTreeSet<_> =
+        texts.flat_map(Text::lates).filter(|late| late.instance != instance.id.as_str()).collect();
+    for late in lates {
+        let value = cx.shared.values().get(&(late.instance.clone(), late.output.clone())).cloned();
+        observed
+            .detail
+            .inputs
+            .insert(format!("`{}` of `{}`", late.output, late.instance), value.unwrap_or_default());
+    }
+    for text in &instance.basis.reads {
+        let Ok(path) = cx.resolve_path(text) else { continue };
+        let name = text.to_string();
+        let earlier = known.iter().find(|leaf| leaf.path == name).map(|leaf| &leaf.seen);
+        match fresh::content(&path, earlier) {
+            Ok(Some(seen)) => observed.read(Leaf { path: name, seen }),
+            Ok(None) => observed.read_nothing(&name),
+            Err(error) => unknown = Some(format!("{}: {error}", path.display())),
+        }
+    }
+    for ask in &instance.basis.asks {
+        let shown =
+            ask.argv.iter().map(ToString::to_string).filter(|word| !word.is_empty()).collect::<Vec<_>>();
+        match cx.execute(ask, Keep::Stdout, Codes::Ok) {
+            Ok(captured) => {
+                let text = String::from_utf8_lossy(&captured.stdout).trim_end().to_owned();
+                observed.detail.inputs.insert(question(&shown), text);
+            }
+            Err(failure) => unknown = Some(failure.message),
+        }
+    }
+    if let Some(engine) = instance.basis.engine {
+        observed.detail.tool = cx.shared.tools.version(cx, engine);
+    }
+    (observed, unknown)
+}
+
+/// `git ls-remote …`, without the options that nobody needs to read.
+fn question(words: &[String]) -> String {
+    let mut plain = Vec::new();
+    let mut words = words.iter();
+    while let Some(word) = words.next() {
+        match word.as_str() {
+            "-c" => drop(words.next()),
+            option if option.starts_with('-') || option.ends_with("^{}") => {}
+            _ => plain.push(word.as_str()),
+        }
+    }
+    format!("what `{}` says", plain.join(" "))
+}
+
+fn still_there(
+    cx: &ActionCx<'_>,
+    instance: &Instance,
+    mut record: Record,
+    mut detail: Detail,
+    observed: &Observed,
+) -> Verdict {
+    let mut again = refresh(&mut detail.reads, &observed.detail.reads);
+    if let Probe::Paths(paths) = &instance.probe {
+        let mut now = Vec::new();
+        for text in paths {
+            let (name, Ok(path)) = (text.to_string(), cx.resolve_path(text)) else { continue };
+            let known = record.outputs.iter().find(|leaf| leaf.path == name).map(|leaf| &leaf.seen);
+            match fresh::content(&path, known) {
+                Ok(Some(seen)) if known.is_some_and(|known| known.digest == seen.digest) => {
+                    now.push(Leaf { path: name, seen });
+                }
+                Ok(Some(_)) => return Verdict::Due(Reason::OutputChanged { output: format!("`{name}`") }),
+                Ok(None) => return Verdict::Due(Reason::OutputMissing { output: format!("`{name}`") }),
+                Err(error) => {
+                    return Verdict::Due(Reason::OutputUnknown {
+                        why: format!("{}: {error}", path.display()),
+                    });
+                }
+            }
+        }
+        again |= refresh(&mut record.outputs, &now);
+    }
+    match probe::ask(cx, instance) {
+        Ok(true) => {
+            let result = record.result;
+            Verdict::Fresh { result, again: again.then_some((record, detail)) }
+        }
+        Ok(false) => Verdict::Due(Reason::OutputMissing { output: what(instance) }),
+        Err(why) => Verdict::Due(Reason::OutputUnknown { why }),
+    }
+}
+
+/// What an instance leaves where only tools can look.
+fn what(instance: &Instance) -> String {
+    if let Probe::Emulation(platforms) = &instance.probe {
+        let platforms: Vec<String> = platforms.iter().map(ToString::to_string).collect();
+        return format!("the emulator for {}", platforms.join(", "));
+    }
+    let known = |wanted: &str| {
+        instance.outputs.iter().find(|output| output.name == wanted).and_then(|output| match &output.value {
+            Value::Known(text) => Some(text.to_string()),
+            Value::Late(_) => None,
+        })
+    };
+    let name = known("path").or_else(|| known("ref")).or_else(|| known("reference"));
+    let name = name.unwrap_or_else(|| instance.id.to_string());
+    match &instance.node {
+        Some(node) => format!("`{name}` on node `{node}`"),
+        None => format!("`{name}`"),
+    }
+}
+
+/// Takes over what was seen now, where that can be believed the next time and what was seen then could not.
+fn refresh(leaves: &mut [Leaf], now: &[Leaf]) -> bool {
+    let settled = |seen: &Seen| {
+        let latest = seen.files.iter().map(|(_, stamp, _)| stamp.modified.max(stamp.changed)).max();
+        latest.is_none_or(|latest| latest < seen.at.saturating_sub(2_000_000_000))
+    };
+    let mut changed = false;
+    for (leaf, now) in leaves.iter_mut().zip(now) {
+        if leaf.path == now.path && !settled(&leaf.seen) && settled(&now.seen) {
+            leaf.seen = now.seen.clone();
+            changed = true;
+        }
+    }
+    changed
+}
+
+/// Looks at what an instance left when its actions have succeeded. Exit code 0 proves nothing.
+pub(super) fn left(
+    cx: &ActionCx<'_>,
+    instance: &Instance,
+    observed: &Observed,
+    took: Duration,
+) -> Result<Left, Failure> {
+    let mut outputs = Vec::new();
+    if let Probe::Paths(paths) = &instance.probe {
+        for text in paths {
+            let path = cx.resolve_path(text)?;
+            let seen =
+                fresh::content(&path, None).map_err(|error| unreadable(&path, &error))?.ok_or_else(|| {
+                    Failure::new(
+                        FailureKind::Io,
+                        format!("the step went well, and there is no {} now", path.display()),
+                    )
+                    .help("it must be made by the step, under exactly this name")
+                })?;
+            outputs.push(Leaf { path: text.to_string(), seen });
+        }
+    }
+    let lasting = instance
+        .outputs
+        .iter()
+        .filter(|output| matches!(&output.value, Value::Late(g) if *g != Grammar::Any));
+    let known = cx.shared.values();
+    let values: BTreeMap<String, String> = lasting
+        .filter_map(|output| {
+            let value = known.get(&(instance.id.as_str().to_owned(), output.name.clone()))?;
+            Some((output.name.clone(), value.clone()))
+        })
+        .collect();
+    drop(known);
+    let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+    let (fingerprint, result) = (observed.fingerprint(), fresh::result(&values, &outputs));
+    let record = Record { fingerprint, result, values, outputs, took };
+    Ok(Left { record, detail: observed.detail.clone() })
+}
+
+/// An input that changed while the step ran: what it made is of nobody knows which.
+pub(super) fn changed_meanwhile(cx: &ActionCx<'_>, observed: &Observed) -> Option<String> {
+    observed.detail.reads.iter().find_map(|leaf| {
+        let path = cx.here().join(&leaf.path);
+        let same = matches!(fresh::content(&path, Some(&leaf.seen)), Ok(Some(seen)) if seen.digest == leaf.seen.digest);
+        (!same).then(|| leaf.path.clone())
+    })
+}
+
+fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+    Failure::new(FailureKind::Io, format!("{} cannot be read: {error}", path.display()))
+}
+
+/// The versions of build engines: each is asked once for each file that the tool is.
+#[derive(Debug, Default)]
+pub(super) struct Tools {
+    known: Mutex<BTreeMap<PathBuf, (Stamp, String)>>,
+    asked: Mutex<Vec<(PathBuf, Stamp, String)>>,
+}
+
+impl Tools {
+    /// Known from an earlier run.
+    pub(super) fn know(&self, path: PathBuf, stamp: Stamp, version: String) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, version));
+    }
+
+    /// Those that had to be asked since the last call.
+    pub(super) fn take(&self) -> Vec<(PathBuf, Stamp, String)> {
+        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn version(&self, cx: &ActionCx<'_>, engine: Engine) -> Option<(String, String)> {
+        let name = if engine == Engine::Buildx { "docker" } else { engine.name() };
+        let path = cx.tool(name).ok()?;
+        let stamp = fresh::stamp(&path.metadata().ok()?);
+        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((same, version)) = known.get(&path)
+            && *same == stamp
+        {
+            return Some((name.to_owned(), version.clone()));
+        }
+        let captured = cx.run(&crate::plan::Command::new([name, "--version"])).ok()?;
+        let version = String::from_utf8_lossy(&captured.stdout).lines().next().unwrap_or_default().to_owned();
+        known.insert(path.clone(), (stamp, version.clone()));
+        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((path, stamp, version.clone()));
+        Some((name.to_owned(), version))
+    }
+}

@@ -1,0 +1,216 @@
+//! What the coordinator remembers: of earlier runs, by their records, and of this one, which results are known and which
+//! are only believed to be there.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use petgraph::Direction::Incoming;
+use petgraph::visit::EdgeRef;
+
+use super::assess::{Left, Question, Tools};
+use super::records::{Records, sync_outputs};
+use crate::event::{Failure, FailureKind};
+use crate::plan::{Edge, Instance, NodeIndex, Plan, Value};
+use crate::state::{Detail, Digest, Record};
+
+/// So long, what was recorded may be lost in a power cut: it is only done again.
+const SYNCED_EVERY: Duration = Duration::from_secs(2);
+
+pub(super) struct Memory<'a, 'r> {
+    plan: &'a Plan,
+    records: Option<&'a mut Records<'r>>,
+    /// What each instance left, as far as it is known.
+    results: Vec<Option<Digest>>,
+    /// Up to date by the record, and nobody has looked whether what they left is there.
+    unproven: Vec<bool>,
+    /// To be looked at: another instance needs what it left.
+    wanted: Vec<bool>,
+    synced: Instant,
+    problem: Option<String>,
+}
+
+impl<'a, 'r> Memory<'a, 'r> {
+    pub(super) fn new(plan: &'a Plan, records: Option<&'a mut Records<'r>>) -> Self {
+        let count = if records.is_some() { plan.graph.node_count() } else { 0 };
+        Self {
+            plan,
+            records,
+            results: vec![None; count],
+            unproven: vec![false; count],
+            wanted: vec![false; count],
+            synced: Instant::now(),
+            problem: None,
+        }
+    }
+
+    /// What the instance adds to a path: the milliseconds that it took the last time.
+    pub(super) fn weight(&self, instance: &Instance) -> u64 {
+        let took = self.records.as_ref().and_then(|records| records.state.took(&records.key(instance)));
+        took.map_or(1_000, |took| u64::from(took.max(1)))
+    }
+
+    /// What an assessment has to know; none where there are no records at all.
+    pub(super) fn question(&mut self, node: NodeIndex) -> Option<Question> {
+        let records = self.records.as_deref_mut()?;
+        let instance = &self.plan.graph[node];
+        let key = records.key(instance);
+        let record = records.state.record(&key).cloned();
+        let earlier = record.and_then(|record| Some((record, records.state.detail(&key).ok()??)));
+        let inputs = self.plan.graph.edges_directed(node, Incoming).filter_map(|edge| {
+            let producer = &self.plan.graph[edge.source()];
+            let counts = match edge.weight() {
+                Edge::Artifact(_) => true,
+                // Of a path, what is there counts; any other value counts for itself.
+                Edge::Output(name) => producer
+                    .outputs
+                    .iter()
+                    .any(|output| output.name == *name && matches!(output.value, Value::Known(_))),
+                Edge::Needs | Edge::Gate => false,
+            };
+            let result = counts.then(|| self.results[edge.source().index()])??;
+            Some((producer.id.to_string(), result))
+        });
+        Some(Question {
+            earlier,
+            inputs: inputs.collect(),
+            env: records.env.clone(),
+            forced: (records.force)(instance),
+            prove: self.wanted[node.index()],
+        })
+    }
+
+    /// It may not run.
+    pub(super) fn held(&self, instance: &Instance) -> bool {
+        self.records.as_ref().is_some_and(|records| (records.hold)(instance))
+    }
+
+    /// It need not run. Whether that can be told already: not while what it left may still be asked for.
+    pub(super) fn fresh(&mut self, node: NodeIndex, result: Digest, again: Option<(Record, Detail)>) -> bool {
+        self.results[node.index()] = Some(result);
+        let proven = !self.plan.graph[node].basis.intermediate || self.wanted[node.index()];
+        self.unproven[node.index()] = !proven;
+        if let Some((record, detail)) = again {
+            self.write(node, record, &detail);
+        }
+        proven
+    }
+
+    pub(super) fn is_unproven(&self, node: NodeIndex) -> bool {
+        self.unproven.get(node.index()).is_some_and(|unproven| *unproven)
+    }
+
+    /// From now on it counts as looked at.
+    pub(super) fn proven(&mut self, node: NodeIndex) {
+        if let Some(unproven) = self.unproven.get_mut(node.index()) {
+            *unproven = false;
+        }
+    }
+
+    /// What it left is to be looked at.
+    pub(super) fn want(&mut self, node: NodeIndex) {
+        if let Some(wanted) = self.wanted.get_mut(node.index()) {
+            *wanted = true;
+        }
+    }
+
+    /// All that are still believed, which are so no longer.
+    pub(super) fn unproven(&mut self) -> Vec<NodeIndex> {
+        let all: Vec<NodeIndex> =
+            self.plan.graph.node_indices().filter(|node| self.is_unproven(*node)).collect();
+        for node in &all {
+            self.proven(*node);
+        }
+        all
+    }
+
+    /// What the instance needs and nobody has looked at; it is to be looked at now.
+    pub(super) fn unproven_before(&mut self, node: NodeIndex) -> Vec<NodeIndex> {
+        let edges = self.plan.graph.edges_directed(node, Incoming);
+        let mut before: Vec<NodeIndex> = edges
+            .filter(|edge| matches!(edge.weight(), Edge::Artifact(_) | Edge::Output(_)))
+            .map(|edge| edge.source())
+            .filter(|source| self.is_unproven(*source))
+            .collect();
+        before.sort_unstable();
+        before.dedup();
+        for source in &before {
+            self.wanted[source.index()] = true;
+        }
+        before
+    }
+
+    /// It is about to run: its record goes first.
+    pub(super) fn begin(&mut self, node: NodeIndex) -> Result<(), Failure> {
+        let Some(records) = self.records.as_deref_mut() else { return Ok(()) };
+        let key = records.key(&self.plan.graph[node]);
+        records.state.invalidate(&key).map_err(|error| {
+            Failure::new(
+                FailureKind::Io,
+                format!("the step was not started, as .pipeline/state cannot be written: {error}"),
+            )
+            .help("make room on the disk, or make the folder writable, and run again")
+        })
+    }
+
+    /// It is done, and this is what it left.
+    pub(super) fn keep(&mut self, node: NodeIndex, left: Left, here: &Path) {
+        self.results[node.index()] = Some(left.record.result);
+        self.write(node, left.record, &left.detail);
+        if self.synced.elapsed() >= SYNCED_EVERY {
+            self.sync(here);
+        }
+    }
+
+    fn write(&mut self, node: NodeIndex, record: Record, detail: &Detail) {
+        let Some(records) = self.records.as_deref_mut() else { return };
+        let key = records.key(&self.plan.graph[node]);
+        if let Err(error) = records.state.keep(&key, record, detail) {
+            self.problem.get_or_insert(error.to_string());
+        }
+    }
+
+    fn sync(&mut self, here: &Path) {
+        let Some(records) = self.records.as_deref_mut() else { return };
+        if let Err(error) = records.state.sync(|| sync_outputs(here)) {
+            self.problem.get_or_insert(error.to_string());
+        }
+        self.synced = Instant::now();
+    }
+
+    /// Versions of tools that were asked in earlier runs.
+    pub(super) fn tools(&self, tools: &Tools) {
+        let known = self.records.as_ref().map(|records| records.state.tools());
+        for (path, stamp, version) in known.into_iter().flatten() {
+            tools.know(path.into(), stamp, version.to_owned());
+        }
+    }
+
+    pub(super) fn keep_tools(&mut self, tools: &Tools) {
+        let Some(records) = self.records.as_deref_mut() else { return };
+        for (path, stamp, version) in tools.take() {
+            // It is only asked again.
+            let _ = records.state.keep_tool(&path.to_string_lossy(), stamp, &version);
+        }
+    }
+
+    /// Why something is not on record that should be.
+    pub(super) fn problem(&self) -> Option<&str> {
+        self.problem.as_deref()
+    }
+
+    /// The run is over. Yields what is wrong with the records.
+    pub(super) fn close(&mut self, here: &Path) -> Option<String> {
+        self.sync(here);
+        if let Some(records) = self.records.as_deref_mut()
+            && let Err(error) = records.state.compact()
+        {
+            self.problem.get_or_insert(error.to_string());
+        }
+        let problem = self.problem.as_ref()?;
+        Some(format!(
+            "{} cannot be written: {problem}. What was done in this run is done, and some of it will be done again the next \
+             time; make room on the disk, or make the folder writable",
+            here.join(".pipeline/state").display()
+        ))
+    }
+}
