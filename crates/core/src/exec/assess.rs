@@ -9,7 +9,7 @@ use super::context::{ActionCx, Codes, Keep, Shared};
 use super::probe;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::{self, Observed, Reason};
-use crate::plan::{Engine, Grammar, Instance, Probe, Text, Value};
+use crate::plan::{Command, Engine, Grammar, Instance, Probe, Text, Value};
 use crate::state::{Detail, Digest, Leaf, Record, Seen, Stamp};
 
 /// What the coordinator knows when an instance is ready.
@@ -117,12 +117,9 @@ fn observe(
     for ask in &instance.basis.asks {
         let shown =
             ask.argv.iter().map(ToString::to_string).filter(|word| !word.is_empty()).collect::<Vec<_>>();
-        match cx.execute(ask, Keep::Stdout, Codes::Ok) {
-            Ok(captured) => {
-                let text = String::from_utf8_lossy(&captured.stdout).trim_end().to_owned();
-                observed.detail.inputs.insert(question(&shown), text);
-            }
-            Err(failure) => unknown = Some(failure.message),
+        match cx.shared.tools.answer(cx, ask, &shown) {
+            Ok(text) => drop(observed.detail.inputs.insert(question(&shown), text)),
+            Err(why) => unknown = Some(why),
         }
     }
     if let Some(engine) = instance.basis.engine {
@@ -272,11 +269,12 @@ fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Io, format!("{} cannot be read: {error}", path.display()))
 }
 
-/// The versions of build engines: each is asked once for each file that the tool is.
+/// What tools were asked: each question once in a run, and the version of a build engine once for each file that it is.
 #[derive(Debug, Default)]
 pub(super) struct Tools {
     known: Mutex<BTreeMap<PathBuf, (Stamp, String)>>,
     asked: Mutex<Vec<(PathBuf, Stamp, String)>>,
+    answers: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
 }
 
 impl Tools {
@@ -290,6 +288,19 @@ impl Tools {
         std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    fn answer(&self, cx: &ActionCx<'_>, ask: &Command, words: &[String]) -> Result<String, String> {
+        let lock = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(answer) = lock().get(words) {
+            return answer.clone();
+        }
+        let answer = match cx.execute(ask, Keep::Stdout, Codes::Ok) {
+            Ok(captured) => Ok(String::from_utf8_lossy(&captured.stdout).trim_end().to_owned()),
+            Err(failure) => Err(failure.message),
+        };
+        lock().insert(words.to_owned(), answer.clone());
+        answer
+    }
+
     fn version(&self, cx: &ActionCx<'_>, engine: Engine) -> Option<(String, String)> {
         let name = if engine == Engine::Buildx { "docker" } else { engine.name() };
         let path = cx.tool(name).ok()?;
@@ -300,7 +311,7 @@ impl Tools {
         {
             return Some((name.to_owned(), version.clone()));
         }
-        let captured = cx.run(&crate::plan::Command::new([name, "--version"])).ok()?;
+        let captured = cx.run(&Command::new([name, "--version"])).ok()?;
         let version = String::from_utf8_lossy(&captured.stdout).lines().next().unwrap_or_default().to_owned();
         known.insert(path.clone(), (stamp, version.clone()));
         self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((path, stamp, version.clone()));

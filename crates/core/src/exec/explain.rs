@@ -6,13 +6,13 @@
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
-use petgraph::Direction::{Incoming, Outgoing};
+use petgraph::Direction::Incoming;
 use petgraph::visit::EdgeRef;
 
 use super::assess::{Verdict, assess};
 use super::cancel::Cancel;
 use super::context::Shared;
-use super::memory::Memory;
+use super::memory::{Memory, uses_what_it_left};
 use super::{Host, Port, Records, Values};
 use crate::fresh::{Observed, Reason, configuration};
 use crate::plan::{Edge, InstanceId, NodeIndex, Plan};
@@ -59,8 +59,7 @@ impl Walk<'_, '_> {
     fn look(&mut self, shared: &Shared<'_>, node: NodeIndex) {
         let Some(question) = self.memory.question(node) else { return };
         let instance = &self.plan.graph[node];
-        let upstream =
-            self.data(node, Incoming).into_iter().find(|before| self.due[before.index()].is_some());
+        let upstream = self.data(node).find(|before| self.due[before.index()].is_some());
         let Some(upstream) = upstream else {
             match assess(shared, instance, question).verdict {
                 Verdict::Fresh { result, .. } => {
@@ -90,7 +89,9 @@ impl Walk<'_, '_> {
         if !self.memory.is_unproven(node) {
             return;
         }
-        let after = self.data(node, Outgoing);
+        let left = |edge: &Edge| uses_what_it_left(edge, &self.plan.graph[node]);
+        let after = self.plan.graph.edges(node).filter(|edge| left(edge.weight())).map(|edge| edge.target());
+        let after: Vec<NodeIndex> = after.collect();
         let asks = |sure: bool| {
             let undecided = |due: &Option<Reason>| matches!(due, Some(Reason::Undecided { .. }));
             let due = |next: &&NodeIndex| {
@@ -110,9 +111,10 @@ impl Walk<'_, '_> {
         }
     }
 
-    fn data(&self, node: NodeIndex, direction: petgraph::Direction) -> Vec<NodeIndex> {
-        let edges = self.plan.graph.edges_directed(node, direction);
+    /// The instances whose results, or values, this one uses.
+    fn data(&self, node: NodeIndex) -> impl Iterator<Item = NodeIndex> {
+        let edges = self.plan.graph.edges_directed(node, Incoming);
         let data = edges.filter(|edge| matches!(edge.weight(), Edge::Artifact(_) | Edge::Output(_)));
-        data.map(|edge| if direction == Incoming { edge.source() } else { edge.target() }).collect()
+        data.map(|edge| edge.source())
     }
 }

@@ -1,6 +1,7 @@
 //! What the coordinator remembers: of earlier runs, by their records, and of this one, which results are known and which
 //! are only believed to be there.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -58,15 +59,7 @@ impl<'a, 'r> Memory<'a, 'r> {
         let earlier = record.and_then(|record| Some((record, records.state.detail(&key).ok()??)));
         let inputs = self.plan.graph.edges_directed(node, Incoming).filter_map(|edge| {
             let producer = &self.plan.graph[edge.source()];
-            let counts = match edge.weight() {
-                Edge::Artifact(_) => true,
-                // Of a path, what is there counts; any other value counts for itself.
-                Edge::Output(name) => producer
-                    .outputs
-                    .iter()
-                    .any(|output| output.name == *name && matches!(output.value, Value::Known(_))),
-                Edge::Needs | Edge::Gate => false,
-            };
+            let counts = uses_what_it_left(edge.weight(), producer);
             let result = counts.then(|| self.results[edge.source().index()])??;
             Some((producer.id.to_string(), result))
         });
@@ -93,6 +86,15 @@ impl<'a, 'r> Memory<'a, 'r> {
             self.write(node, record, &detail);
         }
         proven
+    }
+
+    /// The values on record, when they are first used: an instance that is looked at again tells nothing new.
+    pub(super) fn values(&self, node: NodeIndex) -> BTreeMap<String, String> {
+        let Some(records) = self.records.as_deref().filter(|_| !self.wanted[node.index()]) else {
+            return BTreeMap::new();
+        };
+        let record = records.state.record(&records.key(&self.plan.graph[node]));
+        record.map(|record| record.values.clone()).unwrap_or_default()
     }
 
     pub(super) fn is_unproven(&self, node: NodeIndex) -> bool {
@@ -127,7 +129,7 @@ impl<'a, 'r> Memory<'a, 'r> {
     pub(super) fn unproven_before(&mut self, node: NodeIndex) -> Vec<NodeIndex> {
         let edges = self.plan.graph.edges_directed(node, Incoming);
         let mut before: Vec<NodeIndex> = edges
-            .filter(|edge| matches!(edge.weight(), Edge::Artifact(_) | Edge::Output(_)))
+            .filter(|edge| uses_what_it_left(edge.weight(), &self.plan.graph[edge.source()]))
             .map(|edge| edge.source())
             .filter(|source| self.is_unproven(*source))
             .collect();
@@ -212,5 +214,18 @@ impl<'a, 'r> Memory<'a, 'r> {
              time; make room on the disk, or make the folder writable",
             here.join(".pipeline/state").display()
         ))
+    }
+}
+
+/// Over this edge goes more than a value: what the producer left is read.
+pub(super) fn uses_what_it_left(edge: &Edge, producer: &Instance) -> bool {
+    match edge {
+        Edge::Artifact(_) => true,
+        // Of a path, what is there counts; any other value counts for itself.
+        Edge::Output(name) => producer
+            .outputs
+            .iter()
+            .any(|output| output.name == *name && matches!(output.value, Value::Known(_))),
+        Edge::Needs | Edge::Gate => false,
     }
 }

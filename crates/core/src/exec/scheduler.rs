@@ -248,6 +248,9 @@ impl Coordinator<'_, '_> {
             Verdict::Fresh { result, again } => {
                 // Where nobody may ask for it, that is all; otherwise its end is told when all is over.
                 let told = self.memory.fresh(node, result, again);
+                for (name, value) in self.memory.values(node) {
+                    self.emit(EventKind::Output { instance: instance.id.clone(), name, value });
+                }
                 queue.finish(node);
                 if told {
                     self.ended(node, Status::UpToDate, took);
