@@ -34,7 +34,7 @@ fn what_is_registered_stays() {
     let before = table();
     for _ in 0..2 {
         // Nothing to change, so nothing to allow.
-        let mut command = work.pipeline(&["run"]);
+        let mut command = work.pipeline(&["run", "--force"]);
         let outcome = work.outcome(&mut command).exits(0);
         assert!(
             outcome.lines("emulation").contains("linux/arm64: was registered"),
@@ -66,7 +66,7 @@ fn what_is_missing_is_registered_in_a_private_table() {
     let refused = refused.exits(5).says("linux/arm64, linux/s390x").says("--allow-privileged");
     assert!(refused.events.is_empty(), "something was started");
     let script = "\"$1\" run --allow-privileged || exit; cd /proc/sys/fs/binfmt_misc && cat $(ls | grep qemu); \
-        cd - >/dev/null && exec \"$1\" run";
+        cd - >/dev/null && exec \"$1\" run --force";
     let outcome = work.outcome(&mut private(script)).exits(0);
     let flags = outcome.stdout.lines().filter_map(|line| line.strip_prefix("flags: "));
     assert_eq!(flags.filter(|flags| flags.contains('F')).count(), 2, "{}", outcome.stdout);

@@ -204,6 +204,8 @@ fn a_killed_git_does_not_stand_in_the_way() {
         fs::write(shim.join("git"), script).unwrap();
         crate::kit::set_executable(&shim.join("git"));
         let path = format!("{}:{}", shim.display(), std::env::var("PATH").unwrap());
+        // Without news there would be no fetch.
+        upstream.commit(&format!("before kill {round}"));
         let mut engine = work
             .pipeline(&["run"])
             .env("PATH", path)

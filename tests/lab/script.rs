@@ -76,7 +76,11 @@ fn the_script_executes_the_argv_of_run_and_does_the_same_job() {
     let space = shims();
     let work = demo(lab, &space);
     let run = work.run(&[]).exits(0);
-    let by_run = by_target(&work, &space.calls());
+    let mut by_run = by_target(&work, &space.calls());
+    // What tells whether a step must run is asked by a run only.
+    for calls in by_run.values_mut() {
+        calls.retain(|call| !call.contains(" ls-remote ") && !call.ends_with(" --version"));
+    }
     let steps = commands(&work, &run);
     assert!(steps.len() > 15, "{steps:?}");
     let ids: Vec<_> = ["arm64", "armv7"].map(|target| run.output(&format!("image@{target}"), "id")).into();
