@@ -80,6 +80,9 @@ pub enum EventKind {
         status: Status,
         /// How long it took, all attempts; zero when it did not start.
         took: Duration,
+        /// How many attempts it took: what is done after more than one is flaky. Zero when it did not start.
+        #[serde(default)]
+        attempts: u32,
     },
     /// Something that did not stop the run.
     Warning {
@@ -155,7 +158,7 @@ pub enum FailureKind {
         /// Its number.
         signal: i32,
     },
-    /// It took longer than `timeout`.
+    /// It took longer than `timeout`, or was silent for longer than `silent-timeout`.
     Timeout,
     /// A tool is not installed or could not be started.
     Tool,
@@ -165,6 +168,8 @@ pub enum FailureKind {
     Mismatch,
     /// A file could not be read or written.
     Io,
+    /// There is no room left on a disk.
+    NoSpace,
     /// The input was refused: a Dockerfile, a value.
     Input,
     /// A defect of the engine.
@@ -190,6 +195,9 @@ impl Failure {
 pub struct Counts {
     /// [`Status::Done`].
     pub done: usize,
+    /// Those of them that needed more than one attempt.
+    #[serde(default)]
+    pub flaky: usize,
     /// [`Status::Failed`].
     pub failed: usize,
     /// [`Status::Allowed`].

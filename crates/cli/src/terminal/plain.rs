@@ -63,8 +63,8 @@ impl Plain {
                 self.text(instance, &text);
             }
             EventKind::Output { .. } => {}
-            EventKind::Finished { instance, status, took } => {
-                self.finished(instance, status, &seconds(*took));
+            EventKind::Finished { instance, status, took, attempts } => {
+                self.finished(instance, status, &seconds(*took), *attempts);
             }
             EventKind::Warning { message } => {
                 note(&format!("{} {}\n", self.style.warn("warning:"), clean(message)));
@@ -73,7 +73,9 @@ impl Plain {
                 note(&format!("{} stopping; once more stops at once\n", self.style.warn("interrupted:")));
             }
             EventKind::RunFinished { counts } => {
-                let mut parts = vec![format!("{} done", counts.done)];
+                let flaky =
+                    if counts.flaky > 0 { format!(" ({} flaky)", counts.flaky) } else { String::new() };
+                let mut parts = vec![format!("{} done{flaky}", counts.done)];
                 for (number, what) in [
                     (counts.failed, "failed"),
                     (counts.allowed, "failed as allowed"),
@@ -96,10 +98,13 @@ impl Plain {
         }
     }
 
-    fn finished(&mut self, instance: &InstanceId, status: &Status, took: &str) {
+    fn finished(&mut self, instance: &InstanceId, status: &Status, took: &str, attempts: u32) {
         self.ended += 1;
         let progress = format!("[{}/{}] ", self.ended, self.total);
         match status {
+            Status::Done if attempts > 1 => {
+                self.line("flaky", &progress, instance, &format!("  {took}, done by attempt {attempts}"));
+            }
             Status::Done => self.line("done", &progress, instance, &format!("  {took}")),
             Status::Failed(failure) => self.failed("FAILED", &progress, instance, failure, took),
             Status::Allowed(failure) => {

@@ -65,7 +65,8 @@ pub(crate) fn ask(question: &Question<'_>) -> Result<Answer, NoAnswer> {
     };
     let cancel = Cancel::new().map_err(NoAnswer::Io)?;
     let deadline = Instant::now().checked_add(question.within);
-    let limits = Limits { cancel: &cancel, heed_stop: false, deadline, grace: GRACE, release: None };
+    let limits =
+        Limits { cancel: &cancel, heed_stop: false, deadline, silence: None, grace: GRACE, release: None };
     let mut stderr = Vec::new();
     let ended = process::run(&request, &limits, &mut |_, text| {
         if !text.trim().is_empty() {
@@ -78,10 +79,12 @@ pub(crate) fn ask(question: &Question<'_>) -> Result<Answer, NoAnswer> {
     .map_err(NoAnswer::Io)?;
     match ended.why {
         Some(Why::Timeout) => Err(NoAnswer::TooLate(stderr)),
-        Some(why @ (Why::Cancelled | Why::TooMuch)) => Err(NoAnswer::Io(io::Error::other(match why {
-            Why::TooMuch => "it prints without end",
-            _ => "it was stopped",
-        }))),
+        Some(why @ (Why::Cancelled | Why::Silence | Why::TooMuch)) => {
+            Err(NoAnswer::Io(io::Error::other(match why {
+                Why::TooMuch => "it prints without end",
+                _ => "it was stopped",
+            })))
+        }
         None => Ok(Answer {
             status: ended.status,
             stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),

@@ -39,6 +39,7 @@ impl ActionCx<'_> {
             cancel: self.shared.cancel,
             heed_stop: self.heed_stop,
             deadline: self.deadline,
+            silence: None,
             grace: self.shared.grace,
             release: Some(&release),
         };

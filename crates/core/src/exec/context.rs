@@ -54,6 +54,8 @@ pub struct ActionCx<'a> {
     pub(super) shared: &'a Shared<'a>,
     pub(super) instance: &'a InstanceId,
     pub(super) deadline: Option<Instant>,
+    /// The longest that a command may print nothing.
+    pub(super) silence: Option<Duration>,
     /// Clean-up goes on after the first signal.
     pub(super) heed_stop: bool,
 }
@@ -181,14 +183,20 @@ impl ActionCx<'_> {
             cancel: self.shared.cancel,
             heed_stop: self.heed_stop,
             deadline: self.deadline,
+            silence: self.silence,
             grace: self.shared.grace,
             release: None,
         };
         let begun = Instant::now();
         let mut last = String::new();
+        // What a tool says about a full disk is not always the last that it says.
+        let mut full = None;
         let ended = process::run(&request, &limits, &mut |stream, text| {
             if !text.trim().is_empty() {
                 last.clone_from(&text);
+            }
+            if full.is_none() && text.contains(failure::NO_SPACE) {
+                full = Some(text.clone());
             }
             self.line(stream, text);
         })
@@ -200,6 +208,9 @@ impl ActionCx<'_> {
         }
         match ended.why {
             Some(Why::Cancelled) => return Err(failure::stopped(&shown)),
+            Some(Why::Silence) => {
+                return Err(failure::silent(&shown, self.silence.unwrap_or_default()));
+            }
             Some(Why::Timeout) => return Err(failure::timed_out(&shown, begun.elapsed())),
             Some(Why::TooMuch) => return Err(failure::too_much(&shown)),
             None => {}
@@ -209,7 +220,9 @@ impl ActionCx<'_> {
             if codes == Codes::Ok && command.mismatch == Some(code) {
                 return Err(failure::mismatch(&shown, code, &last));
             }
-            failure::judge(&shown, code, &last, codes == Codes::Any)?;
+            let said = full.as_ref().unwrap_or(&last);
+            let judged = failure::judge(&shown, code, said, codes == Codes::Any);
+            judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
         }
         Ok(Captured { stdout: ended.stdout, code })
     }

@@ -22,6 +22,7 @@ pub fn presence(probe: &Probe, plan: &Plan, host: &Host<'_>, values: &Values) ->
         shared: &shared,
         instance: &instance,
         deadline: Some(Instant::now() + LONGEST),
+        silence: None,
         heed_stop: true,
     };
     match probe {

@@ -104,9 +104,10 @@ impl RunDir {
             EventKind::Output { instance, name, value } => {
                 self.line(instance, &format!("# {name} = {value}"))
             }
-            EventKind::Finished { instance, status, took } => {
+            EventKind::Finished { instance, status, took, attempts } => {
                 let took = took.as_secs_f64();
-                let result = self.line(instance, &format!("# {} after {took:.1} s", describe(status)));
+                let often = if *attempts > 1 { format!(" and {attempts} attempts") } else { String::new() };
+                let result = self.line(instance, &format!("# {} after {took:.1} s{often}", describe(status)));
                 self.logs.remove(instance);
                 result
             }
@@ -160,7 +161,12 @@ mod tests {
             EventKind::Command { instance: instance(), argv: vec!["echo".into(), "a b".into()] },
             EventKind::Line { instance: instance(), stream: Stream::Output, text: "a b".into() },
             EventKind::Line { instance: instance(), stream: Stream::Engine, text: "hm".into() },
-            EventKind::Finished { instance: instance(), status: Status::Done, took: Duration::from_secs(1) },
+            EventKind::Finished {
+                instance: instance(),
+                status: Status::Done,
+                took: Duration::from_secs(1),
+                attempts: 1,
+            },
         ];
         let events: Vec<Event> = (0..).zip(events).map(|(seq, kind)| event(seq, kind)).collect();
         for event in &events {

@@ -28,9 +28,16 @@ pub(super) enum Message {
     /// By a worker: something to pass on.
     Event(EventKind),
     /// By a worker, last and always: its instance has ended.
-    Finished(NodeIndex, Status, Duration),
+    Finished(NodeIndex, Status, Took),
     /// By the thread that receives signals: look at the wish to stop.
     Signal,
+}
+
+/// What an instance took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Took {
+    time: Duration,
+    attempts: u32,
 }
 
 /// Where workers send.
@@ -179,7 +186,7 @@ impl Coordinator<'_> {
                 }
             }
             for node in queue.drain() {
-                self.ended(node, Status::Skipped { because: None }, Duration::ZERO);
+                self.ended(node, Status::Skipped { because: None }, Took::default());
             }
         });
         if let Some(signals) = signals {
@@ -198,7 +205,7 @@ impl Coordinator<'_> {
         }
     }
 
-    fn finished(&mut self, queue: &mut Queue<'_>, node: NodeIndex, status: Status, took: Duration) {
+    fn finished(&mut self, queue: &mut Queue<'_>, node: NodeIndex, status: Status, took: Took) {
         let skipped: Vec<Skipped> = match status {
             Status::Done => {
                 queue.finish(node);
@@ -214,12 +221,12 @@ impl Coordinator<'_> {
         self.ended(node, status, took);
         for (node, because) in skipped {
             let because = because.map(|failed| self.plan.graph[failed].id.clone());
-            self.ended(node, Status::Skipped { because }, Duration::ZERO);
+            self.ended(node, Status::Skipped { because }, Took::default());
         }
     }
 
     /// The one terminal event of an instance.
-    fn ended(&mut self, node: NodeIndex, status: Status, took: Duration) {
+    fn ended(&mut self, node: NodeIndex, status: Status, took: Took) {
         let count = match status {
             Status::Done => &mut self.counts.done,
             Status::Failed(_) => &mut self.counts.failed,
@@ -228,9 +235,11 @@ impl Coordinator<'_> {
             Status::Skipped { .. } => &mut self.counts.skipped,
         };
         *count += 1;
+        self.counts.flaky += usize::from(status == Status::Done && took.attempts > 1);
         let instance = self.plan.graph[node].id.clone();
+        let Took { time: took, attempts } = took;
         self.results.insert(instance.clone(), (status.clone(), took));
-        self.emit(EventKind::Finished { instance, status, took });
+        self.emit(EventKind::Finished { instance, status, took, attempts });
     }
 
     /// Nothing can run: the first instance says why.
@@ -238,7 +247,7 @@ impl Coordinator<'_> {
         for (index, node) in self.plan.order().into_iter().enumerate() {
             let status =
                 if index == 0 { Status::Failed(failure.clone()) } else { Status::Skipped { because: None } };
-            self.ended(node, status, Duration::ZERO);
+            self.ended(node, status, Took::default());
         }
     }
 
@@ -253,9 +262,10 @@ impl Coordinator<'_> {
 fn job(shared: &Shared<'_>, node: NodeIndex) {
     let begun = Instant::now();
     let instance: &Instance = &shared.plan.graph[node];
-    let status = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance)))
-        .unwrap_or_else(|panic| Status::Failed(worker::defect(panic.as_ref())));
-    shared.port.send(Message::Finished(node, status, begun.elapsed()));
+    let (status, attempts) = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance)))
+        .unwrap_or_else(|panic| (Status::Failed(worker::defect(panic.as_ref())), 1));
+    let took = Took { time: begun.elapsed(), attempts };
+    shared.port.send(Message::Finished(node, status, took));
 }
 
 /// When the coordinator itself panics (a sink did), children must not be waited for.

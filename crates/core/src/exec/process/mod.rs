@@ -49,6 +49,8 @@ pub(super) struct Limits<'a> {
     /// The first wish to stop is heard. Clean-up hears only the second.
     pub(super) heed_stop: bool,
     pub(super) deadline: Option<Instant>,
+    /// The longest that it may print nothing.
+    pub(super) silence: Option<Duration>,
     /// From SIGTERM to SIGKILL.
     pub(super) grace: Duration,
     /// Set while a line is handled, it closes the child's held stdin.
@@ -60,6 +62,8 @@ pub(super) struct Limits<'a> {
 pub(super) enum Why {
     Cancelled,
     Timeout,
+    /// It printed nothing for too long.
+    Silence,
     /// It printed more than [`KEPT`] on a kept stdout.
     TooMuch,
 }

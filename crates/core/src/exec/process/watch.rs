@@ -49,11 +49,14 @@ pub(super) struct Watch<'a> {
     why: Option<Why>,
     status: Option<(ExitStatus, Instant)>,
     stdout: Vec<u8>,
+    /// When it last printed something.
+    heard: Instant,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(child: Child<'a>, limits: &'a Limits<'a>) -> Self {
-        Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new() }
+        let heard = Instant::now();
+        Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new(), heard }
     }
 
     pub(super) fn follow(mut self, line: &mut dyn FnMut(Stream, String)) -> io::Result<Ended> {
@@ -91,6 +94,10 @@ impl<'a> Watch<'a> {
             if self.status.is_none() && (ready.ended || self.child.pidfd.is_none()) && self.child.has_ended()
             {
                 self.status = Some((self.child.reap()?, Instant::now()));
+            }
+            if ready.lines || ready.kept {
+                // After the lines were handed on: a reader that is slow makes no tool silent.
+                self.heard = Instant::now();
             }
             self.act();
         }
@@ -132,11 +139,16 @@ impl<'a> Watch<'a> {
             (Some((_, ended)), stage) => {
                 Some(ended + if stage == Stage::Running { LEAK } else { LEAK_STOPPED })
             }
-            (None, Stage::Running) => self.limits.deadline,
+            (None, Stage::Running) => self.limits.deadline.into_iter().chain(self.silent_at()).min(),
             (None, Stage::Closing(until) | Stage::Ending(until)) => Some(until),
             (None, Stage::Killed) => None,
         };
         at.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// When its silence has lasted too long.
+    fn silent_at(&self) -> Option<Instant> {
+        self.heard.checked_add(self.limits.silence?)
     }
 
     /// Does what is due.
@@ -153,7 +165,10 @@ impl<'a> Watch<'a> {
         }
         if self.next() == Some(Duration::ZERO) {
             match self.stage {
-                Stage::Running => self.stop(Why::Timeout),
+                Stage::Running => {
+                    let late = self.limits.deadline.is_some_and(|deadline| deadline <= Instant::now());
+                    self.stop(if late { Why::Timeout } else { Why::Silence });
+                }
                 Stage::Closing(_) => self.end(),
                 Stage::Ending(_) => self.kill(),
                 Stage::Killed => {}

@@ -56,7 +56,7 @@ fn a_malformed_value_stops_before_it_is_used() {
 fn a_second_attempt_may_succeed_and_clean_up_comes_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut flaky = instance("flaky", vec![sh("test -e again || { touch again; exit 1; }").into()]);
-    flaky.retry = Some(Retry { attempts: 3, delay: Duration::from_millis(10) });
+    flaky.retry = Some(Retry::new(3, Duration::from_millis(10)));
     flaky.cleanup = vec![sh("echo x >> cleaned").into(), sh("exit 9").into()];
     let ran = go(&plan(vec![flaky.clone()], &[]), folder.path(), &options(1));
     assert_eq!(*ran.status("flaky"), Status::Done);
