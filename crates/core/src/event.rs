@@ -60,8 +60,11 @@ pub enum EventKind {
         instance: InstanceId,
         /// Where it came from.
         stream: Stream,
-        /// The line without its end. Invalid UTF-8 is replaced.
+        /// The line without its end and without terminal sequences. Invalid UTF-8 is replaced.
         text: String,
+        /// The same in the tool's colours, for terminals; nothing of it is kept.
+        #[serde(skip)]
+        painted: Option<String>,
     },
     /// A late value has become known.
     Output {

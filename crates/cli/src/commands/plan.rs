@@ -1,6 +1,7 @@
 //! `pipeline plan`
 
 use pipeline_core::exec::{Host, presence};
+use pipeline_core::output::Redactor;
 use pipeline_core::plan::Presence;
 use pipeline_core::show;
 use pipeline_core::spec::{Recipe, Section, Values, dotted, parse, resolved, to_toml};
@@ -84,7 +85,12 @@ fn values<'s>(
 /// Which outputs are there already. Reads only.
 fn probe(prepared: &Prepared) -> String {
     let performer = prepare::performer(false);
-    let host = Host { here: prepared.found.folder.clone(), env: prepared.env.clone(), actions: &performer };
+    let host = Host {
+        here: prepared.found.folder.clone(),
+        env: prepared.env.clone(),
+        redactor: Redactor::default(),
+        actions: &performer,
+    };
     let mut text = String::from("\noutputs that are there already:\n");
     for node in prepared.plan.order() {
         let instance = &prepared.plan.graph[node];

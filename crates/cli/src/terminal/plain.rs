@@ -11,6 +11,9 @@ use super::{Style, clean, note, seconds};
 /// How many of a failed instance's last lines are shown.
 const TAIL: usize = 15;
 
+/// More characters of one are not.
+const WIDEST: usize = 1000;
+
 /// Consumes events, prints lines on stderr.
 pub(crate) struct Plain {
     style: Style,
@@ -58,9 +61,12 @@ impl Plain {
                 let shown = argv.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ");
                 self.text(instance, &format!("$ {shown}"));
             }
-            EventKind::Line { instance, stream, text } => {
-                let text = if *stream == Stream::Engine { format!("* {text}") } else { text.clone() };
-                self.text(instance, &text);
+            EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
+                self.text(instance, &format!("* {text}"));
+            }
+            EventKind::Line { instance, text, painted, .. } => {
+                let painted = painted.as_ref().filter(|_| self.style.colours());
+                self.show(instance, painted.unwrap_or(text));
             }
             EventKind::Output { .. } => {}
             EventKind::Finished { instance, status, took, attempts } => {
@@ -155,7 +161,11 @@ impl Plain {
     }
 
     fn text(&mut self, instance: &InstanceId, text: &str) {
-        let text = clean(text);
+        self.show(instance, &clean(text));
+    }
+
+    /// A text in which nothing acts but colours.
+    fn show(&mut self, instance: &InstanceId, text: &str) {
         if self.verbose {
             note(&format!("{} {text}\n", self.style.dim(&format!("{instance} |"))));
         }
@@ -163,7 +173,16 @@ impl Plain {
         if tail.len() == TAIL {
             tail.pop_front();
         }
-        tail.push_back(text);
+        tail.push_back(short(text));
+    }
+}
+
+/// Of a line that would fill the screen, the beginning.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(WIDEST) {
+        Some((cut, _)) if text.contains('\x1b') => format!("{}\x1b[0m…", &text[..cut]),
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
     }
 }
 

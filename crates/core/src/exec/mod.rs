@@ -15,6 +15,7 @@ mod cancel;
 mod context;
 mod failure;
 mod gates;
+mod hide;
 mod lock;
 mod poll;
 mod probe;
@@ -47,6 +48,7 @@ pub use record::RunDir;
 pub use signal::{Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
+use crate::output::Redactor;
 use crate::plan::{Action, Instance, InstanceId, Node, Plan, Presence};
 use crate::platform::Platform;
 use scheduler::{Message, Port};
@@ -78,6 +80,8 @@ pub struct Host<'a> {
     pub here: PathBuf,
     /// The environment of every child, complete. Tools are found on its PATH.
     pub env: BTreeMap<OsString, OsString>,
+    /// What of that environment nobody may see.
+    pub redactor: Redactor,
     /// The actions that are not commands.
     pub actions: &'a dyn Actions,
 }

@@ -1,12 +1,14 @@
 //! Whether an output is there, found out without changing anything.
 
+use std::cell::RefCell;
 use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::context::{ActionCx, Codes, Keep, Shared};
 use super::{Host, Port, Values};
-use crate::plan::{InstanceId, Plan, Presence, Probe};
+use crate::output::Cap;
+use crate::plan::{InstanceId, MAX_LOG, Plan, Presence, Probe};
 
 /// A node that does not answer is as good as unknown.
 const LONGEST: Duration = Duration::from_secs(30);
@@ -24,6 +26,7 @@ pub fn presence(probe: &Probe, plan: &Plan, host: &Host<'_>, values: &Values) ->
         deadline: Some(Instant::now() + LONGEST),
         silence: None,
         heed_stop: true,
+        log: &RefCell::new(Cap::new(MAX_LOG)),
     };
     match probe {
         Probe::Path(path) => match cx.resolve_path(path).map(|path| path.symlink_metadata()) {
@@ -47,13 +50,15 @@ pub fn presence(probe: &Probe, plan: &Plan, host: &Host<'_>, values: &Values) ->
 mod tests {
     use super::*;
     use crate::exec::tests::kit::{None_, env, plan, sh};
+    use crate::output::Redactor;
     use crate::plan::{Command, Grammar, Text};
 
     #[test]
     fn present_absent_and_unknown() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join("f"), "").unwrap();
-        let host = Host { here: folder.path().to_owned(), env: env(), actions: &None_ };
+        let here = folder.path().to_owned();
+        let host = Host { here, env: env(), redactor: Redactor::default(), actions: &None_ };
         let plan = plan(Vec::new(), &[]);
         let ask = |probe: Probe| presence(&probe, &plan, &host, &Values::new());
         assert_eq!(ask(Probe::Path(Text::here("f"))), Presence::Present);

@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::event::{Event, EventKind, Failure, Status, Stream};
+use crate::output::plain;
 use crate::plan::InstanceId;
 
 /// The folder of one run.
@@ -97,7 +98,7 @@ impl RunDir {
                 });
                 self.line(instance, &format!("$ {}", words.collect::<Vec<_>>().join(" ")))
             }
-            EventKind::Line { instance, stream: Stream::Engine, text } => {
+            EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
                 self.line(instance, &format!("# {text}"))
             }
             EventKind::Line { instance, text, .. } => self.line(instance, text),
@@ -121,7 +122,7 @@ impl RunDir {
     /// One write for each line, so that who follows the log sees it at once. What never started has no log.
     fn line(&mut self, instance: &InstanceId, text: &str) -> io::Result<()> {
         match self.logs.get_mut(instance) {
-            Some(log) => log.write_all(format!("{text}\n").as_bytes()),
+            Some(log) => log.write_all(format!("{}\n", plain(text)).as_bytes()),
             None => Ok(()),
         }
     }
@@ -159,8 +160,18 @@ mod tests {
         let events = [
             EventKind::Started { instance: instance(), attempt: 1 },
             EventKind::Command { instance: instance(), argv: vec!["echo".into(), "a b".into()] },
-            EventKind::Line { instance: instance(), stream: Stream::Output, text: "a b".into() },
-            EventKind::Line { instance: instance(), stream: Stream::Engine, text: "hm".into() },
+            EventKind::Line {
+                instance: instance(),
+                stream: Stream::Output,
+                text: "a b".into(),
+                painted: None,
+            },
+            EventKind::Line {
+                instance: instance(),
+                stream: Stream::Engine,
+                text: "hm".into(),
+                painted: None,
+            },
             EventKind::Finished {
                 instance: instance(),
                 status: Status::Done,

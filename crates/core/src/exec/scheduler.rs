@@ -16,12 +16,13 @@ use super::cancel::Cancel;
 use super::context::Shared;
 use super::queue::{Queue, Skipped};
 use super::reaper::Bracket;
-use super::{Host, Options, Signals, Summary, Values, worker};
+use super::{Host, Options, Signals, Summary, Values, hide, worker};
 use crate::event::{Counts, Event, EventKind, Failure, FailureKind, Status, VERSION};
+use crate::output::Redactor;
 use crate::plan::{Instance, InstanceId, NodeIndex, Plan, Pool};
 
 /// Messages on their way to the coordinator.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 256;
 
 /// What the coordinator is told.
 pub(super) enum Message {
@@ -54,6 +55,7 @@ impl Port {
 struct Coordinator<'a> {
     plan: &'a Plan,
     sink: &'a mut dyn FnMut(&Event),
+    redactor: &'a Redactor,
     begun: Instant,
     seq: u64,
     counts: Counts,
@@ -72,6 +74,7 @@ pub(super) fn run(
     let mut coordinator = Coordinator {
         plan,
         sink,
+        redactor: &host.redactor,
         begun: Instant::now(),
         seq: 0,
         counts: Counts::default(),
@@ -238,7 +241,6 @@ impl Coordinator<'_> {
         self.counts.flaky += usize::from(status == Status::Done && took.attempts > 1);
         let instance = self.plan.graph[node].id.clone();
         let Took { time: took, attempts } = took;
-        self.results.insert(instance.clone(), (status.clone(), took));
         self.emit(EventKind::Finished { instance, status, took, attempts });
     }
 
@@ -251,7 +253,12 @@ impl Coordinator<'_> {
         }
     }
 
-    fn emit(&mut self, kind: EventKind) {
+    fn emit(&mut self, mut kind: EventKind) {
+        hide::secrets(self.redactor, &mut kind);
+        // Whoever reads the results sees what was told.
+        if let EventKind::Finished { instance, status, took, .. } = &kind {
+            self.results.insert(instance.clone(), (status.clone(), *took));
+        }
         let event = Event { seq: self.seq, at: jiff::Timestamp::now(), elapsed: self.begun.elapsed(), kind };
         self.seq += 1;
         (self.sink)(&event);

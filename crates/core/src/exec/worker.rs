@@ -2,14 +2,16 @@
 //! Unaware of the graph and of other instances.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::context::{ActionCx, Codes, Keep, Shared};
 use super::failure;
 use super::retry::{may_pass, pause};
-use crate::event::{EventKind, Failure, FailureKind, Status};
-use crate::plan::{Action, Capture, Command, Grammar, Instance, Retry};
+use crate::event::{EventKind, Failure, FailureKind, Status, Stream};
+use crate::output::Cap;
+use crate::plan::{Action, Capture, Command, Grammar, Instance, MAX_LOG, Retry};
 
 /// The longest that clean-up may take, all of it. After a signal it is the grace period.
 const CLEANUP: Duration = Duration::from_secs(30);
@@ -26,6 +28,7 @@ pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> (Status, u32) {
     }
     let once = Retry::new(1, Duration::ZERO);
     let retry = instance.retry.as_ref().unwrap_or(&once);
+    let log = RefCell::new(Cap::new(instance.max_log.unwrap_or(MAX_LOG)));
     let mut attempt = 1;
     let status = loop {
         let cx = ActionCx {
@@ -34,6 +37,7 @@ pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> (Status, u32) {
             deadline: instance.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
             silence: instance.silent_timeout,
             heed_stop: true,
+            log: &log,
         };
         cx.event(EventKind::Started { instance: instance.id.clone(), attempt });
         let failure = match attempt_all(&cx, instance) {
@@ -55,7 +59,7 @@ pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> (Status, u32) {
         }
         attempt += 1;
     };
-    clean_up(shared, instance);
+    clean_up(shared, instance, &log);
     (status, attempt)
 }
 
@@ -74,10 +78,10 @@ pub(super) fn defect(panic: &(dyn Any + Send)) -> Failure {
 }
 
 /// Clean-up is done in any case but after a second signal, and its failures change nothing.
-fn clean_up(shared: &Shared<'_>, instance: &Instance) {
+fn clean_up(shared: &Shared<'_>, instance: &Instance, log: &RefCell<Cap<Stream>>) {
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
     let deadline = Some(Instant::now() + longest.min(CLEANUP));
-    let cx = ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: false };
+    let cx = ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: false, log };
     for action in &instance.cleanup {
         if shared.cancel.kill_requested() {
             return;

@@ -9,11 +9,11 @@ use os_pipe::PipeReader;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
-use super::lines::Lines;
 use super::spawn::Child;
 use super::{Ended, KEPT, Limits, Why};
 use crate::event::Stream;
 use crate::exec::poll::poll;
+use crate::output::{Line, Lines, Redactor};
 
 /// From the end of stdin, which a remote side takes as the signal to die, to SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -59,7 +59,11 @@ impl<'a> Watch<'a> {
         Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new(), heard }
     }
 
-    pub(super) fn follow(mut self, line: &mut dyn FnMut(Stream, String)) -> io::Result<Ended> {
+    pub(super) fn follow(
+        mut self,
+        redactor: &Redactor,
+        line: &mut dyn FnMut(Stream, Line),
+    ) -> io::Result<Ended> {
         let stream = if self.child.kept.is_some() { Stream::Error } else { Stream::Output };
         let mut lines = Lines::default();
         let mut buffer = vec![0; 64 * 1024];
@@ -76,7 +80,7 @@ impl<'a> Watch<'a> {
             if ready.lines
                 && let Some(bytes) = read(&mut self.child.lines, &mut buffer)?
             {
-                lines.push(bytes, &mut |text| line(stream, text));
+                lines.push(bytes, redactor, &mut |text| line(stream, text));
                 if self.limits.release.is_some_and(std::cell::Cell::get) {
                     self.child.stdin = None;
                 }
