@@ -62,7 +62,8 @@ fn join(path: &str, kind: &str, key: &str) -> String {
 fn without_kinds(keys: &Keys) -> Keys {
     let common =
         ["id", "uses", "description", "needs", "scope", "targets", "timeout", "retry", "env", "mutex"];
-    let common: Vec<&str> = common.into_iter().chain(["always", "allow-failure", "gate"]).collect();
+    let more = ["always", "allow-failure", "gate", "silent-timeout", "max-log", "pool"];
+    let common: Vec<&str> = common.into_iter().chain(more).collect();
     keys.iter()
         .map(|key| key.replace(".patch-from", ".patch-FROM"))
         .map(|key| match key.split('.').collect::<Vec<_>>().as_slice() {
@@ -103,7 +104,8 @@ fn written(text: &str) -> Vec<Written> {
 }
 
 fn walk(table: &DeTable<'_>, path: &str, found: &mut Vec<Written>) {
-    let free = ["vars", "targets", "nodes", "matrix", "targets.*.vars", "matrix.include", "matrix.exclude"];
+    let free =
+        ["vars", "targets", "nodes", "matrix", "pools", "targets.*.vars", "matrix.include", "matrix.exclude"];
     let kind = match path {
         "step" => table.get("uses").and_then(|uses| uses.get_ref().as_str()).unwrap_or_default(),
         _ => "",

@@ -69,8 +69,11 @@ pub enum EventKind {
         instance: InstanceId,
         /// Where it came from.
         stream: Stream,
-        /// The line without its end. Invalid UTF-8 is replaced.
+        /// The line without its end and without terminal sequences. Invalid UTF-8 is replaced.
         text: String,
+        /// The same in the tool's colours, for terminals; nothing of it is kept.
+        #[serde(skip)]
+        painted: Option<String>,
     },
     /// A late value has become known.
     Output {
@@ -89,6 +92,9 @@ pub enum EventKind {
         status: Status,
         /// How long it took, all attempts; zero when it did not start.
         took: Duration,
+        /// How many attempts it took: what is done after more than one is flaky. Zero when it did not start.
+        #[serde(default)]
+        attempts: u32,
     },
     /// Something that did not stop the run.
     Warning {
@@ -166,7 +172,7 @@ pub enum FailureKind {
         /// Its number.
         signal: i32,
     },
-    /// It took longer than `timeout`.
+    /// It took longer than `timeout`, or was silent for longer than `silent-timeout`.
     Timeout,
     /// A tool is not installed or could not be started.
     Tool,
@@ -176,6 +182,8 @@ pub enum FailureKind {
     Mismatch,
     /// A file could not be read or written.
     Io,
+    /// There is no room left on a disk.
+    NoSpace,
     /// The input was refused: a Dockerfile, a value.
     Input,
     /// A defect of the engine.
@@ -204,6 +212,9 @@ pub struct Counts {
     /// [`Status::UpToDate`].
     #[serde(default)]
     pub up_to_date: usize,
+    /// Those of them that needed more than one attempt.
+    #[serde(default)]
+    pub flaky: usize,
     /// [`Status::Failed`].
     pub failed: usize,
     /// [`Status::Allowed`].

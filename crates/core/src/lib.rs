@@ -14,6 +14,7 @@ pub mod ident;
 pub mod image;
 pub mod interp;
 pub mod nesting;
+pub mod output;
 pub mod plan;
 pub mod planner;
 pub mod platform;

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use pipeline_core::event::{Event, EventKind, FailureKind, Stream};
 use pipeline_core::exec::{Host, Signals, perform_one};
+use pipeline_core::output::Redactor;
 use pipeline_core::plan::{Action, Node};
 use serde::Deserialize;
 
@@ -52,7 +53,12 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
         }
     };
     let performer = prepare::performer(allow_privileged);
-    let host = Host { here, env: environment::for_steps(&request.env), actions: &performer };
+    let host = Host {
+        here,
+        env: environment::for_steps(&request.env),
+        redactor: Redactor::default(),
+        actions: &performer,
+    };
     let signals = Signals::install().ok();
     let mut show = |event: &Event| {
         if let EventKind::Line { stream, text, .. } = &event.kind {

@@ -1,6 +1,7 @@
 //! `pipeline explain`
 
 use pipeline_core::exec::{self, Explained, Host};
+use pipeline_core::output::Redactor;
 use pipeline_core::planner::Wanted;
 use serde_json::{Value, json};
 
@@ -28,7 +29,12 @@ pub(super) fn explain(args: &ExplainArgs) -> u8 {
 /// What a run would do. Only reads.
 pub(super) fn look(prepared: &Prepared, wanted: &Wanted) -> Result<Vec<Explained>, u8> {
     let performer = prepare::performer(false);
-    let host = Host { here: prepared.found.folder.clone(), env: prepared.env.clone(), actions: &performer };
+    let host = Host {
+        here: prepared.found.folder.clone(),
+        env: prepared.env.clone(),
+        redactor: Redactor::default(),
+        actions: &performer,
+    };
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
     exec::explain(&prepared.plan, &host, &mut records).map_err(|error| {

@@ -4,6 +4,7 @@ use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
 use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Signals, Summary};
+use pipeline_core::output::Redactor;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
 use pipeline_core::show;
@@ -60,7 +61,12 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     })?;
     record.save_plan(serde_json::to_string_pretty(&show::json(plan)).unwrap_or_default().as_bytes());
     let performer = prepare::performer(allowed);
-    let host = Host { here: found.folder.clone(), env: env.clone(), actions: &performer };
+    let host = Host {
+        here: found.folder.clone(),
+        env: env.clone(),
+        redactor: Redactor::default(),
+        actions: &performer,
+    };
     let jobs = args
         .jobs
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);

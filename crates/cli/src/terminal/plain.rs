@@ -12,6 +12,9 @@ use super::{Style, clean, note, seconds};
 /// How many of a failed instance's last lines are shown.
 const TAIL: usize = 15;
 
+/// More characters of one are not.
+const WIDEST: usize = 1000;
+
 /// Consumes events, prints lines on stderr.
 pub(crate) struct Plain {
     style: Style,
@@ -70,13 +73,16 @@ impl Plain {
                 let shown = argv.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ");
                 self.text(instance, &format!("$ {shown}"));
             }
-            EventKind::Line { instance, stream, text } => {
-                let text = if *stream == Stream::Engine { format!("* {text}") } else { text.clone() };
-                self.text(instance, &text);
+            EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
+                self.text(instance, &format!("* {text}"));
+            }
+            EventKind::Line { instance, text, painted, .. } => {
+                let painted = painted.as_ref().filter(|_| self.style.colours());
+                self.show(instance, painted.unwrap_or(text));
             }
             EventKind::Output { .. } => {}
-            EventKind::Finished { instance, status, took } => {
-                self.finished(instance, status, &seconds(*took));
+            EventKind::Finished { instance, status, took, attempts } => {
+                self.finished(instance, status, &seconds(*took), *attempts);
             }
             EventKind::Warning { message } => {
                 note(&format!("{} {}\n", self.style.warn("warning:"), clean(message)));
@@ -85,7 +91,9 @@ impl Plain {
                 note(&format!("{} stopping; once more stops at once\n", self.style.warn("interrupted:")));
             }
             EventKind::RunFinished { counts } => {
-                let mut parts = vec![format!("{} done", counts.done)];
+                let flaky =
+                    if counts.flaky > 0 { format!(" ({} flaky)", counts.flaky) } else { String::new() };
+                let mut parts = vec![format!("{} done{flaky}", counts.done)];
                 for (number, what) in [
                     (counts.up_to_date, "up to date"),
                     (counts.failed, "failed"),
@@ -112,7 +120,7 @@ impl Plain {
         }
     }
 
-    fn finished(&mut self, instance: &InstanceId, status: &Status, took: &str) {
+    fn finished(&mut self, instance: &InstanceId, status: &Status, took: &str, attempts: u32) {
         self.ended += 1;
         let progress = format!("[{}/{}] ", self.ended, self.total);
         match status {
@@ -120,6 +128,9 @@ impl Plain {
                 if self.verbose {
                     self.line("same", &progress, instance, "");
                 }
+            }
+            Status::Done if attempts > 1 => {
+                self.line("flaky", &progress, instance, &format!("  {took}, done by attempt {attempts}"));
             }
             Status::Done => self.line("done", &progress, instance, &format!("  {took}")),
             Status::Failed(failure) => self.failed("FAILED", &progress, instance, failure, took),
@@ -171,7 +182,11 @@ impl Plain {
     }
 
     fn text(&mut self, instance: &InstanceId, text: &str) {
-        let text = clean(text);
+        self.show(instance, &clean(text));
+    }
+
+    /// A text in which nothing acts but colours.
+    fn show(&mut self, instance: &InstanceId, text: &str) {
         if self.verbose {
             note(&format!("{} {text}\n", self.style.dim(&format!("{instance} |"))));
         }
@@ -179,7 +194,16 @@ impl Plain {
         if tail.len() == TAIL {
             tail.pop_front();
         }
-        tail.push_back(text);
+        tail.push_back(short(text));
+    }
+}
+
+/// Of a line that would fill the screen, the beginning.
+fn short(text: &str) -> String {
+    match text.char_indices().nth(WIDEST) {
+        Some((cut, _)) if text.contains('\x1b') => format!("{}\x1b[0m…", &text[..cut]),
+        Some((cut, _)) => format!("{}…", &text[..cut]),
+        None => text.to_owned(),
     }
 }
 

@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::process::{self, Limits, Request, Why};
+use crate::output::{Line, Redactor};
 
 /// From SIGTERM to SIGKILL, when there is no answer in time.
 const GRACE: Duration = Duration::from_millis(500);
@@ -62,12 +63,14 @@ pub(crate) fn ask(question: &Question<'_>) -> Result<Answer, NoAnswer> {
         env: question.env,
         hold_stdin: question.hold_stdin,
         keep_stdout: true,
+        redactor: &Redactor::default(),
     };
     let cancel = Cancel::new().map_err(NoAnswer::Io)?;
     let deadline = Instant::now().checked_add(question.within);
-    let limits = Limits { cancel: &cancel, heed_stop: false, deadline, grace: GRACE, release: None };
+    let limits =
+        Limits { cancel: &cancel, heed_stop: false, deadline, silence: None, grace: GRACE, release: None };
     let mut stderr = Vec::new();
-    let ended = process::run(&request, &limits, &mut |_, text| {
+    let ended = process::run(&request, &limits, &mut |_, Line { text, .. }| {
         if !text.trim().is_empty() {
             if stderr.len() == LINES {
                 stderr.remove(0);
@@ -78,10 +81,12 @@ pub(crate) fn ask(question: &Question<'_>) -> Result<Answer, NoAnswer> {
     .map_err(NoAnswer::Io)?;
     match ended.why {
         Some(Why::Timeout) => Err(NoAnswer::TooLate(stderr)),
-        Some(why @ (Why::Cancelled | Why::TooMuch)) => Err(NoAnswer::Io(io::Error::other(match why {
-            Why::TooMuch => "it prints without end",
-            _ => "it was stopped",
-        }))),
+        Some(why @ (Why::Cancelled | Why::Silence | Why::TooMuch)) => {
+            Err(NoAnswer::Io(io::Error::other(match why {
+                Why::TooMuch => "it prints without end",
+                _ => "it was stopped",
+            })))
+        }
         None => Ok(Answer {
             status: ended.status,
             stdout: String::from_utf8_lossy(&ended.stdout).into_owned(),

@@ -297,6 +297,9 @@ impl Tools {
             Ok(captured) => Ok(String::from_utf8_lossy(&captured.stdout).trim_end().to_owned()),
             Err(failure) => Err(failure.message),
         };
+        // It is kept on record.
+        let hide = |text: String| cx.shared.host.redactor.redact(&text).into_owned();
+        let answer = answer.map(hide).map_err(hide);
         lock().insert(words.to_owned(), answer.clone());
         answer
     }

@@ -34,26 +34,29 @@ impl ActionCx<'_> {
             env: self.env(),
             hold_stdin: true,
             keep_stdout: false,
+            redactor: &self.shared.host.redactor,
         };
         let limits = Limits {
             cancel: self.shared.cancel,
             heed_stop: self.heed_stop,
             deadline: self.deadline,
+            silence: None,
             grace: self.shared.grace,
             release: Some(&release),
         };
         let mut answer = None;
         let mut last = String::new();
-        process::run(&request, &limits, &mut |stream, text| {
-            if answer.is_none() && text.trim_end() == ready {
+        process::run(&request, &limits, &mut |stream, line| {
+            if answer.is_none() && line.text.trim_end() == ready {
                 answer = Some(ask());
                 release.set(true);
             } else {
-                last.clone_from(&text);
-                self.line(stream, text);
+                last.clone_from(&line.text);
+                self.printed(stream, line);
             }
         })
         .map_err(|error| failure::not_started(&shown, &error))?;
+        self.end_of_output();
         answer.unwrap_or_else(|| {
             Err(Failure::new(
                 FailureKind::Unreachable,

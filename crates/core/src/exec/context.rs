@@ -1,5 +1,6 @@
 //! What an action may use while it is carried out: values, the nodes, child processes under supervision.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use super::failure::{self, Shown};
 use super::process::{self, Limits, Request, Why};
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Stream};
+use crate::output::{self, Cap, Line};
 use crate::plan::{Command, InstanceId, Node, Place, Plan, Text};
 
 /// What all workers of a run share.
@@ -57,10 +59,12 @@ pub struct ActionCx<'a> {
     pub(super) shared: &'a Shared<'a>,
     pub(super) instance: &'a InstanceId,
     pub(super) deadline: Option<Instant>,
+    /// The longest that a command may print nothing.
+    pub(super) silence: Option<Duration>,
     /// Clean-up goes on after the first signal.
     pub(super) heed_stop: bool,
-    /// Only to find something out: none of it is news.
-    pub(super) quiet: bool,
+    /// The bound on the instance's log, over all attempts. None where something is only to be found out: that is no news.
+    pub(super) log: Option<&'a RefCell<Cap<Stream>>>,
 }
 
 impl ActionCx<'_> {
@@ -106,7 +110,8 @@ impl ActionCx<'_> {
 
     /// Says something about this instance: a line in its log.
     pub fn say(&self, line: impl Into<String>) {
-        self.line(Stream::Engine, line.into());
+        let text = output::plain(&line.into()).into_owned();
+        self.line(Stream::Engine, Line { text, painted: None });
     }
 
     /// The absolute path of a tool on the children's PATH, or the failure that says how to install it.
@@ -181,23 +186,31 @@ impl ActionCx<'_> {
             env: &env,
             hold_stdin,
             keep_stdout: keep == Keep::Stdout,
+            redactor: &self.shared.host.redactor,
         };
         let limits = Limits {
             cancel: self.shared.cancel,
             heed_stop: self.heed_stop,
             deadline: self.deadline,
+            silence: self.silence,
             grace: self.shared.grace,
             release: None,
         };
         let begun = Instant::now();
         let mut last = String::new();
-        let ended = process::run(&request, &limits, &mut |stream, text| {
-            if !text.trim().is_empty() {
-                last.clone_from(&text);
+        // What a tool says about a full disk is not always the last that it says.
+        let mut full = None;
+        let ended = process::run(&request, &limits, &mut |stream, line| {
+            if !line.text.trim().is_empty() {
+                last.clone_from(&line.text);
             }
-            self.line(stream, text);
-        })
-        .map_err(|error| failure::not_started(&shown, &error))?;
+            if full.is_none() && line.text.contains(failure::NO_SPACE) {
+                full = Some(line.text.clone());
+            }
+            self.printed(stream, line);
+        });
+        self.end_of_output();
+        let ended = ended.map_err(|error| failure::not_started(&shown, &error))?;
         if ended.leaked {
             self.say(format!(
                 "{shown} leaked its output pipe: a process that it left behind holds it open; it ends with the run"
@@ -205,6 +218,9 @@ impl ActionCx<'_> {
         }
         match ended.why {
             Some(Why::Cancelled) => return Err(failure::stopped(&shown)),
+            Some(Why::Silence) => {
+                return Err(failure::silent(&shown, self.silence.unwrap_or_default()));
+            }
             Some(Why::Timeout) => return Err(failure::timed_out(&shown, begun.elapsed())),
             Some(Why::TooMuch) => return Err(failure::too_much(&shown)),
             None => {}
@@ -214,19 +230,45 @@ impl ActionCx<'_> {
             if codes == Codes::Ok && command.mismatch == Some(code) {
                 return Err(failure::mismatch(&shown, code, &last));
             }
-            failure::judge(&shown, code, &last, codes == Codes::Any)?;
+            let said = full.as_ref().unwrap_or(&last);
+            let judged = failure::judge(&shown, code, said, codes == Codes::Any);
+            judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
         }
         Ok(Captured { stdout: ended.stdout, code })
     }
 
     pub(super) fn event(&self, kind: EventKind) {
-        if !self.quiet {
+        if self.log.is_some() {
             self.shared.port.send(Message::Event(kind));
         }
     }
 
-    pub(super) fn line(&self, stream: Stream, text: String) {
-        self.event(EventKind::Line { instance: self.instance.clone(), stream, text });
+    fn line(&self, stream: Stream, line: Line) {
+        let Line { text, painted } = line;
+        self.event(EventKind::Line { instance: self.instance.clone(), stream, text, painted });
+    }
+
+    /// A line that a tool printed: told at once, as long as there is room in the log.
+    pub(super) fn printed(&self, stream: Stream, line: Line) {
+        let kept = self.log.and_then(|log| log.borrow_mut().take(stream, line));
+        if let Some((stream, line)) = kept {
+            self.line(stream, line);
+        }
+    }
+
+    /// A tool prints no more: the end of what had no room is told.
+    pub(super) fn end_of_output(&self) {
+        let Some(log) = self.log else { return };
+        let (left_out, tail) = log.borrow_mut().end();
+        if left_out.lines > 0 {
+            self.say(format!(
+                "{} bytes in {} lines are left out here: `max-log` bounds the log",
+                left_out.bytes, left_out.lines
+            ));
+        }
+        for (stream, line) in tail {
+            self.line(stream, line);
+        }
     }
 }
 

@@ -20,6 +20,9 @@ const SSH_FAILED: i32 = 255;
 /// A shell exits with this when it cannot find a tool, and so do `setsid` and `sudo`'s like.
 const NOT_FOUND: i32 = 127;
 
+/// What tools, the C library and ours say when a disk is full.
+pub(super) const NO_SPACE: &str = "No space left on device";
+
 /// A command as messages show it.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Shown<'a> {
@@ -84,6 +87,11 @@ pub(super) fn timed_out(shown: &Shown<'_>, after: Duration) -> Failure {
     .help("give the step a longer `timeout`")
 }
 
+pub(super) fn silent(shown: &Shown<'_>, silence: Duration) -> Failure {
+    Failure::new(FailureKind::Timeout, format!("{shown} was ended: it had printed nothing for {silence:.1?}"))
+        .help("give the step a longer `silent-timeout`")
+}
+
 pub(super) fn too_much(shown: &Shown<'_>) -> Failure {
     Failure::new(
         FailureKind::Input,
@@ -140,6 +148,21 @@ pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Resu
     })
 }
 
+/// The same failure as one of a full disk: another attempt would fill it again.
+pub(super) fn full(failure: Failure) -> Failure {
+    let help = failure.help.or_else(|| Some("make room on the disk; the log says where".into()));
+    Failure { kind: FailureKind::NoSpace, help, ..failure }
+}
+
+/// The same, where our own actions could not write for that reason.
+pub(super) fn maybe_full(failure: Failure) -> Failure {
+    if failure.kind == FailureKind::Io && failure.message.contains(NO_SPACE) {
+        full(failure)
+    } else {
+        failure
+    }
+}
+
 /// The exit code by which a command tells that it found something other than it must be.
 pub(super) fn mismatch(shown: &Shown<'_>, code: i32, last: &str) -> Failure {
     Failure::new(FailureKind::Mismatch, exited(shown, code, last))
@@ -163,16 +186,15 @@ fn shorten(text: &str) -> String {
 
 /// What to do about tools' own last words, where they leave that open.
 fn advice(tool: &str, last: &str) -> Option<&'static str> {
-    let words: [(&str, &str, &str); 3] = [
+    let words: [(&str, &str, &str); 2] = [
         (
             "git",
             "couldn't find remote ref",
             "the repository has no such branch or tag; `git ls-remote URL` lists those it has",
         ),
         ("git", "not our ref", "the repository does not give this commit; is it on one of its branches?"),
-        ("", "No space left on device", "make room on the disk; the log says where"),
     ];
-    let fits = |(by, text, _): &&(&str, &str, &str)| (by.is_empty() || *by == tool) && last.contains(text);
+    let fits = |(by, text, _): &&(&str, &str, &str)| *by == tool && last.contains(text);
     words.iter().find(fits).map(|(.., advice)| *advice)
 }
 

@@ -16,6 +16,8 @@ mod cancel;
 mod context;
 mod explain;
 mod failure;
+mod gates;
+mod hide;
 mod lock;
 mod memory;
 mod poll;
@@ -25,6 +27,7 @@ mod queue;
 mod reaper;
 mod record;
 mod records;
+mod retry;
 mod scheduler;
 mod signal;
 mod state;
@@ -44,13 +47,13 @@ pub(crate) use ask::{Answer, NoAnswer, Question, ask};
 pub use context::{ActionCx, Captured};
 pub use explain::{Explained, explain};
 pub use lock::{Lock, LockError};
-pub use probe::presence;
 pub(crate) use process::find;
 pub use record::RunDir;
 pub use records::Records;
 pub use signal::{Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
+use crate::output::Redactor;
 use crate::plan::{Action, Instance, InstanceId, Node, Plan, Presence};
 use crate::platform::Platform;
 use scheduler::{Message, Port};
@@ -82,6 +85,8 @@ pub struct Host<'a> {
     pub here: PathBuf,
     /// The environment of every child, complete. Tools are found on its PATH.
     pub env: BTreeMap<OsString, OsString>,
+    /// What of that environment nobody may see.
+    pub redactor: Redactor,
     /// The actions that are not commands.
     pub actions: &'a dyn Actions,
 }

@@ -1,47 +1,19 @@
 //! Whether what an instance leaves is there, found out without changing anything.
 
-use std::sync::mpsc::sync_channel;
 use std::time::{Duration, Instant};
 
-use super::cancel::Cancel;
 use super::context::{ActionCx, Shared};
-use super::{Host, Port, Values, worker};
+use super::worker;
 use crate::event::FailureKind;
-use crate::plan::{Instance, Plan, Presence, Probe};
+use crate::plan::{Instance, Presence, Probe};
 
 /// A node that does not answer is as good as unknown.
 const LONGEST: Duration = Duration::from_secs(30);
 
-/// Answers an instance's probe. `values` are what is known of earlier runs; where one is missing, the answer is unknown.
-pub fn presence(instance: &Instance, plan: &Plan, host: &Host<'_>, values: &Values) -> Presence {
-    let Ok(cancel) = Cancel::new() else { return Presence::Unknown };
-    // Nobody listens: a probe's commands and lines are not news.
-    let (sender, _) = sync_channel(1);
-    let shared = Shared::new(plan, host, &cancel, Duration::from_secs(2), Port(sender), values.clone());
-    let cx = quiet(&shared, instance);
-    match &instance.probe {
-        Probe::Paths(paths) => {
-            let mut all = Presence::Present;
-            for path in paths {
-                match cx.resolve_path(path).map(|path| path.symlink_metadata()) {
-                    Ok(Ok(_)) => {}
-                    Ok(Err(error)) if error.kind() == std::io::ErrorKind::NotFound => {
-                        return Presence::Absent;
-                    }
-                    Ok(Err(_)) | Err(_) => all = Presence::Unknown,
-                }
-            }
-            all
-        }
-        _ => ask(&cx, instance)
-            .map_or(Presence::Unknown, |there| if there { Presence::Present } else { Presence::Absent }),
-    }
-}
-
 /// For what only looks.
 pub(super) fn quiet<'a>(shared: &'a Shared<'a>, instance: &'a Instance) -> ActionCx<'a> {
     let deadline = Instant::now().checked_add(LONGEST);
-    ActionCx { shared, instance: &instance.id, deadline, heed_stop: true, quiet: true }
+    ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: true, log: None }
 }
 
 /// Asks tools and nodes; what lies in files here is looked at elsewhere. The error says why nobody knows.
@@ -69,31 +41,36 @@ pub(super) fn ask(cx: &ActionCx<'_>, instance: &Instance) -> Result<bool, String
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc::sync_channel;
+
     use super::*;
+    use crate::exec::cancel::Cancel;
     use crate::exec::tests::kit::{None_, env, instance, plan, sh};
-    use crate::plan::{Command, Grammar, Text};
+    use crate::exec::{Host, Port, Values};
+    use crate::output::Redactor;
+    use crate::plan::Command;
 
     #[test]
-    fn present_absent_and_unknown() {
+    fn there_not_there_and_unknown() {
         let folder = tempfile::tempdir().unwrap();
-        std::fs::write(folder.path().join("f"), "").unwrap();
-        let host = Host { here: folder.path().to_owned(), env: env(), actions: &None_ };
+        let here = folder.path().to_owned();
+        let host = Host { here, env: env(), redactor: Redactor::default(), actions: &None_ };
         let plan = plan(Vec::new(), &[]);
+        let cancel = Cancel::new().unwrap();
         let ask = |probe: Probe| {
-            presence(&Instance { probe, ..instance("s", Vec::new()) }, &plan, &host, &Values::new())
+            // Nobody listens, and more lines than any channel holds: a probe's lines are not news.
+            let port = Port(sync_channel(1).0);
+            let shared = Shared::new(&plan, &host, &cancel, Duration::from_secs(2), port, Values::new());
+            let instance = Instance { probe, ..instance("s", Vec::new()) };
+            super::ask(&quiet(&shared, &instance), &instance).ok()
         };
         let command = |command: Command| Probe::Actions(vec![command.into()]);
-        assert_eq!(ask(Probe::Paths(vec![Text::here("f")])), Presence::Present);
-        assert_eq!(ask(Probe::Paths(vec!["f".into()])), Presence::Present);
-        assert_eq!(ask(Probe::Paths(vec!["f".into(), "g".into()])), Presence::Absent);
-        assert_eq!(ask(Probe::Paths(vec![Text::late("a", "b", Grammar::Hex)])), Presence::Unknown);
-        // More lines than any channel holds: nobody listens.
-        assert_eq!(ask(command(sh("seq 5000"))), Presence::Present);
-        assert_eq!(ask(command(sh("exit 1"))), Presence::Absent);
-        assert_eq!(ask(command(sh("kill -9 $$"))), Presence::Unknown);
-        assert_eq!(ask(command(Command::new(["no-such-tool-anywhere"]))), Presence::Unknown);
-        assert_eq!(ask(command(sh("true").on_node("nowhere"))), Presence::Unknown);
-        assert_eq!(ask(Probe::Emulation(Vec::new())), Presence::Unknown);
-        assert_eq!(ask(Probe::Nothing), Presence::Present);
+        assert_eq!(ask(command(sh("seq 5000"))), Some(true));
+        assert_eq!(ask(command(sh("exit 1"))), Some(false));
+        assert_eq!(ask(command(sh("kill -9 $$"))), None);
+        assert_eq!(ask(command(Command::new(["no-such-tool-anywhere"]))), None);
+        assert_eq!(ask(command(sh("true").on_node("nowhere"))), None);
+        assert_eq!(ask(Probe::Emulation(Vec::new())), None);
+        assert_eq!(ask(Probe::Nothing), Some(true));
     }
 }

@@ -1,8 +1,7 @@
 //! What can run, in which order. Pure: no threads, no clock. Every instance and every edge is looked at once.
 //!
 //! An instance is ready when a counter of what it waits for reaches zero. Of those that are ready, the one with the longest
-//! path to the end goes first, within the bound of its pool and with its mutex free. What waits for a mutex is parked
-//! beside it, so nothing is looked at again in vain.
+//! path to the end goes first, within the bound of its pool and with room at its `gates`, the mutex and the recipe's pool.
 //!
 //! After a failure, everything downstream of it is skipped, and without `keep_going` also everything else that has not
 //! started *within the failed instance's target and node*: that delivery is lost anyway. Other targets, and other nodes of
@@ -10,12 +9,13 @@
 //! something that is still to come for a target needs them. Nothing that runs is ever ended by another's failure.
 
 use std::cmp::Reverse;
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BinaryHeap, HashMap};
 
 use petgraph::Direction::Incoming;
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
+use super::gates::Gates;
 use super::state::{InstanceState, States};
 use crate::plan::{Edge, Instance, Pool};
 
@@ -31,10 +31,7 @@ pub(super) struct Queue<'p> {
     priority: Vec<u64>,
     local: Slots,
     node: Slots,
-    /// Mutexes held by running instances.
-    held: BTreeSet<&'p str>,
-    /// Ready instances that met a held mutex. By pool too: one that has no slot must not keep the mutex from another's.
-    parked: HashMap<(&'p str, Pool), BinaryHeap<Rank>>,
+    gates: Gates<'p, Rank>,
     /// Instances that are looked at again, and who waits for them.
     again: HashMap<NodeIndex, Vec<NodeIndex>>,
     keep_going: bool,
@@ -66,8 +63,7 @@ impl<'p> Queue<'p> {
             priority: longest_paths(graph, weight),
             local: slots(jobs),
             node: slots(node_jobs),
-            held: BTreeSet::new(),
-            parked: HashMap::new(),
+            gates: Gates::new(),
             again: HashMap::new(),
             keep_going,
             waiting,
@@ -86,7 +82,7 @@ impl<'p> Queue<'p> {
             if let Some(node) = [Pool::Local, Pool::Node].into_iter().find_map(|pool| self.pop_from(pool)) {
                 return Some(node);
             }
-            // The second pool may have let something out of the park into the first.
+            // The second pool may have let something out of a gate's park into the first.
             if [&self.local, &self.node].iter().all(|slots| slots.free == 0 || slots.ready.is_empty()) {
                 return None;
             }
@@ -97,18 +93,10 @@ impl<'p> Queue<'p> {
         while self.slots(pool).free > 0 {
             let rank = self.slots(pool).ready.pop()?;
             let Reverse(node) = rank.1;
-            let mutex = self.graph[node].mutex.as_deref();
-            if self.states.get(node) != InstanceState::Ready {
-                // Skipped meanwhile. It may have been let out of the park: then the next one is due.
-                if let Some(mutex) = mutex {
-                    self.unpark(mutex);
-                }
-                continue;
-            }
-            if let Some(mutex) = mutex
-                && !self.held.insert(mutex)
-            {
-                self.parked.entry((mutex, pool)).or_default().push(rank);
+            let graph = self.graph;
+            // One that was skipped meanwhile may have been let out of a gate's park: then the next one is due.
+            if self.states.get(node) != InstanceState::Ready || !self.gates.enter(&graph[node], rank) {
+                self.pass_on(node);
                 continue;
             }
             self.slots(pool).free -= 1;
@@ -209,20 +197,16 @@ impl<'p> Queue<'p> {
     fn end(&mut self, node: NodeIndex, state: InstanceState) {
         self.states.set(node, state);
         self.slots(self.graph[node].pool).free += 1;
-        if let Some(mutex) = self.graph[node].mutex.as_deref() {
-            self.held.remove(mutex);
-            self.unpark(mutex);
-        }
+        let graph = self.graph;
+        self.gates.leave(&graph[node]);
+        self.pass_on(node);
     }
 
-    fn unpark(&mut self, mutex: &'p str) {
-        if self.held.contains(mutex) {
-            return;
-        }
-        for pool in [Pool::Local, Pool::Node] {
-            if let Some(rank) = self.parked.get_mut(&(mutex, pool)).and_then(BinaryHeap::pop) {
-                self.slots(pool).ready.push(rank);
-            }
+    /// Whoever is parked at the instance's gates may try again, as far as there is room.
+    fn pass_on(&mut self, node: NodeIndex) {
+        let graph = self.graph;
+        for (pool, rank) in self.gates.turn(&graph[node]) {
+            self.slots(pool).ready.push(rank);
         }
     }
 

@@ -9,6 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::event::{Event, EventKind, Failure, Status, Stream};
+use crate::output::plain;
 use crate::plan::InstanceId;
 
 /// The folder of one run.
@@ -102,16 +103,17 @@ impl RunDir {
                 });
                 self.line(instance, &format!("$ {}", words.collect::<Vec<_>>().join(" ")))
             }
-            EventKind::Line { instance, stream: Stream::Engine, text } => {
+            EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
                 self.line(instance, &format!("# {text}"))
             }
             EventKind::Line { instance, text, .. } => self.line(instance, text),
             EventKind::Output { instance, name, value } => {
                 self.line(instance, &format!("# {name} = {value}"))
             }
-            EventKind::Finished { instance, status, took } => {
+            EventKind::Finished { instance, status, took, attempts } => {
                 let took = took.as_secs_f64();
-                let result = self.line(instance, &format!("# {} after {took:.1} s", describe(status)));
+                let often = if *attempts > 1 { format!(" and {attempts} attempts") } else { String::new() };
+                let result = self.line(instance, &format!("# {} after {took:.1} s{often}", describe(status)));
                 self.logs.remove(instance);
                 result
             }
@@ -125,7 +127,7 @@ impl RunDir {
     /// One write for each line, so that who follows the log sees it at once. What never started has no log.
     fn line(&mut self, instance: &InstanceId, text: &str) -> io::Result<()> {
         match self.logs.get_mut(instance) {
-            Some(log) => log.write_all(format!("{text}\n").as_bytes()),
+            Some(log) => log.write_all(format!("{}\n", plain(text)).as_bytes()),
             None => Ok(()),
         }
     }
@@ -164,9 +166,24 @@ mod tests {
         let events = [
             EventKind::Started { instance: instance(), attempt: 1 },
             EventKind::Command { instance: instance(), argv: vec!["echo".into(), "a b".into()] },
-            EventKind::Line { instance: instance(), stream: Stream::Output, text: "a b".into() },
-            EventKind::Line { instance: instance(), stream: Stream::Engine, text: "hm".into() },
-            EventKind::Finished { instance: instance(), status: Status::Done, took: Duration::from_secs(1) },
+            EventKind::Line {
+                instance: instance(),
+                stream: Stream::Output,
+                text: "a b".into(),
+                painted: None,
+            },
+            EventKind::Line {
+                instance: instance(),
+                stream: Stream::Engine,
+                text: "hm".into(),
+                painted: None,
+            },
+            EventKind::Finished {
+                instance: instance(),
+                status: Status::Done,
+                took: Duration::from_secs(1),
+                attempts: 1,
+            },
         ];
         let events: Vec<Event> = (0..).zip(events).map(|(seq, kind)| event(seq, kind)).collect();
         for event in &events {

@@ -18,24 +18,32 @@ use super::context::{ActionCx, Shared};
 use super::memory::Memory;
 use super::queue::{Queue, Skipped};
 use super::reaper::Bracket;
-use super::{Host, Options, Records, Signals, Summary, Values, worker};
+use super::{Host, Options, Records, Signals, Summary, Values, hide, worker};
 use crate::event::{Counts, Event, EventKind, Failure, FailureKind, Status, VERSION};
 use crate::fresh::Observed;
+use crate::output::Redactor;
 use crate::plan::{Instance, InstanceId, NodeIndex, Plan, Pool};
 
 /// Messages on their way to the coordinator.
-const CAPACITY: usize = 1024;
+const CAPACITY: usize = 256;
 
 /// What the coordinator is told.
 pub(super) enum Message {
     /// By a worker: something to pass on.
     Event(EventKind),
     /// By a worker: whether its instance must run.
-    Assessed(NodeIndex, Box<Assessment>, Duration),
+    Assessed(NodeIndex, Box<Assessment>, Took),
     /// By a worker, last and always: its instance has ended, with what is to be kept of it.
-    Finished(NodeIndex, Status, Duration, Option<Box<Left>>),
+    Finished(NodeIndex, Status, Took, Option<Box<Left>>),
     /// By the thread that receives signals: look at the wish to stop.
     Signal,
+}
+
+/// What an instance took.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Took {
+    time: Duration,
+    attempts: u32,
 }
 
 /// Where workers send.
@@ -53,6 +61,7 @@ struct Coordinator<'a, 'r> {
     plan: &'a Plan,
     memory: Memory<'a, 'r>,
     sink: &'a mut dyn FnMut(&Event),
+    redactor: &'a Redactor,
     begun: Instant,
     seq: u64,
     counts: Counts,
@@ -73,6 +82,7 @@ pub(super) fn run(
         plan,
         memory: Memory::new(plan, records),
         sink,
+        redactor: &host.redactor,
         begun: Instant::now(),
         seq: 0,
         counts: Counts::default(),
@@ -213,10 +223,10 @@ impl Coordinator<'_, '_> {
                     Status::Skipped { because: None }
                 };
                 self.memory.proven(node);
-                self.ended(node, status, Duration::ZERO);
+                self.ended(node, status, Took::default());
             }
             for node in self.memory.unproven() {
-                self.ended(node, Status::UpToDate, Duration::ZERO);
+                self.ended(node, Status::UpToDate, Took::default());
             }
         });
         if let Some(signals) = signals {
@@ -241,7 +251,7 @@ impl Coordinator<'_, '_> {
         queue: &mut Queue<'_>,
         node: NodeIndex,
         assessment: Assessment,
-        took: Duration,
+        took: Took,
     ) -> Option<Box<Observed>> {
         let instance = &self.plan.graph[node];
         let reason = match assessment.verdict {
@@ -279,7 +289,7 @@ impl Coordinator<'_, '_> {
         Some(Box::new(assessment.observed))
     }
 
-    fn finished(&mut self, queue: &mut Queue<'_>, node: NodeIndex, status: Status, took: Duration) {
+    fn finished(&mut self, queue: &mut Queue<'_>, node: NodeIndex, status: Status, took: Took) {
         let skipped: Vec<Skipped> = match status {
             Status::Done | Status::UpToDate => {
                 queue.finish(node);
@@ -295,12 +305,12 @@ impl Coordinator<'_, '_> {
         self.ended(node, status, took);
         for (node, because) in skipped {
             let because = because.map(|failed| self.plan.graph[failed].id.clone());
-            self.ended(node, Status::Skipped { because }, Duration::ZERO);
+            self.ended(node, Status::Skipped { because }, Took::default());
         }
     }
 
     /// The one terminal event of an instance.
-    fn ended(&mut self, node: NodeIndex, status: Status, took: Duration) {
+    fn ended(&mut self, node: NodeIndex, status: Status, took: Took) {
         let count = match status {
             Status::Done => &mut self.counts.done,
             Status::UpToDate => &mut self.counts.up_to_date,
@@ -310,9 +320,10 @@ impl Coordinator<'_, '_> {
             Status::Skipped { .. } => &mut self.counts.skipped,
         };
         *count += 1;
+        self.counts.flaky += usize::from(status == Status::Done && took.attempts > 1);
         let instance = self.plan.graph[node].id.clone();
-        self.results.insert(instance.clone(), (status.clone(), took));
-        self.emit(EventKind::Finished { instance, status, took });
+        let Took { time: took, attempts } = took;
+        self.emit(EventKind::Finished { instance, status, took, attempts });
     }
 
     /// Nothing can run: the first instance says why.
@@ -320,11 +331,16 @@ impl Coordinator<'_, '_> {
         for (index, node) in self.plan.order().into_iter().enumerate() {
             let status =
                 if index == 0 { Status::Failed(failure.clone()) } else { Status::Skipped { because: None } };
-            self.ended(node, status, Duration::ZERO);
+            self.ended(node, status, Took::default());
         }
     }
 
-    fn emit(&mut self, kind: EventKind) {
+    fn emit(&mut self, mut kind: EventKind) {
+        hide::secrets(self.redactor, &mut kind);
+        // Whoever reads the results sees what was told.
+        if let EventKind::Finished { instance, status, took, .. } = &kind {
+            self.results.insert(instance.clone(), (status.clone(), *took));
+        }
         let event = Event { seq: self.seq, at: jiff::Timestamp::now(), elapsed: self.begun.elapsed(), kind };
         self.seq += 1;
         (self.sink)(&event);
@@ -336,11 +352,10 @@ fn look(shared: &Shared<'_>, node: NodeIndex, question: Question) {
     let begun = Instant::now();
     let instance: &Instance = &shared.plan.graph[node];
     let looked = catch_unwind(AssertUnwindSafe(|| assess::assess(shared, instance, question)));
+    let took = Took { time: begun.elapsed(), attempts: 0 };
     shared.port.send(match looked {
-        Ok(assessment) => Message::Assessed(node, Box::new(assessment), begun.elapsed()),
-        Err(panic) => {
-            Message::Finished(node, Status::Failed(worker::defect(panic.as_ref())), begun.elapsed(), None)
-        }
+        Ok(assessment) => Message::Assessed(node, Box::new(assessment), took),
+        Err(panic) => Message::Finished(node, Status::Failed(worker::defect(panic.as_ref())), took, None),
     });
 }
 
@@ -358,10 +373,11 @@ fn job(shared: &Shared<'_>, node: NodeIndex, observed: Option<Box<Observed>>) {
         }
         Ok(())
     };
-    let status = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance, &mut prove)))
-        .unwrap_or_else(|panic| Status::Failed(worker::defect(panic.as_ref())));
+    let (status, attempts) = catch_unwind(AssertUnwindSafe(|| worker::work(shared, instance, &mut prove)))
+        .unwrap_or_else(|panic| (Status::Failed(worker::defect(panic.as_ref())), 1));
     let left = left.filter(|_| status == Status::Done);
-    shared.port.send(Message::Finished(node, status, begun.elapsed(), left));
+    let took = Took { time: begun.elapsed(), attempts };
+    shared.port.send(Message::Finished(node, status, took, left));
 }
 
 /// When the coordinator itself panics (a sink did), children must not be waited for.

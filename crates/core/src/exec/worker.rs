@@ -2,12 +2,16 @@
 //! Unaware of the graph and of other instances.
 
 use std::any::Any;
+use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::time::{Duration, Instant};
 
 use super::context::{ActionCx, Codes, Keep, Shared};
-use crate::event::{EventKind, Failure, FailureKind, Status};
-use crate::plan::{Action, Capture, Command, Grammar, Instance, Retry};
+use super::failure;
+use super::retry::{may_pass, pause};
+use crate::event::{EventKind, Failure, FailureKind, Status, Stream};
+use crate::output::Cap;
+use crate::plan::{Action, Capture, Command, Grammar, Instance, MAX_LOG, Retry};
 
 /// The longest that clean-up may take, all of it. After a signal it is the grace period.
 const CLEANUP: Duration = Duration::from_secs(30);
@@ -15,49 +19,54 @@ const CLEANUP: Duration = Duration::from_secs(30);
 /// More of a value does not go into events: only checks read such long ones.
 const EVENT_VALUE: usize = 64 * 1024;
 
-/// Carries out an instance. Everything it has to tell goes out as events before it returns.
+/// Carries out an instance; how it ended, and after how many attempts. Everything it has to tell goes out as events before
+/// it returns.
 ///
 /// `prove` is the last thing of an attempt: whether it left what it should.
 pub(super) fn work(
     shared: &Shared<'_>,
     instance: &Instance,
     prove: &mut dyn FnMut(&ActionCx<'_>) -> Result<(), Failure>,
-) -> Status {
+) -> (Status, u32) {
     // Between the coordinator's decision and now, the wish to stop may have come.
     if shared.cancel.requested() {
-        return Status::Skipped { because: None };
+        return (Status::Skipped { because: None }, 0);
     }
-    let retry = instance.retry.unwrap_or(Retry { attempts: 1, delay: Duration::ZERO });
+    let once = Retry::new(1, Duration::ZERO);
+    let retry = instance.retry.as_ref().unwrap_or(&once);
+    let log = RefCell::new(Cap::new(instance.max_log.unwrap_or(MAX_LOG)));
     let mut attempt = 1;
     let status = loop {
         let cx = ActionCx {
             shared,
             instance: &instance.id,
             deadline: instance.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            silence: instance.silent_timeout,
             heed_stop: true,
-            quiet: false,
+            log: Some(&log),
         };
         cx.event(EventKind::Started { instance: instance.id.clone(), attempt });
         let failure = match attempt_all(&cx, instance).and_then(|()| prove(&cx)) {
             Ok(()) => break Status::Done,
             // Whatever an action says after the wish to stop, it is the stop that ended it.
             Err(_) if shared.cancel.requested() => break Status::Cancelled,
-            Err(failure) => failure,
+            Err(failure) => failure::maybe_full(failure),
         };
-        if attempt >= retry.attempts || !may_pass(failure.kind) {
+        if attempt >= retry.attempts || !may_pass(retry, failure.kind) {
             break if instance.allow_failure { Status::Allowed(failure) } else { Status::Failed(failure) };
         }
+        let pause = pause(retry, attempt);
         cx.say(format!(
-            "attempt {attempt} of {} failed: {}; again in {:.0?}",
-            retry.attempts, failure.message, retry.delay
+            "attempt {attempt} of {} failed: {}; again in {pause:.0?}",
+            retry.attempts, failure.message
         ));
-        if shared.cancel.wait(retry.delay) {
+        if shared.cancel.wait(pause) {
             break Status::Cancelled;
         }
         attempt += 1;
     };
-    clean_up(shared, instance);
-    status
+    clean_up(shared, instance, &log);
+    (status, attempt)
 }
 
 /// All actions, until one fails. A panic is a failure like others, so that clean-up follows it too.
@@ -74,16 +83,12 @@ pub(super) fn defect(panic: &(dyn Any + Send)) -> Failure {
         .help("please report it, with the recipe and the run's log")
 }
 
-/// Another attempt can end otherwise. A missing tool, a refused input and a defect stay what they are.
-fn may_pass(kind: FailureKind) -> bool {
-    !matches!(kind, FailureKind::Tool | FailureKind::Input | FailureKind::Internal)
-}
-
 /// Clean-up is done in any case but after a second signal, and its failures change nothing.
-fn clean_up(shared: &Shared<'_>, instance: &Instance) {
+fn clean_up(shared: &Shared<'_>, instance: &Instance, log: &RefCell<Cap<Stream>>) {
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
     let deadline = Some(Instant::now() + longest.min(CLEANUP));
-    let cx = ActionCx { shared, instance: &instance.id, deadline, heed_stop: false, quiet: false };
+    let log = Some(log);
+    let cx = ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: false, log };
     for action in &instance.cleanup {
         if shared.cancel.kill_requested() {
             return;

@@ -63,6 +63,21 @@ pub enum Reason {
     },
 }
 
+impl Reason {
+    /// Everything in it that comes from outside.
+    pub fn texts(&mut self) -> Vec<&mut String> {
+        match self {
+            Self::ConfigChanged { key: name, old, new }
+            | Self::InputChanged { input: name, old, new }
+            | Self::ToolChanged { tool: name, old, new } => vec![name, old, new],
+            Self::OutputMissing { output } | Self::OutputChanged { output } => vec![output],
+            Self::OutputUnknown { why } => vec![why],
+            Self::Undecided { upstream } => vec![upstream],
+            Self::NoRecord | Self::Forced | Self::Always => Vec::new(),
+        }
+    }
+}
+
 impl fmt::Display for Reason {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {

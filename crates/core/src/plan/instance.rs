@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use super::action::{Action, Command, Engine};
+use super::limits::{Retry, Share};
 use super::text::{Grammar, Text};
 use crate::platform::Platform;
 
@@ -157,15 +158,6 @@ pub enum Pool {
     Node,
 }
 
-/// How often and after what pause a failed instance is tried again.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Retry {
-    /// Attempts in all, at least 1.
-    pub attempts: u32,
-    /// Pause between two attempts.
-    pub delay: Duration,
-}
-
 /// A step for one target and node, lowered to what must be done.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Instance {
@@ -198,9 +190,18 @@ pub struct Instance {
     /// No two instances of one mutex run at once.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub mutex: Option<String>,
+    /// The pool of the recipe that it also counts against.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub share: Option<Share>,
     /// The longest it may take, for each attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
+    /// The longest that one of its commands may print nothing.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub silent_timeout: Option<Duration>,
+    /// What its log may take, in bytes; [`MAX_LOG`](super::MAX_LOG) when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub max_log: Option<u64>,
     /// Attempts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<Retry>,
@@ -226,7 +227,10 @@ impl Instance {
             basis: Basis::default(),
             pool: Pool::Local,
             mutex: None,
+            share: None,
             timeout: None,
+            silent_timeout: None,
+            max_log: None,
             retry: None,
             allow_failure: false,
         }

@@ -2,6 +2,7 @@
 
 mod action;
 mod instance;
+mod limits;
 mod node;
 mod text;
 
@@ -16,7 +17,8 @@ pub use action::{
     Action, ArchiveDigest, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine, EnsureBinfmt,
     Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, WriteFile,
 };
-pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Retry, Value};
+pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Value};
+pub use limits::{Cause, MAX_LOG, Retry, Share};
 pub(crate) use node::WATCHDOG;
 pub use node::{Node, Runtime, Ssh, Storage};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};

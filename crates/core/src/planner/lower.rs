@@ -2,17 +2,17 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
 
 use petgraph::graph::{DiGraph, NodeIndex};
 use petgraph::visit::EdgeRef;
 
 use super::expand::{Member, Members};
+use super::limits::Limits;
 use super::link::Graph;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::plan::{
-    Action, Basis, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Retry, Text,
-    Value, WriteFile,
+    Action, Basis, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Text, Value,
+    WriteFile,
 };
 use crate::platform::Platform;
 use crate::spec::{NoOutput, Scope, Values, View};
@@ -117,7 +117,10 @@ fn bare(context: &Context<'_>, names: &Names, index: usize) -> Instance {
         basis: Basis::default(),
         pool: if on_node && remote() { Pool::Node } else { Pool::Local },
         mutex: common.mutex.as_ref().map(|mutex| mutex.value.clone()),
+        share: None,
         timeout: None,
+        silent_timeout: None,
+        max_log: None,
         retry: None,
         allow_failure: common.allow_failure.unwrap_or(false),
     }
@@ -200,18 +203,7 @@ fn one(
     }
     let lowered = configured.body.lower(&mut cx);
     let common = &configured.step.common;
-    let timeout = common.timeout.as_ref().map(|timeout| cx.duration(timeout)).transpose();
-    let retry = common
-        .retry
-        .as_ref()
-        .map(|retry| {
-            let delay = retry.delay.as_ref().map(|delay| cx.duration(delay)).transpose()?;
-            Ok::<_, crate::steps::Refused>(Retry {
-                attempts: retry.attempts.value,
-                delay: delay.unwrap_or(Duration::ZERO),
-            })
-        })
-        .transpose();
+    let limits = Limits::read(common, &context.values.recipe.pools, &mut cx);
     let mut env = BTreeMap::new();
     let mut refused = false;
     for (name, value) in &common.env {
@@ -225,7 +217,7 @@ fn one(
     if refused || diagnostics.len() > reported {
         return None;
     }
-    let (Ok(mut lowered), Ok(timeout), Ok(retry)) = (lowered, timeout, retry) else { return None };
+    let (Ok(mut lowered), Ok(limits)) = (lowered, limits) else { return None };
     put_env(&mut lowered, &env);
     pin_hosts(&mut lowered, context.nodes);
     // Most have one, and there are very many of them.
@@ -237,8 +229,7 @@ fn one(
     instance.probe = lowered.probe.unwrap_or(Probe::Unknown);
     instance.basis = lowered.basis;
     instance.basis.always |= common.always.unwrap_or(false);
-    instance.timeout = timeout;
-    instance.retry = retry;
+    limits.put(instance);
     Some((map, lowered.claims))
 }
 

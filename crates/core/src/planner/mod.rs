@@ -5,6 +5,7 @@
 
 mod expand;
 mod given;
+mod limits;
 mod link;
 mod lower;
 mod nodes;

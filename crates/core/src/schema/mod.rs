@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 
 pub use reference::{KeyReference, KindReference, TableReference, common_keys, kinds, tables};
 
-use crate::spec::{Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, Scalar, TargetSpec, Variable};
+use crate::spec::{Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, Pools, Scalar, TargetSpec, Variable};
 use crate::steps::{AnyKind, KINDS};
 
 fn generator() -> SchemaGenerator {
@@ -58,6 +58,7 @@ pub fn schema() -> Value {
                 "additionalProperties": extensible(schema_of::<NodeSpec>()),
             },
             "env": closed(schema_of::<EnvSpec>()),
+            "pools": schema_of::<Pools>(),
             "defaults": {
                 "type": "object",
                 "description": "Keys that every step of a kind has, unless it says otherwise.",

@@ -3,7 +3,9 @@
 use serde_json::Value;
 
 use super::{generator, schema_of};
-use crate::spec::{Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, StorageSpec, TargetSpec, Variable};
+use crate::spec::{
+    Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, Pools, StorageSpec, TargetSpec, Variable,
+};
 use crate::steps::KINDS;
 
 /// A table of `pipeline.toml` for readers, with the keys that its type has.
@@ -162,6 +164,13 @@ pub fn tables() -> Vec<TableReference> {
         description: "The values of an axis of this name; each becomes part of the names of targets.".into(),
         required: false,
     };
+    let pools = schema_of::<Pools>();
+    let pool = KeyReference {
+        name: "NAME".into(),
+        shape: shape(&pools["additionalProperties"]),
+        description: "How many instances of the pool run at the same time.".into(),
+        required: false,
+    };
     let (target, node) = (schema_of::<TargetSpec>(), schema_of::<NodeSpec>());
     [
         ("[pipeline]", schema_of::<Header>(), None),
@@ -171,6 +180,7 @@ pub fn tables() -> Vec<TableReference> {
         ("[nodes.NAME]", node.clone(), Some(extended(&node))),
         ("[nodes.NAME.storage]", schema_of::<StorageSpec>(), None),
         ("[env]", schema_of::<EnvSpec>(), None),
+        ("[pools]", pools, Some(vec![pool])),
     ]
     .into_iter()
     .map(|(name, schema, own)| TableReference {

@@ -8,7 +8,7 @@ use petgraph::Direction;
 use super::describe::describe;
 use super::legend::Legend;
 use super::visible;
-use crate::plan::{Action, Instance, NodeIndex, Plan};
+use crate::plan::{Action, Cause, Instance, NodeIndex, Plan};
 
 /// The whole plan. What stands around many of its commands is said once, at the end.
 pub fn text(plan: &Plan) -> String {
@@ -80,11 +80,26 @@ fn limits(out: &mut String, instance: &Instance) {
     if let Some(timeout) = instance.timeout {
         limits.push(format!("timeout {timeout:?}"));
     }
-    if let Some(retry) = instance.retry {
-        limits.push(format!("{} attempts, {:?} apart", retry.attempts, retry.delay));
+    if let Some(silence) = instance.silent_timeout {
+        limits.push(format!("{silence:?} of silence"));
+    }
+    if let Some(retry) = &instance.retry {
+        let most = retry.max_delay.map(|most| format!(" to {most:?}")).unwrap_or_default();
+        let mut text = format!("{} attempts, {:?}{most} apart", retry.attempts, retry.delay);
+        if retry.on != Cause::usual() {
+            let on: Vec<String> = retry.on.iter().map(ToString::to_string).collect();
+            let _ = write!(text, ", after {}", on.join(", "));
+        }
+        limits.push(text);
+    }
+    if let Some(bytes) = instance.max_log {
+        limits.push(format!("log of {} KiB", bytes >> 10));
     }
     if let Some(mutex) = &instance.mutex {
         limits.push(format!("mutex {mutex}"));
+    }
+    if let Some(share) = &instance.share {
+        limits.push(format!("pool {} of {}", share.pool, share.at_once));
     }
     if instance.allow_failure {
         limits.push("may fail".into());

@@ -36,11 +36,12 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let axes = recipe.matrix.axes.iter().map(|axis| ("axis", &axis.name));
     let mutexes =
         recipe.steps.iter().filter_map(|step| step.common.mutex.as_ref()).map(|name| ("mutex", name));
+    let pools = recipe.pools.names().map(|name| ("pool", name));
     for name in recipe.env.pass.iter().filter(|name| env_name_problem(&name.value).is_some()) {
         diagnostics.push(bad_env_name(&name.value, &name.span, "this name"));
     }
-    for (what, name) in header.chain(targets).chain(nodes).chain(vars).chain(axes).chain(steps).chain(mutexes)
-    {
+    let named = header.chain(targets).chain(nodes).chain(vars).chain(axes).chain(steps);
+    for (what, name) in named.chain(mutexes).chain(pools) {
         if let Some(problem) = name_problem(&name.value) {
             diagnostics.push(
                 Diagnostic::error(
@@ -314,6 +315,21 @@ fn steps(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                 diagnostics.push(unknown_step(&need.value, &need.span, &ids.list));
             }
         }
+        if let Some(pool) = &step.common.pool
+            && !recipe.pools.has(&pool.value)
+        {
+            diagnostics.push(
+                Diagnostic::error(
+                    "spec::unknown-pool",
+                    format!("no pool `{}` is declared", pool.value.escape_debug()),
+                )
+                .at(&pool.span, "no such pool")
+                .help(
+                    did_you_mean(&pool.value, recipe.pools.names().map(|name| name.value.as_str()))
+                        .unwrap_or_else(|| declare(&pool.value, "2", "[pools]")),
+                ),
+            );
+        }
         for target in step.common.targets.iter().flatten() {
             selector(recipe, step, target, &targets.list, diagnostics);
         }
@@ -488,9 +504,10 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         _ if told.contains("spec::interpolation") => true,
         "spec::unused-variable" => told.contains("spec::unknown-variable"),
         "spec::unused-axis" => told.contains("spec::unknown-axis"),
+        "spec::unused-pool" => told.contains("spec::unknown-pool"),
         _ => told.contains("spec::unknown-node"),
     };
-    let codes = ["spec::unused-variable", "spec::unused-axis", "spec::unused-node"];
+    let codes = ["spec::unused-variable", "spec::unused-axis", "spec::unused-node", "spec::unused-pool"];
     let hidden: BTreeSet<&str> = codes.into_iter().filter(|code| hidden(code)).collect();
     let mut warn = |code, span: &Span, message: String, label: &str| {
         if ours(span) && !hidden.contains(code) && !places.contains(&span.start) {
@@ -518,6 +535,16 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             let message = format!("no target names the node `{name}`");
             warn("spec::unused-node", &name.span, message, "nothing goes there");
         }
+    }
+    let pools = recipe.steps.iter().filter_map(|step| step.common.pool.as_ref());
+    let pools: HashSet<&str> = pools.map(|pool| pool.value.as_str()).collect();
+    for name in recipe.pools.names().filter(|name| !pools.contains(name.value.as_str())) {
+        warn(
+            "spec::unused-pool",
+            &name.span,
+            format!("no step is of the pool `{name}`"),
+            "it bounds nothing",
+        );
     }
 }
 

@@ -16,8 +16,10 @@ use crate::nesting::{MAX_DEPTH, too_deep};
 use crate::source::{SourceFile, Sources};
 
 /// The keys at the top of a file.
-pub(super) const TABLES: [&str; 10] =
-    ["version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "env", "defaults", "step"];
+pub(super) const TABLES: [&str; 11] = [
+    "version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "env", "pools", "defaults",
+    "step",
+];
 
 /// A file is not larger than this, in bytes.
 const MAX_SIZE: usize = 32 * 1024 * 1024;

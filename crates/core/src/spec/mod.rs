@@ -12,6 +12,7 @@ mod layers;
 mod literal;
 mod matrix;
 mod merge;
+mod pools;
 mod read;
 mod resolved;
 mod selector;
@@ -31,6 +32,7 @@ pub use document::{EnvSpec, Header, NodeSpec, Scalar, StorageSpec, TargetSpec};
 pub use files::{File, Read, RecipeFiles, Role};
 pub use inherit::Inherits;
 pub use matrix::{Axis, Matrix};
+pub use pools::Pools;
 pub(crate) use read::{read_loosely, read_part};
 pub use resolved::{Resolved, Section, dotted, resolved, to_toml};
 pub use selector::{Selector, glob, takes};
@@ -64,6 +66,8 @@ pub struct Recipe<'s> {
     pub nodes: Vec<(Str, NodeSpec)>,
     /// `[env]`
     pub env: EnvSpec,
+    /// `[pools]`
+    pub pools: Pools,
     /// `[defaults.*]`, in the order of the files.
     pub defaults: Vec<Defaults<'s>>,
     /// `[[step]]`, in the order of the files.
@@ -142,7 +146,7 @@ pub struct Step<'s> {
 }
 
 /// The keys of a step that its kind does not read.
-pub const COMMON_KEYS: [&str; 13] = [
+pub const COMMON_KEYS: [&str; 16] = [
     "id",
     "uses",
     "description",
@@ -150,19 +154,23 @@ pub const COMMON_KEYS: [&str; 13] = [
     "scope",
     "targets",
     "timeout",
+    "silent-timeout",
     "retry",
+    "max-log",
     "env",
     "mutex",
+    "pool",
     "always",
     "allow-failure",
     "gate",
 ];
 
 /// Codes of references to what is not there. It may stand in a file that could not be read.
-const REFERENCES: [&str; 6] = [
+const REFERENCES: [&str; 7] = [
     "spec::unknown-axis",
     "spec::unknown-base",
     "spec::unknown-node",
+    "spec::unknown-pool",
     "spec::unknown-step",
     "spec::unknown-target",
     "spec::unknown-variable",

@@ -62,6 +62,9 @@ pub fn resolved(values: &Values<'_>) -> Vec<Section> {
     if let Some(env) = table("env") {
         add(&["env"], env, &nothing);
     }
+    if let Some(pools) = table("pools") {
+        add(&["pools"], pools, &nothing);
+    }
     for step in &recipe.steps {
         add(&["step", &step.id.value], &step.table, &nothing);
     }

@@ -46,12 +46,18 @@ pub struct Common {
     pub targets: Option<Vec<Str>>,
     /// The longest one attempt may take, such as `"90s"`, `"15m"` or `"1h 30m"`.
     pub timeout: Option<Str>,
-    /// Try again after a failure: `{ attempts = 3, delay = "10s" }`.
+    /// The longest that a tool of the step may print nothing, such as `"5m"`; then it is ended.
+    pub silent_timeout: Option<Str>,
+    /// Try again after a failure: `{ attempts = 3, delay = "10s", on = ["unreachable", "exit:75"] }`.
     pub retry: Option<RetrySpec>,
+    /// What the step's log may take, such as `"8 MiB"`; `"64 MiB"` when absent. Of more, the middle is left out.
+    pub max_log: Option<Str>,
     /// Environment variables for the step's tools.
     pub env: BTreeMap<String, Str>,
     /// No two steps of one mutex run at the same time.
     pub mutex: Option<Str>,
+    /// A pool of `[pools]`, which bounds how many steps of it run at the same time, besides `--jobs`.
+    pub pool: Option<Str>,
     /// Run also when nothing changed. (Today every step runs each time.)
     pub always: Option<bool>,
     /// A failure of this step is reported and does not fail the run.
@@ -60,7 +66,8 @@ pub struct Common {
     pub gate: Option<bool>,
 }
 
-/// What happens after a failure: `retry = { attempts = 3, delay = "10s" }`.
+/// What happens after a failure: `retry = { attempts = 3, delay = "10s" }`. Want of space is never tried again, nor is a missing
+/// tool or a refused input.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct RetrySpec {
@@ -69,4 +76,9 @@ pub struct RetrySpec {
     pub attempts: Whole,
     /// Pause between two attempts, such as `"10s"`; none when absent.
     pub delay: Option<Str>,
+    /// Each pause is twice the one before, up to this, such as `"5m"`; all are equal when absent.
+    pub max_delay: Option<Str>,
+    /// Only after these failures: `exit` or `exit:CODE`, `signal` or `signal:NUMBER`, `timeout`, `unreachable`, `io`,
+    /// `mismatch`. All but `mismatch` when absent.
+    pub on: Option<Vec<Str>>,
 }

@@ -11,6 +11,7 @@ use super::inherit::{self, Entry, Is, KEYS};
 use super::layers::{self, TABLES};
 use super::matrix::{self, Matrix};
 use super::merge::lay;
+use super::pools;
 use super::read::{read, read_part};
 use super::resolved::ResolvedTables;
 use super::text::Str;
@@ -38,9 +39,12 @@ pub(super) fn recipe<'s>(
     let kept = &mut resolved.targets;
     let targets = reader.named(&root, "targets", "target", kept, &mut lost.targets, diagnostics);
     let nodes = reader.named(&root, "nodes", "node", &mut resolved.nodes, &mut lost.nodes, diagnostics);
+    let pools = Reader::table(&root, "pools", diagnostics)
+        .map(|(table, _)| pools::read(table, diagnostics))
+        .unwrap_or_default();
     let defaults = reader.defaults(&root, diagnostics);
     let steps = reader.steps(&mut root, &defaults, &mut lost, diagnostics);
-    lost.more |= ["vars", "matrix", "targets", "nodes", "defaults"]
+    lost.more |= ["vars", "matrix", "targets", "nodes", "pools", "defaults"]
         .iter()
         .any(|key| root.get(*key).is_some_and(|value| !value.get_ref().is_table()));
     Recipe {
@@ -53,6 +57,7 @@ pub(super) fn recipe<'s>(
         targets,
         nodes,
         env,
+        pools,
         defaults,
         steps,
         root,

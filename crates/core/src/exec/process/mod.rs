@@ -6,7 +6,6 @@
 //! pidfd). Unaware of plans, instances and events.
 
 mod find;
-mod lines;
 mod spawn;
 mod watch;
 
@@ -21,6 +20,7 @@ pub(crate) use find::find;
 
 use super::cancel::Cancel;
 use crate::event::Stream;
+use crate::output::{Line, Redactor};
 
 /// More on a kept stdout is an error: values are digests and names, at most a manifest.
 pub(super) const KEPT: usize = 16 * 1024 * 1024;
@@ -40,6 +40,8 @@ pub(super) struct Request<'a> {
     pub(super) hold_stdin: bool,
     /// Keep stdout; only stderr comes as lines.
     pub(super) keep_stdout: bool,
+    /// Where long lines may be cut.
+    pub(super) redactor: &'a Redactor,
 }
 
 /// What ends it early.
@@ -49,6 +51,8 @@ pub(super) struct Limits<'a> {
     /// The first wish to stop is heard. Clean-up hears only the second.
     pub(super) heed_stop: bool,
     pub(super) deadline: Option<Instant>,
+    /// The longest that it may print nothing.
+    pub(super) silence: Option<Duration>,
     /// From SIGTERM to SIGKILL.
     pub(super) grace: Duration,
     /// Set while a line is handled, it closes the child's held stdin.
@@ -60,6 +64,8 @@ pub(super) struct Limits<'a> {
 pub(super) enum Why {
     Cancelled,
     Timeout,
+    /// It printed nothing for too long.
+    Silence,
     /// It printed more than [`KEPT`] on a kept stdout.
     TooMuch,
 }
@@ -79,8 +85,8 @@ pub(super) struct Ended {
 pub(super) fn run(
     request: &Request<'_>,
     limits: &Limits<'_>,
-    line: &mut dyn FnMut(Stream, String),
+    line: &mut dyn FnMut(Stream, Line),
 ) -> io::Result<Ended> {
     let child = spawn::spawn(request, limits.cancel)?;
-    watch::Watch::new(child, limits).follow(line)
+    watch::Watch::new(child, limits).follow(request.redactor, line)
 }

@@ -9,11 +9,11 @@ use os_pipe::PipeReader;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
-use super::lines::Lines;
 use super::spawn::Child;
 use super::{Ended, KEPT, Limits, Why};
 use crate::event::Stream;
 use crate::exec::poll::poll;
+use crate::output::{Line, Lines, Redactor};
 
 /// From the end of stdin, which a remote side takes as the signal to die, to SIGTERM.
 const FAREWELL: Duration = Duration::from_secs(1);
@@ -49,14 +49,21 @@ pub(super) struct Watch<'a> {
     why: Option<Why>,
     status: Option<(ExitStatus, Instant)>,
     stdout: Vec<u8>,
+    /// When it last printed something.
+    heard: Instant,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(child: Child<'a>, limits: &'a Limits<'a>) -> Self {
-        Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new() }
+        let heard = Instant::now();
+        Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new(), heard }
     }
 
-    pub(super) fn follow(mut self, line: &mut dyn FnMut(Stream, String)) -> io::Result<Ended> {
+    pub(super) fn follow(
+        mut self,
+        redactor: &Redactor,
+        line: &mut dyn FnMut(Stream, Line),
+    ) -> io::Result<Ended> {
         let stream = if self.child.kept.is_some() { Stream::Error } else { Stream::Output };
         let mut lines = Lines::default();
         let mut buffer = vec![0; 64 * 1024];
@@ -73,7 +80,7 @@ impl<'a> Watch<'a> {
             if ready.lines
                 && let Some(bytes) = read(&mut self.child.lines, &mut buffer)?
             {
-                lines.push(bytes, &mut |text| line(stream, text));
+                lines.push(bytes, redactor, &mut |text| line(stream, text));
                 if self.limits.release.is_some_and(std::cell::Cell::get) {
                     self.child.stdin = None;
                 }
@@ -91,6 +98,10 @@ impl<'a> Watch<'a> {
             if self.status.is_none() && (ready.ended || self.child.pidfd.is_none()) && self.child.has_ended()
             {
                 self.status = Some((self.child.reap()?, Instant::now()));
+            }
+            if ready.lines || ready.kept {
+                // After the lines were handed on: a reader that is slow makes no tool silent.
+                self.heard = Instant::now();
             }
             self.act();
         }
@@ -132,11 +143,16 @@ impl<'a> Watch<'a> {
             (Some((_, ended)), stage) => {
                 Some(ended + if stage == Stage::Running { LEAK } else { LEAK_STOPPED })
             }
-            (None, Stage::Running) => self.limits.deadline,
+            (None, Stage::Running) => self.limits.deadline.into_iter().chain(self.silent_at()).min(),
             (None, Stage::Closing(until) | Stage::Ending(until)) => Some(until),
             (None, Stage::Killed) => None,
         };
         at.map(|at| at.saturating_duration_since(Instant::now()))
+    }
+
+    /// When its silence has lasted too long.
+    fn silent_at(&self) -> Option<Instant> {
+        self.heard.checked_add(self.limits.silence?)
     }
 
     /// Does what is due.
@@ -153,7 +169,10 @@ impl<'a> Watch<'a> {
         }
         if self.next() == Some(Duration::ZERO) {
             match self.stage {
-                Stage::Running => self.stop(Why::Timeout),
+                Stage::Running => {
+                    let late = self.limits.deadline.is_some_and(|deadline| deadline <= Instant::now());
+                    self.stop(if late { Why::Timeout } else { Why::Silence });
+                }
                 Stage::Closing(_) => self.end(),
                 Stage::Ending(_) => self.kill(),
                 Stage::Killed => {}

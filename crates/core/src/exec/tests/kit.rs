@@ -9,6 +9,7 @@ use petgraph::graph::DiGraph;
 
 use crate::event::{Event, EventKind, Failure, Status};
 use crate::exec::{ActionCx, Actions, Host, Options, Signals, Summary, run};
+use crate::output::Redactor;
 use crate::plan::{Action, Command, Edge, Instance, InstanceId, Plan, Pool, Text};
 
 /// `sh -c script`.
@@ -83,7 +84,7 @@ pub(in crate::exec) fn go_with(
     signals: Option<&Signals>,
     also: &mut dyn FnMut(&Event),
 ) -> Ran {
-    let host = Host { here: here.to_owned(), env: env(), actions };
+    let host = Host { here: here.to_owned(), env: env(), redactor: Redactor::default(), actions };
     let mut events: Vec<Event> = Vec::new();
     let summary = run(plan, &host, options, signals, &mut |event| {
         events.push(event.clone());

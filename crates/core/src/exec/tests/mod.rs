@@ -1,6 +1,7 @@
 //! Runs of real processes.
 
 pub(super) mod kit;
+mod limits;
 mod order;
 mod process;
 mod queue;

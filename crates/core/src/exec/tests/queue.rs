@@ -9,7 +9,7 @@ use proptest::prelude::*;
 
 use super::kit::instance;
 use crate::exec::queue::Queue;
-use crate::plan::{Edge, Instance, Pool};
+use crate::plan::{Edge, Instance, Pool, Share};
 
 /// A random plan, and what fails in it.
 #[derive(Debug, Clone)]
@@ -26,6 +26,7 @@ fn cases() -> impl Strategy<Value = Case> {
         0..4usize,
         0..3usize,
         0..6usize,
+        0..6u32,
         any::<bool>(),
         prop::bool::weighted(0.2),
         prop::bool::weighted(0.3),
@@ -39,7 +40,7 @@ fn cases() -> impl Strategy<Value = Case> {
         .prop_map(|(nodes, edges, ends, jobs)| {
             let mut graph = DiGraph::new();
             let mut fails = Vec::new();
-            for (index, (target, node, mutex, remote, fail, allow)) in nodes.into_iter().enumerate() {
+            for (index, (target, node, mutex, share, remote, fail, allow)) in nodes.into_iter().enumerate() {
                 // Target 0: the step runs once.
                 let id = match (target, node) {
                     (0, _) => format!("s{index}"),
@@ -48,6 +49,9 @@ fn cases() -> impl Strategy<Value = Case> {
                 };
                 let mut instance = instance(&id, Vec::new());
                 instance.mutex = (mutex < 2).then(|| format!("m{mutex}"));
+                // Of one place, of two, of three.
+                instance.share =
+                    (share < 3).then(|| Share { pool: format!("p{share}").into(), at_once: share + 1 });
                 instance.pool = if remote { Pool::Node } else { Pool::Local };
                 instance.allow_failure = allow;
                 graph.add_node(instance);
@@ -78,6 +82,12 @@ fn play(case: &Case, keep_going: bool) -> Played {
     let mut queue = Queue::new(graph, &|_| 1, (case.jobs, case.jobs), keep_going);
     let (mut played, mut running, mut ended) = (Played::default(), Vec::<NodeIndex>::new(), BTreeSet::new());
     let mut lost = Vec::<NodeIndex>::new();
+    let free = |running: &[NodeIndex], node: NodeIndex| {
+        let (mutex, share) = (graph[node].mutex.as_ref(), graph[node].share.as_ref());
+        let inside = running.iter().filter(|other| graph[**other].share.as_ref() == share).count();
+        (mutex.is_none() || running.iter().all(|other| graph[*other].mutex.as_ref() != mutex))
+            && share.is_none_or(|share| inside < share.at_once as usize)
+    };
     for turn in 0.. {
         while let Some(node) = queue.pop() {
             let instance = &graph[node];
@@ -86,18 +96,14 @@ fn play(case: &Case, keep_going: bool) -> Played {
                 graph.neighbors_directed(node, Incoming).all(|before| ended.contains(&before)),
                 "in order"
             );
-            let free = |node: NodeIndex| {
-                let mutex = graph[node].mutex.as_ref();
-                mutex.is_none() || running.iter().all(|other| graph[*other].mutex.as_ref() != mutex)
-            };
-            assert!(free(node), "one of a mutex");
+            assert!(free(&running, node), "one of a mutex, so many of a pool");
             // Nothing with a longer path was ready and free for the same pool.
             for other in graph.node_indices().filter(|other| longest[other.index()] > longest[node.index()]) {
                 let could = graph[other].pool == instance.pool
                     && !played.started.contains(&other)
                     && !played.skipped.contains(&other)
                     && graph.neighbors_directed(other, Incoming).all(|before| ended.contains(&before))
-                    && free(other);
+                    && free(&running, other);
                 assert!(!could, "the longest path first");
             }
             for failed in &lost {
@@ -110,6 +116,16 @@ fn play(case: &Case, keep_going: bool) -> Played {
             played.started.push(node);
             let of_pool = running.iter().filter(|other| graph[**other].pool == instance.pool).count();
             assert!(of_pool <= case.jobs, "bounds");
+        }
+        // Nothing that could run was left lying.
+        for other in graph.node_indices() {
+            let pool = graph[other].pool;
+            let idle = running.iter().filter(|node| graph[**node].pool == pool).count() < case.jobs
+                && !played.started.contains(&other)
+                && !played.skipped.contains(&other)
+                && graph.neighbors_directed(other, Incoming).all(|before| ended.contains(&before))
+                && free(&running, other);
+            assert!(!idle, "no place stays empty");
         }
         if running.is_empty() {
             break;

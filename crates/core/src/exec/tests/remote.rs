@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use super::kit::{None_, Ran, env, instance, options, plan};
 use crate::event::{EventKind, FailureKind, Status};
 use crate::exec::{Host, Signals, run};
+use crate::output::Redactor;
 use crate::plan::{Action, Command, Node, Runtime, Ssh};
 
 /// The last argument is the remote command line. The remote side lives on when `ssh` is killed, and sees the end of stdin.
@@ -40,7 +41,7 @@ fn over_ssh(folder: &Path, actions: Vec<Action>, signals: Option<&Signals>, read
     let mut env = env();
     let path = env.get_mut(std::ffi::OsStr::new("PATH")).unwrap();
     *path = format!("{}:{}", folder.display(), path.to_str().unwrap()).into();
-    let host = Host { here: folder.to_owned(), env, actions: &None_ };
+    let host = Host { here: folder.to_owned(), env, redactor: Redactor::default(), actions: &None_ };
     let mut events = Vec::new();
     let summary = run(&plan, &host, &options(1), signals, &mut |event| {
         events.push(event.clone());

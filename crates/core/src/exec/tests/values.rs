@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::kit::{go, go_with, instance, options, plan, sh};
 use crate::event::{EventKind, Failure, FailureKind, Status};
 use crate::exec::{ActionCx, Actions, Host, Values, perform_one};
+use crate::output::Redactor;
 use crate::plan::{Action, Check, Command, Expect, Grammar, Retry, Text, WriteFile};
 
 #[test]
@@ -56,7 +57,7 @@ fn a_malformed_value_stops_before_it_is_used() {
 fn a_second_attempt_may_succeed_and_clean_up_comes_once() {
     let folder = tempfile::tempdir().unwrap();
     let mut flaky = instance("flaky", vec![sh("test -e again || { touch again; exit 1; }").into()]);
-    flaky.retry = Some(Retry { attempts: 3, delay: Duration::from_millis(10) });
+    flaky.retry = Some(Retry::new(3, Duration::from_millis(10)));
     flaky.cleanup = vec![sh("echo x >> cleaned").into(), sh("exit 9").into()];
     let ran = go(&plan(vec![flaky.clone()], &[]), folder.path(), &options(1));
     assert_eq!(*ran.status("flaky"), Status::Done);
@@ -136,7 +137,8 @@ fn a_panic_in_an_action_fails_its_instance_only() {
 
 #[test]
 fn one_action_alone_takes_the_same_path() {
-    let host = Host { here: "/".into(), env: super::kit::env(), actions: &Own };
+    let host =
+        Host { here: "/".into(), env: super::kit::env(), redactor: Redactor::default(), actions: &Own };
     let nodes = std::collections::BTreeMap::new();
     let yielded = perform_one(&image_id(), &nodes, &host, &Values::new(), None, &mut |_| {}).unwrap();
     assert_eq!(yielded.unwrap(), format!("sha256:{:064}", 7));
