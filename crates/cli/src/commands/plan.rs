@@ -1,7 +1,6 @@
 //! `pipeline plan`
 
 use pipeline_core::exec::{Host, presence};
-use pipeline_core::output::Redactor;
 use pipeline_core::plan::Presence;
 use pipeline_core::show;
 use pipeline_core::spec::{Recipe, Section, Values, dotted, parse, resolved, to_toml};
@@ -9,7 +8,7 @@ use serde_json::json;
 
 use crate::args::{PlanArgs, PlanFormat};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
-use crate::{exit_code, terminal};
+use crate::{environment, exit_code, terminal};
 
 pub(super) fn plan(args: &PlanArgs) -> u8 {
     let recipe_only = args.show_origin || args.format == PlanFormat::Toml;
@@ -30,7 +29,9 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
         PlanFormat::Json => {
             format!("{}\n", serde_json::to_string_pretty(&show::json(&prepared.plan)).unwrap_or_default())
         }
-        PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed),
+        PlanFormat::Sh => {
+            show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed, &prepared.secret)
+        }
         PlanFormat::Toml => String::new(),
     };
     if args.probe && args.format == PlanFormat::Text {
@@ -88,7 +89,7 @@ fn probe(prepared: &Prepared) -> String {
     let host = Host {
         here: prepared.found.folder.clone(),
         env: prepared.env.clone(),
-        redactor: Redactor::default(),
+        redactor: environment::redactor(&prepared.secret),
         actions: &performer,
     };
     let mut text = String::from("\noutputs that are there already:\n");
