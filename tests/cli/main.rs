@@ -17,6 +17,7 @@ mod recipes;
 mod record;
 mod reference;
 mod remote;
+mod secrets;
 mod select;
 
 use std::fs;

@@ -2,6 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::os::unix::ffi::OsStrExt;
+
+use pipeline_core::output::Redactor;
 
 /// Names that tools get. The list is documented; it never counts for whether a step is up to date.
 const PASSED: [&str; 24] = [
@@ -47,6 +50,18 @@ pub(crate) fn for_steps(passed: &[String]) -> BTreeMap<OsString, OsString> {
     // Messages that are parsed and outputs that are compared do not depend on who runs the recipe.
     env.insert("LC_ALL".into(), "C.UTF-8".into());
     env
+}
+
+/// What hides the values of these names.
+pub(crate) fn redactor(secret: &[String]) -> Redactor {
+    let values: Vec<OsString> = secret.iter().filter_map(std::env::var_os).collect();
+    Redactor::new(values.iter().map(|value| value.as_bytes()))
+}
+
+/// A name whose value cannot be hidden, as it is too short. An empty one is none.
+pub(crate) fn too_short(secret: &[String]) -> Option<&String> {
+    let short = |value: &OsString| !value.is_empty() && Redactor::is_too_short(value.as_bytes());
+    secret.iter().find(|name| std::env::var_os(name).as_ref().is_some_and(short))
 }
 
 /// `PIPELINE_VAR_NAME=VALUE`, by name.

@@ -21,5 +21,7 @@ fn main() -> ExitCode {
     let cli = args::Cli::parse();
     // File modes end up in images, and so in their digests: they must not depend on who runs the recipe.
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
+    // What this process was given open is not meant for tools.
+    close_fds::set_fds_cloexec(3, &[]);
     ExitCode::from(commands::dispatch(cli))
 }

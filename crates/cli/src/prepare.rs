@@ -24,6 +24,8 @@ pub(crate) struct Prepared {
     pub(crate) env: BTreeMap<OsString, OsString>,
     /// The names that the recipe passes from this environment.
     pub(crate) passed: Vec<String>,
+    /// The names of those that nobody may see.
+    pub(crate) secret: Vec<String>,
     /// Why no engine works here, where the plan takes one for granted all the same.
     pub(crate) no_engine: Option<Diagnostic>,
 }
@@ -117,7 +119,9 @@ fn planned(
         return Err(exit_code::RECIPE_INVALID);
     };
     let passed = passed(&recipe);
-    let env = environment::for_steps(&passed);
+    let secret: Vec<String> = recipe.secret_env().into_iter().map(str::to_owned).collect();
+    terminal::hide(environment::redactor(&secret));
+    let env = environment::for_steps(&[passed.as_slice(), &secret].concat());
     let given = match given(args, &recipe, &found, &env) {
         Ok(given) => given,
         Err(diagnostic) => {
@@ -145,7 +149,7 @@ fn planned(
         Some(mut plan) => {
             plan.notes.extend(found.local.iter().map(|local| format!("`{local}` is laid over the recipe")));
             let no_engine = no_engine.into_inner();
-            Ok(Prepared { plan, found, env, passed, no_engine })
+            Ok(Prepared { plan, found, env, passed, secret, no_engine })
         }
         None => Err(without_plan),
     }

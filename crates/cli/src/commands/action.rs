@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use pipeline_core::event::{Event, EventKind, FailureKind, Stream};
 use pipeline_core::exec::{Host, Signals, perform_one};
-use pipeline_core::output::Redactor;
 use pipeline_core::plan::{Action, Node};
 use serde::Deserialize;
 
@@ -19,6 +18,9 @@ struct Request {
     /// What the recipe's `[env]` passes.
     #[serde(default)]
     env: Vec<String>,
+    /// What of it nobody may see.
+    #[serde(default)]
+    secret: Vec<String>,
 }
 
 pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u8 {
@@ -53,12 +55,13 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
         }
     };
     let performer = prepare::performer(allow_privileged);
-    let host = Host {
-        here,
-        env: environment::for_steps(&request.env),
-        redactor: Redactor::default(),
-        actions: &performer,
-    };
+    if let Err(code) = super::run::hidden(&request.secret) {
+        return code;
+    }
+    let redactor = environment::redactor(&request.secret);
+    terminal::hide(redactor.clone());
+    let passed = [request.env, request.secret].concat();
+    let host = Host { here, env: environment::for_steps(&passed), redactor, actions: &performer };
     let signals = Signals::install().ok();
     let mut show = |event: &Event| {
         if let EventKind::Line { stream, text, .. } = &event.kind {

@@ -1,13 +1,13 @@
 //! `pipeline explain`
 
 use pipeline_core::exec::{self, Explained, Host};
-use pipeline_core::output::Redactor;
+use pipeline_core::fresh::Reason;
 use pipeline_core::planner::Wanted;
 use serde_json::{Value, json};
 
 use crate::args::{ExplainArgs, TableFormat};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
-use crate::{exit_code, records, terminal};
+use crate::{environment, exit_code, records, terminal};
 
 pub(super) fn explain(args: &ExplainArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Assume) {
@@ -32,15 +32,19 @@ pub(super) fn look(prepared: &Prepared, wanted: &Wanted) -> Result<Vec<Explained
     let host = Host {
         here: prepared.found.folder.clone(),
         env: prepared.env.clone(),
-        redactor: Redactor::default(),
+        redactor: environment::redactor(&prepared.secret),
         actions: &performer,
     };
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
-    exec::explain(&prepared.plan, &host, &mut records).map_err(|error| {
+    let mut explained = exec::explain(&prepared.plan, &host, &mut records).map_err(|error| {
         terminal::error(&format!("cannot look: {error}"), None);
         exit_code::STEP_FAILED
-    })
+    })?;
+    for text in explained.iter_mut().filter_map(|one| one.due.as_mut()).flat_map(Reason::texts) {
+        host.redactor.hide(text);
+    }
+    Ok(explained)
 }
 
 /// One line for each instance.

@@ -38,7 +38,9 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
             }
             format!("{}\n", serde_json::to_string_pretty(&json).unwrap_or_default())
         }
-        PlanFormat::Sh => show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed),
+        PlanFormat::Sh => {
+            show::sh(&prepared.plan, &prepared.found.shown_folder, &prepared.passed, &prepared.secret)
+        }
         PlanFormat::Toml => String::new(),
     };
     if let (Some(explained), PlanFormat::Text) = (&explained, args.format) {

@@ -4,7 +4,7 @@ use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
 use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Signals, Summary};
-use pipeline_core::output::Redactor;
+use pipeline_core::output::MIN_SECRET;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
 use pipeline_core::show;
@@ -14,7 +14,7 @@ use crate::args::{Progress, RunArgs};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::Fetched;
 use crate::terminal::Plain;
-use crate::{exit_code, records, terminal};
+use crate::{environment, exit_code, records, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -40,7 +40,8 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 }
 
 fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {
-    let Prepared { plan, found, env, .. } = prepared;
+    let Prepared { plan, found, env, secret, .. } = prepared;
+    hidden(secret)?;
     // Held until the end: one run at a time in a folder.
     let lock = Lock::acquire(&found.folder).map_err(|error| {
         terminal::error(&error.to_string(), None);
@@ -64,7 +65,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let host = Host {
         here: found.folder.clone(),
         env: env.clone(),
-        redactor: Redactor::default(),
+        redactor: environment::redactor(secret),
         actions: &performer,
     };
     let jobs = args
@@ -85,7 +86,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
             Progress::Json => {
-                terminal::out(&format!("{}\n", serde_json::to_string(event).unwrap_or_default()));
+                terminal::json(&serde_json::to_string(event).unwrap_or_default());
             }
         }
     };
@@ -112,6 +113,18 @@ fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
         Some("read the plan above, and say `--yes` to run it"),
     );
     Err(exit_code::USAGE)
+}
+
+/// Secrets that can be hidden, or none.
+pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
+    let Some(name) = environment::too_short(secret) else { return Ok(()) };
+    terminal::error(
+        &format!(
+            "the secret `{name}` is shorter than {MIN_SECRET} bytes: hiding it would hide half of every log"
+        ),
+        Some("give it a longer value, or list it in `[env] pass` if everybody may see it"),
+    );
+    Err(exit_code::PREFLIGHT_FAILED)
 }
 
 /// Whether the kernel's table of emulators may be changed; asks on a terminal when it must be and nobody said so.

@@ -1,14 +1,18 @@
 //! What people see: diagnostics, progress, tables. The only place that prints.
 
+mod ci;
 mod excerpt;
 mod plain;
 mod style;
 mod table;
 
+use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
+use std::sync::OnceLock;
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
+use pipeline_core::output::Redactor;
 
 use excerpt::Excerpts;
 pub(crate) use plain::Plain;
@@ -28,9 +32,23 @@ pub(crate) fn out_whole(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// What nobody may see.
+static SECRETS: OnceLock<Redactor> = OnceLock::new();
+
+/// From now on, these are not printed. There is one recipe in the life of this program.
+pub(crate) fn hide(secrets: Redactor) {
+    let _ = SECRETS.set(secrets);
+}
+
 /// Everything else, on stderr. Nobody can be told when that fails.
 pub(crate) fn note(text: &str) {
-    let _ = io::stderr().lock().write_all(text.as_bytes());
+    let text = SECRETS.get().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text));
+    let _ = io::stderr().lock().write_all(ci::no_commands(&text).as_bytes());
+}
+
+/// A line of JSON, on stdout.
+pub(crate) fn json(line: &str) {
+    out(&format!("{}\n", ci::no_commands_in_json(line)));
 }
 
 /// Asks a question on the terminal; no where there is none to ask on.

@@ -75,7 +75,9 @@ impl Escapes {
             (State::Text, b'\n') => return tell(piece, Piece::Newline),
             (State::Text, b'\r') => return tell(piece, Piece::Return),
             // A new sequence ends any other.
-            (State::Text | State::Escape | State::Csi, ESC) => (State::Escape, true),
+            (State::Text | State::Escape | State::Csi, ESC) | (State::Escape, b' '..=b'/') => {
+                (State::Escape, true)
+            }
             (State::Text, byte) => return tell(piece, Piece::Control(byte)),
             (State::Escape, b'[') => {
                 self.csi.clear();
@@ -83,7 +85,6 @@ impl Escapes {
                 (State::Csi, true)
             }
             (State::Escape, b']' | b'P' | b'X' | b'^' | b'_') => (State::String(0), true),
-            (State::Escape, b' '..=b'/') => (State::Escape, true),
             (State::Csi, b' '..=b'?') if self.csi.len() < LONGEST_CSI => {
                 self.csi.push(byte);
                 (State::Csi, true)

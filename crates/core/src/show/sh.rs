@@ -78,14 +78,20 @@ const KEPT: &str = "GIT_SSL_CAINFO";
 const MISMATCH: i32 = 6;
 
 /// The script. `dir` is the recipe's folder as seen from where the script is meant to be started, `passed` the names of the
-/// environment that the recipe's `[env]` passes.
-pub fn sh(plan: &Plan, dir: &str, passed: &[String]) -> String {
+/// environment that the recipe's `[env]` passes, `secret` of those that it passes and nobody may see.
+pub fn sh(plan: &Plan, dir: &str, passed: &[String], secret: &[String]) -> String {
     let mut out = String::from("#!/bin/sh\n");
     let _ = writeln!(out, "# {}: what `pipeline run` does, one step after the other.", comment(&plan.recipe));
     out.push_str("# PIPELINE_DIR is the recipe's folder, PIPELINE the program.\n");
-    let script = Script { plan, passed };
+    let script = Script { plan, passed, secret };
     let mut kept = vec![KEPT];
-    kept.extend(passed.iter().map(String::as_str).filter(|name| name.starts_with("GIT_") && is_name(name)));
+    kept.extend(
+        passed
+            .iter()
+            .chain(secret)
+            .map(String::as_str)
+            .filter(|name| name.starts_with("GIT_") && is_name(name)),
+    );
     // `cd` reads a lone dash as the folder before.
     let dir = if dir.starts_with('-') { format!("./{dir}") } else { dir.to_owned() };
     out.push_str(&HEAD.replace("@KEPT@", &kept.join(" | ")).replace("@DIR@", &exact(&dir)));
@@ -154,6 +160,7 @@ fn guards(plan: &Plan) -> BTreeMap<NodeIndex, BTreeSet<usize>> {
 struct Script<'p> {
     plan: &'p Plan,
     passed: &'p [String],
+    secret: &'p [String],
 }
 
 impl Script<'_> {
@@ -233,6 +240,9 @@ impl Script<'_> {
         let mut request = json!({ "action": action, "nodes": nodes });
         if !self.passed.is_empty() {
             request["env"] = json!(self.passed);
+        }
+        if !self.secret.is_empty() {
+            request["secret"] = json!(self.secret);
         }
         let mut call = format!("\"$pipeline\" action {}", quote(&request.to_string()));
         let values: BTreeSet<_> = lates(action.texts());
@@ -318,7 +328,7 @@ mod tests {
 
         fn process(&self, shell: &str, plan: &Plan, passed: &[&str]) -> Process {
             let passed: Vec<String> = passed.iter().map(|name| (*name).to_owned()).collect();
-            std::fs::write(self.path("p.sh"), sh(plan, ".", &passed)).unwrap();
+            std::fs::write(self.path("p.sh"), sh(plan, ".", &passed, &[])).unwrap();
             let mut process = Process::new(shell);
             process.arg("p.sh").current_dir(self.0.path()).stdin(Stdio::null());
             let path = std::env::var("PATH").unwrap();
@@ -390,7 +400,7 @@ mod tests {
         let space = Space::new();
         let folder = space.path(dir);
         std::fs::create_dir(&folder).unwrap();
-        let script = sh(&plan, dir, &[]);
+        let script = sh(&plan, dir, &[], &[]);
         assert!(script.contains("# evil\\ntouch PWNED #\\r\\u{1b}[2J: what"), "{script}");
         std::fs::write(space.path("p.sh"), script).unwrap();
         let run = |envs: &[(&str, &str)]| {

@@ -37,8 +37,17 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let mutexes =
         recipe.steps.iter().filter_map(|step| step.common.mutex.as_ref()).map(|name| ("mutex", name));
     let pools = recipe.pools.names().map(|name| ("pool", name));
-    for name in recipe.env.pass.iter().filter(|name| env_name_problem(&name.value).is_some()) {
+    let env = recipe.env.pass.iter().chain(&recipe.env.secret);
+    for name in env.filter(|name| env_name_problem(&name.value).is_some()) {
         diagnostics.push(bad_env_name(&name.value, &name.span, "this name"));
+    }
+    let secret = recipe.secret_env();
+    for name in recipe.env.pass.iter().filter(|name| secret.contains(name.value.as_str())) {
+        diagnostics.push(
+            Diagnostic::error("spec::bad-value", format!("`{name}` is passed openly and as a secret"))
+                .at(&name.span, "this name")
+                .help("take it out of `pass`, or out of `secret` when everybody may see it"),
+        );
     }
     let named = header.chain(targets).chain(nodes).chain(vars).chain(axes).chain(steps);
     for (what, name) in named.chain(mutexes).chain(pools) {
@@ -439,7 +448,7 @@ fn names_in<'r>(recipe: &Recipe<'_>, texts: impl Iterator<Item = &'r Str>) -> Ve
 fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let vars = recipe.var_names();
     let ids = recipe.known_ids();
-    let passed = recipe.passed_env();
+    let (passed, secret) = (recipe.passed_env(), recipe.secret_env());
     let axes = recipe.axis_names();
     let outside = names_outside_steps(recipe);
     // Elsewhere they are found when the value is asked for; a variable may never be.
@@ -469,6 +478,16 @@ fn interpolated(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                         did_you_mean(axis, axes.iter().copied())
                             .unwrap_or_else(|| declare(axis, "[\"…\"]", "[matrix]")),
                     ),
+            ),
+            Name::Env(var) if secret.contains(var.as_str()) => diagnostics.push(
+                Diagnostic::error(
+                    "spec::secret-value",
+                    format!("`env.{var}` is a secret, which nothing may hold"),
+                )
+                .at(span, "it would be seen here")
+                .help(format!(
+                    "tools find `{var}` in their environment: let the tool, or a shell, read it there"
+                )),
             ),
             Name::Env(var) if !passed.contains(var.as_str()) => diagnostics.push(
                 Diagnostic::error(

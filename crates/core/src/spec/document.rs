@@ -96,6 +96,9 @@ pub struct StorageSpec {
 pub struct EnvSpec {
     /// Names of environment variables that steps get, and that `${env.NAME}` may use.
     pub pass: Vec<Str>,
+    /// Names of environment variables that steps get on this machine and nobody may see: no `${env.NAME}` uses them, and
+    /// their values are `***` wherever they are printed.
+    pub secret: Vec<Str>,
 }
 
 /// The engines, or a string with a value in it.

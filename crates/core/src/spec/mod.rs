@@ -238,4 +238,9 @@ impl<'s> Recipe<'s> {
     pub fn passed_env(&self) -> BTreeSet<&str> {
         self.env.pass.iter().map(|name| name.value.as_str()).collect()
     }
+
+    /// Names listed in `[env] secret`.
+    pub fn secret_env(&self) -> BTreeSet<&str> {
+        self.env.secret.iter().map(|name| name.value.as_str()).collect()
+    }
 }
