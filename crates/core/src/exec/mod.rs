@@ -12,6 +12,7 @@
 mod ask;
 mod beside;
 mod cancel;
+mod clock;
 mod context;
 mod failure;
 mod lock;
@@ -41,8 +42,9 @@ pub use context::{ActionCx, Captured};
 pub use lock::{Lock, LockError};
 pub use probe::presence;
 pub(crate) use process::find;
+pub use reaper::Bracket;
 pub use record::RunDir;
-pub use signal::{Relay, Signals};
+pub use signal::{ENDING, Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
 use crate::plan::{Action, Instance, InstanceId, Node, Plan, Presence};

@@ -3,7 +3,7 @@
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::context::{ActionCx, Codes, Keep, Shared};
 use crate::event::{EventKind, Failure, FailureKind, Status};
@@ -27,7 +27,7 @@ pub(super) fn work(shared: &Shared<'_>, instance: &Instance) -> Status {
         let cx = ActionCx {
             shared,
             instance: &instance.id,
-            deadline: instance.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            deadline: instance.timeout.and_then(|timeout| shared.cancel.now().checked_add(timeout)),
             heed_stop: true,
         };
         cx.event(EventKind::Started { instance: instance.id.clone(), attempt });
@@ -75,7 +75,7 @@ fn may_pass(kind: FailureKind) -> bool {
 /// Clean-up is done in any case but after a second signal, and its failures change nothing.
 fn clean_up(shared: &Shared<'_>, instance: &Instance) {
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
-    let deadline = Some(Instant::now() + longest.min(CLEANUP));
+    let deadline = Some(shared.cancel.now() + longest.min(CLEANUP));
     let cx = ActionCx { shared, instance: &instance.id, deadline, heed_stop: false };
     for action in &instance.cleanup {
         if shared.cancel.kill_requested() {
@@ -112,7 +112,7 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
     if cx.cancelled() {
         return Err(Failure::new(FailureKind::Signal { signal: 15 }, "the run was stopped"));
     }
-    if cx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+    if cx.deadline.is_some_and(|deadline| cx.shared.cancel.now() >= deadline) {
         return Err(Failure::new(FailureKind::Timeout, "the step's time is up")
             .help("give the step a longer `timeout`"));
     }

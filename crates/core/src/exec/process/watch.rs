@@ -90,7 +90,7 @@ impl<'a> Watch<'a> {
             }
             if self.status.is_none() && (ready.ended || self.child.pidfd.is_none()) && self.child.has_ended()
             {
-                self.status = Some((self.child.reap()?, Instant::now()));
+                self.status = Some((self.child.reap()?, self.now()));
             }
             self.act();
         }
@@ -126,6 +126,11 @@ impl<'a> Watch<'a> {
         Ok(Ready { lines: next(), kept: next(), ended: next() })
     }
 
+    /// The run's time: what is due here stands still with it.
+    fn now(&self) -> Instant {
+        self.limits.cancel.now()
+    }
+
     /// The time to the next thing that happens by itself.
     fn next(&self) -> Option<Duration> {
         let at = match (self.status, self.stage) {
@@ -136,7 +141,7 @@ impl<'a> Watch<'a> {
             (None, Stage::Closing(until) | Stage::Ending(until)) => Some(until),
             (None, Stage::Killed) => None,
         };
-        at.map(|at| at.saturating_duration_since(Instant::now()))
+        at.map(|at| at.saturating_duration_since(self.now()))
     }
 
     /// Does what is due.
@@ -167,7 +172,7 @@ impl<'a> Watch<'a> {
         }
         self.why = Some(why);
         if self.child.stdin.take().is_some() {
-            self.stage = Stage::Closing(Instant::now() + FAREWELL.min(self.limits.grace));
+            self.stage = Stage::Closing(self.now() + FAREWELL.min(self.limits.grace));
         } else {
             self.end();
         }
@@ -175,7 +180,7 @@ impl<'a> Watch<'a> {
 
     fn end(&mut self) {
         self.child.signal(Signal::TERM);
-        self.stage = Stage::Ending(Instant::now() + self.limits.grace.min(LONGEST_GRACE));
+        self.stage = Stage::Ending(self.now() + self.limits.grace.min(LONGEST_GRACE));
     }
 
     fn kill(&mut self) {
