@@ -2,6 +2,8 @@
 
 mod args;
 mod commands;
+#[cfg_attr(not(target_os = "linux"), path = "contain/other.rs")]
+mod contain;
 mod cri;
 mod environment;
 mod exit_code;

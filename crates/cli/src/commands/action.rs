@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 
 use pipeline_core::event::{Event, EventKind, FailureKind, Stream};
-use pipeline_core::exec::{Host, Signals, perform_one};
+use pipeline_core::exec::{Host, perform_one};
 use pipeline_core::plan::{Action, Node};
 use serde::Deserialize;
 
+use crate::contain::{self, Side};
 use crate::{environment, exit_code, prepare, terminal};
 
 #[derive(Deserialize)]
@@ -62,14 +63,21 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
     terminal::hide(redactor.clone());
     let passed = [request.env, request.secret].concat();
     let host = Host { here, env: environment::for_steps(&passed), redactor, actions: &performer };
-    let signals = Signals::install().ok();
+    let signals = match contain::engine() {
+        Ok(Side::Engine(signals)) => signals,
+        Ok(Side::Parent(code)) => return code,
+        Err(error) => {
+            terminal::error(&format!("the engine cannot be started: {error}"), None);
+            return exit_code::PREFLIGHT_FAILED;
+        }
+    };
     let mut show = |event: &Event| {
         if let EventKind::Line { stream, text, .. } = &event.kind {
             let mark = if *stream == Stream::Engine { "* " } else { "" };
             terminal::note(&format!("{mark}{}\n", terminal::clean(text)));
         }
     };
-    match perform_one(&request.action, &request.nodes, &host, &known, signals.as_ref(), &mut show) {
+    match perform_one(&request.action, &request.nodes, &host, &known, Some(&signals), &mut show) {
         Ok(value) => {
             if let Some(value) = value {
                 terminal::out(&format!("{value}\n"));

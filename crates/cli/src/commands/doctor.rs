@@ -5,6 +5,7 @@ use pipeline_core::doctor::{Finding, Level, Subject, examine};
 use serde_json::json;
 
 use crate::args::{DoctorArgs, TableFormat};
+use crate::contain;
 use crate::terminal::Style;
 use crate::{environment, exit_code, prepare, recipe, terminal};
 
@@ -26,6 +27,8 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
     let env = prepared.as_ref().map_or_else(|| environment::for_steps(&[]), |prepared| prepared.env.clone());
     let binfmt = prepare::binfmt();
     let platform = prepare::platform();
+    // Tried before there are threads: it takes a fork.
+    let containment = containment(contain::no_namespace());
     let mut findings = examine(&Subject {
         env: &env,
         here: &here,
@@ -36,6 +39,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
     if let Some(none) = prepared.as_ref().and_then(|prepared| prepared.no_engine.as_ref()) {
         no_engine(&mut findings, none);
     }
+    findings.push(containment);
     match args.format {
         TableFormat::Json => {
             terminal::out(&format!("{:#}\n", json!({ "version": 1, "findings": findings })));
@@ -47,6 +51,24 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
     } else {
         exit_code::DONE
     }
+}
+
+/// How a run keeps hold of what it starts.
+fn containment(no_namespace: Option<String>) -> Finding {
+    let (level, detail) = match no_namespace {
+        None => (
+            Level::Ok,
+            "a run has a PID namespace, and everything in it ends with the run, whatever ends it".into(),
+        ),
+        Some(why) => (
+            Level::Warning,
+            format!(
+                "a run has no PID namespace ({why}), so its three processes end what is left of each other; `kill -9` of \
+                 all three at once leaves what steps started"
+            ),
+        ),
+    };
+    Finding { area: "processes".into(), name: "containment".into(), level, detail, remedy: None }
 }
 
 /// Says of all engines why none works, before what is said of the one that the plan was made with.

@@ -3,7 +3,7 @@
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Signals, Summary};
+use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Summary};
 use pipeline_core::output::MIN_SECRET;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
@@ -11,6 +11,7 @@ use pipeline_core::show;
 
 use super::doctor::table;
 use crate::args::{Progress, RunArgs};
+use crate::contain::{self, Side};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::Fetched;
 use crate::terminal::Plain;
@@ -52,6 +53,14 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let mut records = records::open(prepared, &force, &hold)?;
     let allowed = privileged(plan, args.allow_privileged)?;
     look_ahead(args, prepared)?;
+    let signals = match contain::engine() {
+        Ok(Side::Engine(signals)) => signals,
+        Ok(Side::Parent(code)) => return Ok(code),
+        Err(error) => {
+            terminal::error(&format!("the engine cannot be started: {error}"), None);
+            return Err(exit_code::PREFLIGHT_FAILED);
+        }
+    };
     let run = run_id();
     let mut record = RunDir::create(&found.folder, &run).map_err(|error| {
         terminal::error(
@@ -72,10 +81,6 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         .jobs
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
     let options = Options { jobs, keep_going: args.keep_going, run: run.clone(), ..Options::default() };
-    let signals = Signals::install().map_err(|error| {
-        terminal::error(&format!("signals cannot be received: {error}"), None);
-        exit_code::PREFLIGHT_FAILED
-    })?;
     for remark in &plan.notes {
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
@@ -188,10 +193,13 @@ fn look_ahead(args: &RunArgs, prepared: &Prepared) -> Result<(), u8> {
     Err(exit_code::PREFLIGHT_FAILED)
 }
 
-/// Sortable, unique on this machine.
+/// Sortable, and unique wherever it comes to: nodes see the runs of several machines, and in a container every process
+/// has the same number.
 fn run_id() -> String {
-    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%SZ").to_string();
-    format!("{now}-{}", std::process::id())
+    let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ").to_string();
+    let mut random = [0; 4];
+    let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
+    format!("{now}-{:08x}", u32::from_ne_bytes(random))
 }
 
 /// One line for each image that arrived: node, reference, image id, platform.

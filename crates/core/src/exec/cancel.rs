@@ -1,15 +1,17 @@
-//! The wish to stop, as workers see it: two latches that `poll` can wait for beside a child's output.
+//! The wish to stop, as workers see it: two latches that `poll` can wait for beside a child's output; and standing still,
+//! as Ctrl-Z asks for it.
 
 use std::collections::BTreeSet;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, kill_process_group};
 
+use super::clock::Clock;
 use super::poll::poll;
 
 /// Shared by the coordinator, the workers and the thread that receives signals.
@@ -19,8 +21,24 @@ pub(super) struct Cancel {
     signal: AtomicI32,
     stop: Latch,
     kill: Latch,
-    /// Process groups of running children. A group leaves before its leader is reaped, so a number here is never reused.
-    groups: Mutex<BTreeSet<i32>>,
+    groups: Mutex<Groups>,
+    clock: Clock,
+}
+
+/// Process groups of running children. A group leaves before its leader is reaped, so a number here is never reused.
+#[derive(Debug, Default)]
+struct Groups {
+    numbers: BTreeSet<i32>,
+    /// They stand still, and so will those that come.
+    stopped: bool,
+}
+
+impl Groups {
+    fn signal(&self, signal: Signal) {
+        for group in self.numbers.iter().filter_map(|number| Pid::from_raw(*number)) {
+            let _ = kill_process_group(group, signal);
+        }
+    }
 }
 
 impl Cancel {
@@ -30,12 +48,22 @@ impl Cancel {
             stop: Latch::new()?,
             kill: Latch::new()?,
             groups: Mutex::default(),
+            clock: Clock::default(),
         })
     }
 
     /// A signal came. The first one asks: nothing starts any more, and each worker ends its child gently. Any other one
-    /// ends all children at once, from the calling thread, so that a worker that is busy cannot delay it.
+    /// ends all children at once, from the calling thread, so that a worker that is busy cannot delay it. SIGTSTP and
+    /// SIGCONT are no wish to stop: children and clock stand still, and go on.
     pub(super) fn request(&self, signal: i32) {
+        match Signal::from_named_raw(signal) {
+            Some(Signal::TSTP) => return self.pause(),
+            Some(Signal::CONT) => return self.resume(),
+            Some(Signal::KILL) => return self.kill(),
+            _ => {}
+        }
+        // Who stands still hears no gentle signal.
+        self.resume();
         if self.signal.compare_exchange(0, signal, Ordering::SeqCst, Ordering::SeqCst).is_ok() {
             self.stop.set();
         } else {
@@ -48,11 +76,27 @@ impl Cancel {
         let _ = self.signal.compare_exchange(0, Signal::KILL.as_raw(), Ordering::SeqCst, Ordering::SeqCst);
         self.stop.set();
         self.kill.set();
-        for group in self.groups.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-            if let Some(group) = Pid::from_raw(*group) {
-                let _ = kill_process_group(group, Signal::KILL);
-            }
+        self.groups().signal(Signal::KILL);
+    }
+
+    fn pause(&self) {
+        self.clock.stop();
+        let mut groups = self.groups();
+        groups.stopped = true;
+        groups.signal(Signal::STOP);
+    }
+
+    fn resume(&self) {
+        let mut groups = self.groups();
+        if std::mem::take(&mut groups.stopped) {
+            groups.signal(Signal::CONT);
         }
+        self.clock.go_on();
+    }
+
+    /// The time of this run, in which all deadlines are.
+    pub(super) fn now(&self) -> Instant {
+        self.clock.now()
     }
 
     /// The first signal, once there was one.
@@ -85,11 +129,19 @@ impl Cancel {
     }
 
     pub(super) fn enter(&self, group: Pid) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).insert(group.as_raw_pid());
+        let mut groups = self.groups();
+        groups.numbers.insert(group.as_raw_pid());
+        if groups.stopped {
+            let _ = kill_process_group(group, Signal::STOP);
+        }
     }
 
     pub(super) fn leave(&self, group: Pid) {
-        self.groups.lock().unwrap_or_else(PoisonError::into_inner).remove(&group.as_raw_pid());
+        self.groups().numbers.remove(&group.as_raw_pid());
+    }
+
+    fn groups(&self) -> MutexGuard<'_, Groups> {
+        self.groups.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -118,7 +170,6 @@ impl Latch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::time::Instant;
 
     #[test]
     fn the_first_signal_asks_and_the_second_kills() {

@@ -3,6 +3,13 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use rustix::io::Errno;
+use rustix::process::{Pid, test_kill_process};
+
+/// The longest that the processes of a killed run take to end.
+const ENDING: Duration = Duration::from_secs(3);
 
 /// Held until it is dropped. The kernel lets go of it however the process ends, and the file is never removed: another
 /// process may just be opening it.
@@ -49,7 +56,7 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        match file.try_lock() {
+        match patient(&mut file) {
             Ok(()) => {}
             Err(TryLockError::WouldBlock) => {
                 // Only for the message: the lock is the kernel's, whatever stands in the file.
@@ -71,6 +78,27 @@ impl Lock {
             .map_err(failed)?;
         Ok(Self { _file: file, folder })
     }
+}
+
+/// A run that was just killed lets go when the last of its processes has ended.
+fn patient(file: &mut File) -> Result<(), TryLockError> {
+    let deadline = Instant::now() + ENDING;
+    loop {
+        let result = file.try_lock();
+        if !matches!(result, Err(TryLockError::WouldBlock)) || Instant::now() >= deadline || !is_gone(file) {
+            return result;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+/// The process that wrote its name into the file is no more.
+fn is_gone(file: &mut File) -> bool {
+    let mut holder = String::new();
+    let read = file.rewind().and_then(|()| file.take(200).read_to_string(&mut holder));
+    let number = holder.strip_prefix("process ").and_then(|rest| rest.split(',').next()?.parse().ok());
+    let gone = number.and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
+    read.is_ok() && file.rewind().is_ok() && gone
 }
 
 /// Nothing in the folder is the repository's: gigabytes of images would be one `git add .` away. What stands in the file

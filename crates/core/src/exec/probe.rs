@@ -1,6 +1,6 @@
 //! Whether what an instance leaves is there, found out without changing anything.
 
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::context::{ActionCx, Shared};
 use super::worker;
@@ -12,7 +12,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 
 /// For what only looks.
 pub(super) fn quiet<'a>(shared: &'a Shared<'a>, instance: &'a Instance) -> ActionCx<'a> {
-    let deadline = Instant::now().checked_add(LONGEST);
+    let deadline = shared.cancel.now().checked_add(LONGEST);
     ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: true, log: None }
 }
 

@@ -39,8 +39,11 @@ pub(super) fn reap<T>(pid: Pid, wait: impl FnOnce() -> T) -> T {
 }
 
 /// The time from the start of a run, before its first child, to its end.
+///
+/// [`run`](super::run) has its own. A process beside it, that is to clean up after an engine that was killed, has one from
+/// after the fork to the engine's end.
 #[derive(Debug)]
-pub(super) struct Bracket {
+pub struct Bracket {
     #[cfg(target_os = "linux")]
     before: BTreeSet<(i32, u64)>,
     #[cfg(target_os = "linux")]
@@ -52,7 +55,7 @@ pub(super) struct Bracket {
 #[cfg(target_os = "linux")]
 impl Bracket {
     /// Waits until no other run is under way in this process.
-    pub(super) fn begin() -> Self {
+    pub fn begin() -> Self {
         use rustix::process::{child_subreaper, getpid, set_child_subreaper};
         let alone = ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner);
         let was_subreaper = child_subreaper().is_ok_and(|pid| pid.is_some());
@@ -65,7 +68,7 @@ impl Bracket {
 
     /// Ends what is left of the run's descendants. Yields those that did not go within two seconds: another user's, or
     /// stuck in the kernel.
-    pub(super) fn end(mut self) -> Vec<i32> {
+    pub fn end(mut self) -> Vec<i32> {
         self.sweep()
     }
 
@@ -110,12 +113,12 @@ impl Bracket {
 #[cfg(not(target_os = "linux"))]
 impl Bracket {
     /// Waits until no other run is under way in this process.
-    pub(super) fn begin() -> Self {
+    pub fn begin() -> Self {
         Self { ended: false, _alone: ONE_AT_A_TIME.lock().unwrap_or_else(PoisonError::into_inner) }
     }
 
     /// Only Linux lets a process adopt its descendants.
-    pub(super) fn end(mut self) -> Vec<i32> {
+    pub fn end(mut self) -> Vec<i32> {
         self.sweep()
     }
 

@@ -4,7 +4,7 @@
 use std::any::Any;
 use std::cell::RefCell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use super::context::{ActionCx, Codes, Keep, Shared};
 use super::failure;
@@ -40,7 +40,7 @@ pub(super) fn work(
         let cx = ActionCx {
             shared,
             instance: &instance.id,
-            deadline: instance.timeout.and_then(|timeout| Instant::now().checked_add(timeout)),
+            deadline: instance.timeout.and_then(|timeout| shared.cancel.now().checked_add(timeout)),
             silence: instance.silent_timeout,
             heed_stop: true,
             log: Some(&log),
@@ -86,7 +86,7 @@ pub(super) fn defect(panic: &(dyn Any + Send)) -> Failure {
 /// Clean-up is done in any case but after a second signal, and its failures change nothing.
 fn clean_up(shared: &Shared<'_>, instance: &Instance, log: &RefCell<Cap<Stream>>) {
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
-    let deadline = Some(Instant::now() + longest.min(CLEANUP));
+    let deadline = shared.cancel.now().checked_add(longest.min(CLEANUP));
     let log = Some(log);
     let cx = ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: false, log };
     for action in &instance.cleanup {
@@ -124,7 +124,7 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
     if cx.cancelled() {
         return Err(Failure::new(FailureKind::Signal { signal: 15 }, "the run was stopped"));
     }
-    if cx.deadline.is_some_and(|deadline| Instant::now() >= deadline) {
+    if cx.deadline.is_some_and(|deadline| cx.shared.cancel.now() >= deadline) {
         return Err(Failure::new(FailureKind::Timeout, "the step's time is up")
             .help("give the step a longer `timeout`"));
     }

@@ -55,7 +55,7 @@ pub(super) struct Watch<'a> {
 
 impl<'a> Watch<'a> {
     pub(super) fn new(child: Child<'a>, limits: &'a Limits<'a>) -> Self {
-        let heard = Instant::now();
+        let heard = limits.cancel.now();
         Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new(), heard }
     }
 
@@ -97,11 +97,11 @@ impl<'a> Watch<'a> {
             }
             if self.status.is_none() && (ready.ended || self.child.pidfd.is_none()) && self.child.has_ended()
             {
-                self.status = Some((self.child.reap()?, Instant::now()));
+                self.status = Some((self.child.reap()?, self.now()));
             }
             if ready.lines || ready.kept {
                 // After the lines were handed on: a reader that is slow makes no tool silent.
-                self.heard = Instant::now();
+                self.heard = self.now();
             }
             self.act();
         }
@@ -137,6 +137,11 @@ impl<'a> Watch<'a> {
         Ok(Ready { lines: next(), kept: next(), ended: next() })
     }
 
+    /// The run's time: what is due here stands still with it.
+    fn now(&self) -> Instant {
+        self.limits.cancel.now()
+    }
+
     /// The time to the next thing that happens by itself.
     fn next(&self) -> Option<Duration> {
         let at = match (self.status, self.stage) {
@@ -147,7 +152,7 @@ impl<'a> Watch<'a> {
             (None, Stage::Closing(until) | Stage::Ending(until)) => Some(until),
             (None, Stage::Killed) => None,
         };
-        at.map(|at| at.saturating_duration_since(Instant::now()))
+        at.map(|at| at.saturating_duration_since(self.now()))
     }
 
     /// When its silence has lasted too long.
@@ -170,7 +175,7 @@ impl<'a> Watch<'a> {
         if self.next() == Some(Duration::ZERO) {
             match self.stage {
                 Stage::Running => {
-                    let late = self.limits.deadline.is_some_and(|deadline| deadline <= Instant::now());
+                    let late = self.limits.deadline.is_some_and(|deadline| deadline <= self.now());
                     self.stop(if late { Why::Timeout } else { Why::Silence });
                 }
                 Stage::Closing(_) => self.end(),
@@ -186,7 +191,7 @@ impl<'a> Watch<'a> {
         }
         self.why = Some(why);
         if self.child.stdin.take().is_some() {
-            self.stage = Stage::Closing(Instant::now() + FAREWELL.min(self.limits.grace));
+            self.stage = Stage::Closing(self.now() + FAREWELL.min(self.limits.grace));
         } else {
             self.end();
         }
@@ -194,7 +199,7 @@ impl<'a> Watch<'a> {
 
     fn end(&mut self) {
         self.child.signal(Signal::TERM);
-        self.stage = Stage::Ending(Instant::now() + self.limits.grace.min(LONGEST_GRACE));
+        self.stage = Stage::Ending(self.now() + self.limits.grace.min(LONGEST_GRACE));
     }
 
     fn kill(&mut self) {

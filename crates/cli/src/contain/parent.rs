@@ -1,0 +1,114 @@
+//! The process that the user sees: passes signals on, and ends as the engine ends.
+
+use std::io::{self, Read, Write};
+use std::os::unix::net::UnixStream;
+use std::time::Duration;
+
+use nix::sys::signal::{SigSet, Signal, raise};
+use nix::sys::signalfd::{SfdFlags, SignalFd};
+use pipeline_core::exec::{Bracket, ENDING};
+use rustix::event::{PollFd, PollFlags, poll};
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal as RawSignal, WaitOptions, WaitStatus, kill_process_group, setrlimit,
+    waitpid,
+};
+
+use super::handled;
+use crate::{exit_code, terminal};
+
+/// The longest that the engine takes to stop its children. More, and it is not itself.
+const STANDSTILL: Duration = Duration::from_secs(5);
+
+/// Attends to the engine until init has ended, and everything with it. The engine's exit code.
+pub(super) fn attend(init: Pid, mut link: UnixStream, mask: &SigSet) -> io::Result<u8> {
+    let bracket = Bracket::begin();
+    let stop: SigSet = Signal::SIGTSTP.into();
+    let mut other = handled();
+    other.remove(Signal::SIGTSTP);
+    // Nothing is taken from the first one: see `suspend`.
+    let (stops, others) = (SignalFd::new(&stop)?, SignalFd::with_flags(&other, SfdFlags::SFD_NONBLOCK)?);
+    link.set_read_timeout(Some(STANDSTILL))?;
+    let status = loop {
+        if let Some(status) = ended(init) {
+            break status;
+        }
+        let mut fds = [PollFd::new(&stops, PollFlags::IN), PollFd::new(&others, PollFlags::IN)];
+        match poll(&mut fds, None) {
+            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Err(error) => return Err(error.into()),
+        }
+        let stopped = fds[0].revents().contains(PollFlags::IN);
+        while let Ok(Some(info)) = others.read_signal() {
+            let number = i32::try_from(info.ssi_signo).unwrap_or_default();
+            if number == Signal::SIGCONT as i32 {
+                go_on(init, &mut link);
+            } else if number != Signal::SIGCHLD as i32 {
+                say(&mut link, number);
+            }
+        }
+        if stopped {
+            suspend(init, &mut link, stop)?;
+        }
+    };
+    let left = bracket.end();
+    if !left.is_empty() {
+        terminal::error(
+            &format!("processes of the run could not be ended: {left:?}"),
+            Some("end them by hand"),
+        );
+    }
+    mask.thread_set_mask()?;
+    Ok(end(status))
+}
+
+/// Lets the engine, its children and this process stand still until SIGCONT.
+///
+/// SIGTSTP is not taken but let through: had SIGCONT come in between, the kernel would have withdrawn it, and there is
+/// nothing to stop for.
+fn suspend(init: Pid, link: &mut UnixStream, stop: SigSet) -> io::Result<()> {
+    say(link, Signal::SIGTSTP as i32);
+    let _ = link.read(&mut [0]);
+    let _ = kill_process_group(init, RawSignal::STOP);
+    stop.thread_unblock()?;
+    // Here it stops.
+    stop.thread_block()?;
+    go_on(init, link);
+    Ok(())
+}
+
+fn go_on(init: Pid, link: &mut UnixStream) {
+    let _ = kill_process_group(init, RawSignal::CONT);
+    say(link, Signal::SIGCONT as i32);
+}
+
+/// An engine that has ended needs no signals.
+fn say(link: &mut UnixStream, signal: i32) {
+    let _ = link.write_all(&[u8::try_from(signal).unwrap_or_default()]);
+}
+
+fn ended(init: Pid) -> Option<WaitStatus> {
+    waitpid(Some(init), WaitOptions::NOHANG).ok().flatten().map(|(_, status)| status)
+}
+
+/// The exit code; or the end by a signal, as the engine had.
+fn end(status: WaitStatus) -> u8 {
+    let code =
+        status.exit_status().and_then(|code| u8::try_from(code).ok()).unwrap_or(exit_code::STEP_FAILED);
+    let by = status.terminating_signal().unwrap_or(i32::from(code) - i32::from(exit_code::SIGNAL));
+    // The engine says itself by which signal a run was ended.
+    if by <= 0 || ENDING.contains(&by) && status.exited() {
+        return code;
+    }
+    terminal::error(
+        &format!("the engine was ended by signal {by}"),
+        Some("the next run sweeps what it left"),
+    );
+    // One core dump is enough.
+    let _ = setrlimit(Resource::Core, Rlimit { current: Some(0), maximum: Some(0) });
+    if let Ok(signal) = Signal::try_from(by) {
+        let only: SigSet = signal.into();
+        let _ = only.thread_unblock();
+        let _ = raise(signal);
+    }
+    exit_code::SIGNAL.saturating_add(u8::try_from(by).unwrap_or_default())
+}
