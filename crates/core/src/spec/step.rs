@@ -58,7 +58,7 @@ pub struct Common {
     pub mutex: Option<Str>,
     /// A pool of `[pools]`, which bounds how many steps of it run at the same time, besides `--jobs`.
     pub pool: Option<Str>,
-    /// Run also when nothing changed. (Today every step runs each time.)
+    /// Run each time, also when nothing that it depends on has changed.
     pub always: Option<bool>,
     /// A failure of this step is reported and does not fail the run.
     pub allow_failure: Option<bool>,
