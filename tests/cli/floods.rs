@@ -57,5 +57,5 @@ fn memory_and_disk_are_bounded_and_the_end_is_shown() {
         assert!(!log.contains('\0') && !log.contains('\u{1b}'));
     }
     let events = fs::metadata(folder.join("events.jsonl")).unwrap().len();
-    assert!(events < 3 * 4 << 20, "{events} bytes");
+    assert!(events < 12 << 20, "{events} bytes");
 }
