@@ -3,6 +3,7 @@
 
 mod check;
 mod compose;
+mod floods;
 mod fmt;
 mod graph;
 mod hostile;

@@ -57,8 +57,14 @@ fn a_step_is_tried_again() {
     let lab = Lab::new();
     lab.recipe("version = 1\n[[step]]\nuses = \"run\"\nargv = [\"docker\"]\nretry = { attempts = 3 }\n");
     lab.script(&[Rule::of("docker").times(2).exit(1)]);
-    lab.output(&["run"]).must(0);
+    let ran = lab.output(&["run"]).must(0);
     assert_eq!(lab.calls().len(), 3);
+    assert!(
+        ran.stderr.contains("   flaky  [1/1] run@host  ") && ran.stderr.contains(", done by attempt 3\n"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("\n1 done (1 flaky) in "), "{}", ran.stderr);
     lab.script(&[Rule::of("docker").exit(1)]);
     lab.output(&["run"]).must(1);
     assert_eq!(lab.calls().len(), 6);

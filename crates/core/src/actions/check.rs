@@ -8,11 +8,17 @@ use crate::plan::{Check, Expect, Text};
 const SHOWN: usize = 5;
 
 pub(crate) fn perform(wanted: &Check, cx: &ActionCx<'_>) -> Result<(), Failure> {
-    check(wanted, &|text| cx.resolve(text).map(|text| text.to_string_lossy().into_owned()))
+    let resolve = |text: &Text| cx.resolve(text).map(|text| text.to_string_lossy().into_owned());
+    check(wanted, &resolve, &|text| cx.hide(text))
 }
 
-/// `resolve` puts late values in.
-fn check(check: &Check, resolve: &dyn Fn(&Text) -> Result<String, Failure>) -> Result<(), Failure> {
+/// `resolve` puts late values in, `hide` takes secrets out of what is shown.
+fn check(
+    check: &Check,
+    resolve: &dyn Fn(&Text) -> Result<String, Failure>,
+    hide: &dyn Fn(&str) -> String,
+) -> Result<(), Failure> {
+    let head = |text: &str| head(&hide(text));
     let what = &check.what;
     let value = resolve(&check.value)?;
     match &check.expect {
@@ -91,7 +97,11 @@ mod tests {
 
     fn run(value: &str, expect: Expect) -> Result<(), Failure> {
         let resolve = |text: &Text| Ok(text.as_literal().unwrap().to_owned());
-        check(&Check { what: "the output of `x`".into(), value: value.into(), expect }, &resolve)
+        check(
+            &Check { what: "the output of `x`".into(), value: value.into(), expect },
+            &resolve,
+            &str::to_owned,
+        )
     }
 
     #[test]

@@ -114,6 +114,11 @@ impl ActionCx<'_> {
         self.line(Stream::Engine, Line { text, painted: None });
     }
 
+    /// The text without secrets: for what is cut to a part of itself before it is told, as nobody finds half a secret.
+    pub fn hide(&self, text: &str) -> String {
+        self.shared.host.redactor.redact(text).into_owned()
+    }
+
     /// The absolute path of a tool on the children's PATH, or the failure that says how to install it.
     pub fn tool(&self, name: &str) -> Result<PathBuf, Failure> {
         process::find(OsStr::new(name), self.here(), self.env()).ok_or_else(|| failure::missing_tool(name))
@@ -152,6 +157,7 @@ impl ActionCx<'_> {
         let about = instances
             .filter(|instance| instance.id == *self.instance)
             .find_map(|instance| instance.node.as_deref());
+        let inner: Vec<OsString> = inner.iter().map(|arg| self.hide(&arg.to_string_lossy()).into()).collect();
         let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
         for (name, value) in &command.env {
@@ -202,10 +208,10 @@ impl ActionCx<'_> {
         let mut full = None;
         let ended = process::run(&request, &limits, &mut |stream, line| {
             if !line.text.trim().is_empty() {
-                last.clone_from(&line.text);
+                last = self.hide(&line.text);
             }
             if full.is_none() && line.text.contains(failure::NO_SPACE) {
-                full = Some(line.text.clone());
+                full = Some(self.hide(&line.text));
             }
             self.printed(stream, line);
         });

@@ -111,7 +111,7 @@ pub(super) fn step(cx: &ActionCx<'_>, instance: &Instance, action: &Action) -> R
 
 /// The only place where a late value comes into being.
 fn record(cx: &ActionCx<'_>, instance: &Instance, name: &str, value: String) {
-    let mut shown = value.clone();
+    let mut shown = cx.hide(&value);
     if shown.len() > EVENT_VALUE {
         shown.truncate(shown.floor_char_boundary(EVENT_VALUE));
         shown.push('…');
@@ -136,7 +136,7 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
         own => {
             let value = cx.shared.host.actions.perform(own, cx)?;
             match (own.yields(), &value) {
-                (Some(output), Some(value)) => digest(output, value)?,
+                (Some(output), Some(value)) => digest(cx, output, value)?,
                 (Some(output), None) => {
                     return Err(Failure::new(
                         FailureKind::Internal,
@@ -151,12 +151,12 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
 }
 
 /// What our own actions yield are digests.
-fn digest(output: &str, value: &str) -> Result<(), Failure> {
+fn digest(cx: &ActionCx<'_>, output: &str, value: &str) -> Result<(), Failure> {
     if Grammar::Digest.accepts(value) {
         return Ok(());
     }
     let what = Grammar::Digest.describe();
-    Err(Failure::new(FailureKind::Mismatch, format!("`{output}` is not {what}: `{}`", brief(value))))
+    Err(Failure::new(FailureKind::Mismatch, format!("`{output}` is not {what}: `{}`", brief(cx, value))))
 }
 
 /// Runs a command whose stdout is a value.
@@ -178,11 +178,11 @@ fn kept(cx: &ActionCx<'_>, command: &Command, capture: &Capture) -> Result<Strin
             command.argv.first().map(|tool| format!("`{tool}`")).unwrap_or_default(),
             capture.output,
             capture.grammar.describe(),
-            brief(value)
+            brief(cx, value)
         ),
     ))
 }
 
-fn brief(value: &str) -> String {
-    value.chars().take(80).collect()
+fn brief(cx: &ActionCx<'_>, value: &str) -> String {
+    cx.hide(value).chars().take(80).collect()
 }

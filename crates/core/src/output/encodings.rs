@@ -88,14 +88,13 @@ mod tests {
             "a%20b%27c%22d%2Fe",
             "a%20b'c%22d%2Fe",
             "a+b%27c%22d%2fe",
-            "6120622763226422".get(..10).unwrap(),
-            r"a b'\''c",
+            "612062276322642f65",
+            "612062276322642F65",
+            r#"a b'\''c"d/e"#,
+            r#"a b'"'"'c"d/e"#,
             r#"a b'c\"d/e"#,
         ] {
-            assert!(
-                forms.iter().any(|known| known.contains(form) || form.contains(known.as_str())),
-                "{form}: {forms:?}"
-            );
+            assert!(forms.iter().any(|known| known == form), "{form}: {forms:?}");
         }
         assert!(!encodings(b"plain").contains(&"plain".to_owned()));
     }

@@ -106,6 +106,10 @@ fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use proptest::sample::select;
+
     use super::*;
 
     fn lines(chunks: &[&[u8]]) -> Vec<Line> {
@@ -144,6 +148,30 @@ mod tests {
     fn of_a_progress_bar_the_last_state_is_left() {
         assert_eq!(split(&[b" 1%\r 50%\r", b"100%\r", b"\r\nnext\r"]), ["100%", "next"]);
         assert_eq!(split(&[b"\r\n"]), [""]);
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_acts_whatever_comes_and_however_it_is_read(
+            bytes in vec(prop_oneof![
+                any::<u8>(), select(&b"\x1b\x1b[]P_X;m0\x07\\\r\n\x9b\xc2\x18a"[..]),
+            ], 0..200),
+            size in 1..20usize,
+        ) {
+            let whole = lines(&[&bytes]);
+            prop_assert_eq!(&whole, &lines(&bytes.chunks(size).collect::<Vec<_>>()));
+            for Line { text, painted } in &whole {
+                prop_assert!(!text.chars().any(|c| c.is_control() && c != '\t'), "{:?}", text);
+                // Every escape in the painted form begins a colour, and the rest is the text.
+                let mut plain = String::new();
+                for (index, part) in painted.iter().flat_map(|painted| painted.split("\x1b[").enumerate()) {
+                    let (numbers, rest) = if index == 0 { ("", part) } else { part.split_once('m').unwrap() };
+                    prop_assert!(numbers.chars().all(|c| "0123456789;:".contains(c)));
+                    plain += rest;
+                }
+                prop_assert!(painted.is_none() || plain == *text, "{:?} {:?}", painted, text);
+            }
+        }
     }
 
     #[test]

@@ -93,3 +93,21 @@ fn a_pool_bounds_what_runs_at_once() {
         (0..6).map(|index| ran.lines(&format!("s{index}@t{index}"))[0].trim().parse::<u32>().unwrap());
     assert_eq!(at_once.max(), Some(2));
 }
+
+#[test]
+fn the_log_of_an_instance_is_bounded_over_all_its_commands() {
+    let mut much = instance("much", vec![sh("seq 100000").into(), sh("seq 100000 >&2; echo end").into()]);
+    much.max_log = Some(100 * 1024);
+    let ran = go(&plan(vec![much], &[]), Path::new("/"), &options(1));
+    let lines = ran.lines("much");
+    assert_eq!(lines[..3], ["1", "2", "3"]);
+    assert_eq!(*lines.last().unwrap(), "end");
+    let told: Vec<&&str> = lines.iter().filter(|line| line.contains("`max-log`")).collect();
+    assert_eq!(told.len(), 2, "{told:?}");
+    // Everything that was printed is there, or counted.
+    let counted =
+        told.iter().map(|line| line.split(' ').nth(3).unwrap().parse::<usize>().unwrap()).sum::<usize>();
+    assert_eq!(lines.len() - told.len() + counted, 200_001);
+    let size: usize = lines.iter().map(|line| line.len() + 1).sum();
+    assert!(size < 100 * 1024, "{size}");
+}

@@ -6,5 +6,6 @@ mod order;
 mod process;
 mod queue;
 mod remote;
+mod secrets;
 mod signals;
 mod values;
