@@ -79,7 +79,9 @@ fn the_script_executes_the_argv_of_run_and_does_the_same_job() {
     let mut by_run = by_target(&work, &space.calls());
     // What tells whether a step must run is asked by a run only.
     for calls in by_run.values_mut() {
-        calls.retain(|call| !call.contains(" ls-remote ") && !call.ends_with(" --version"));
+        calls.retain(|call| {
+            !call.contains(" ls-remote ") && !matches!(call.split_once(' '), Some((_, "--version")))
+        });
     }
     let steps = commands(&work, &run);
     assert!(steps.len() > 15, "{steps:?}");
@@ -122,7 +124,11 @@ fn the_script_executes_the_argv_of_run_and_does_the_same_job() {
         let (mut calls, mut scripted) = (calls.clone(), by_script[target].clone());
         calls.sort();
         scripted.sort();
-        assert_eq!(calls, scripted, "{target}");
+        let only = |these: &[String], those: &[String]| -> Vec<String> {
+            these.iter().filter(|call| !those.contains(call)).cloned().collect()
+        };
+        let (by_run, by_script) = (only(&calls, &scripted), only(&scripted, &calls));
+        assert_eq!(calls, scripted, "{target}: only by run {by_run:#?}, only by the script {by_script:#?}");
     }
     for (instance, commands) in &steps {
         let mut lines = scripted.iter();
