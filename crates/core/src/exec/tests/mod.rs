@@ -1,5 +1,6 @@
 //! Runs of real processes.
 
+mod fresh;
 pub(super) mod kit;
 mod limits;
 mod order;
