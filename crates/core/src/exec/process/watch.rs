@@ -110,7 +110,8 @@ impl<'a> Watch<'a> {
             Stage::Killed => None,
             _ => Some(self.limits.cancel.kill_fd()),
         };
-        let latch = latch.filter(|_| self.status.is_none());
+        // When the leader has ended, hearing is looking again how long to wait.
+        let latch = latch.filter(|_| self.status.is_none() || !self.is_stopped());
         let sources = [
             child.lines.as_ref().map(AsFd::as_fd),
             child.kept.as_ref().map(AsFd::as_fd),
@@ -134,14 +135,18 @@ impl<'a> Watch<'a> {
     /// The time to the next thing that happens by itself.
     fn next(&self) -> Option<Duration> {
         let at = match (self.status, self.stage) {
-            (Some((_, ended)), stage) => {
-                Some(ended + if stage == Stage::Running { LEAK } else { LEAK_STOPPED })
-            }
+            (Some((_, ended)), _) => Some(ended + if self.is_stopped() { LEAK_STOPPED } else { LEAK }),
             (None, Stage::Running) => self.limits.deadline,
             (None, Stage::Closing(until) | Stage::Ending(until)) => Some(until),
             (None, Stage::Killed) => None,
         };
         at.map(|at| at.saturating_duration_since(self.now()))
+    }
+
+    /// It was to end, whoever noticed first.
+    fn is_stopped(&self) -> bool {
+        let cancel = self.limits.cancel;
+        self.stage != Stage::Running || cancel.kill_requested() || self.limits.heed_stop && cancel.requested()
     }
 
     /// Does what is due.
