@@ -3,6 +3,7 @@
 
 mod check;
 mod compose;
+mod explain;
 mod floods;
 mod fmt;
 mod graph;

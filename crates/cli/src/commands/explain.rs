@@ -52,12 +52,18 @@ pub(super) fn text(explained: &[Explained]) -> String {
     let rows: Vec<_> = explained
         .iter()
         .map(|one| match &one.due {
+            Some(reason @ Reason::Undecided { .. }) => {
+                vec!["perhaps".into(), one.instance.to_string(), reason.to_string()]
+            }
             Some(reason) => vec!["runs".into(), one.instance.to_string(), reason.to_string()],
             None => vec!["up to date".into(), one.instance.to_string()],
         })
         .collect();
-    let due = explained.iter().filter(|one| one.due.is_some()).count();
-    format!("{}\n{due} of {} would run\n", terminal::table(&rows), explained.len())
+    let undecided = |one: &&Explained| matches!(one.due, Some(Reason::Undecided { .. }));
+    let perhaps = explained.iter().filter(undecided).count();
+    let due = explained.iter().filter(|one| one.due.is_some()).count() - perhaps;
+    let more = if perhaps > 0 { format!(", and perhaps {perhaps} more") } else { String::new() };
+    format!("{}\n{due} of {} would run{more}\n", terminal::table(&rows), explained.len())
 }
 
 pub(super) fn list(explained: &[Explained]) -> Vec<Value> {
@@ -69,7 +75,7 @@ pub(super) fn list(explained: &[Explained]) -> Vec<Value> {
                 None => json!({}),
             };
             value["instance"] = json!(one.instance);
-            value["runs"] = json!(one.due.is_some());
+            value["runs"] = json!(one.due.is_some() && !matches!(one.due, Some(Reason::Undecided { .. })));
             if let Some(reason) = &one.due {
                 value["message"] = json!(reason.to_string());
             }

@@ -7,12 +7,12 @@ use nix::sys::signal::{SigSet, Signal};
 use pipeline_core::exec::{Bracket, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, Signal as RawSignal, WaitOptions, WaitStatus, getpid, kill_process, set_child_subreaper,
-    set_parent_process_death_signal, setsid, wait,
+    Pid, Signal as RawSignal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process,
+    set_child_subreaper, set_parent_process_death_signal, setsid, wait, waitid,
 };
 
 use super::fork::{self, Fork};
-use super::{Means, namespace, tell};
+use super::{Means, farewell, namespace, tell};
 
 /// Forks the engine and returns in it; in init it never returns.
 pub(super) fn run(mut link: UnixStream, means: Means, mask: &SigSet) -> io::Result<Signals> {
@@ -78,10 +78,19 @@ fn attend(engine: Pid, link: &UnixStream, means: Means) -> ! {
             }
         }
         if means == Means::Subreapers && is_gone(link) {
+            // It may stand still. Going on, it learns the same.
+            let _ = kill_process(engine, RawSignal::CONT);
+            farewell(|| ended(engine));
             let _ = kill_process(engine, RawSignal::KILL);
         }
         let _ = news.wait();
     }
+}
+
+/// It has ended, and is not reaped.
+fn ended(engine: Pid) -> bool {
+    let options = WaitIdOptions::EXITED | WaitIdOptions::NOHANG | WaitIdOptions::NOWAIT;
+    !matches!(waitid(WaitId::Pid(engine), options), Ok(None))
 }
 
 /// As shells have it.

@@ -17,6 +17,7 @@ mod parent;
 
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
 use pipeline_core::exec::Signals;
@@ -124,6 +125,15 @@ fn handled() -> SigSet {
     ]
     .into_iter()
     .collect()
+}
+
+/// Gives an engine without a parent the time to end everything itself. Whoever does it for the engine kills it first, and
+/// could then be killed half way.
+fn farewell(done: impl Fn() -> bool) {
+    let begun = Instant::now();
+    while !done() && begun.elapsed() < Duration::from_secs(1) {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 /// What init says when it is ready: nothing, or why it cannot be.

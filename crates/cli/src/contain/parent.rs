@@ -8,12 +8,13 @@ use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
 use pipeline_core::exec::{Bracket, ENDING};
 use rustix::event::{PollFd, PollFlags, poll};
+use rustix::io::Errno;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal as RawSignal, WaitOptions, WaitStatus, kill_process_group, setrlimit,
+    Pid, Resource, Rlimit, Signal as RawSignal, WaitOptions, WaitStatus, kill_process_group, setrlimit, wait,
     waitpid,
 };
 
-use super::handled;
+use super::{farewell, handled};
 use crate::{exit_code, terminal};
 
 /// The longest that the engine takes to stop its children. More, and it is not itself.
@@ -34,7 +35,7 @@ pub(super) fn attend(init: Pid, mut link: UnixStream, mask: &SigSet) -> io::Resu
         }
         let mut fds = [PollFd::new(&stops, PollFlags::IN), PollFd::new(&others, PollFlags::IN)];
         match poll(&mut fds, None) {
-            Ok(_) | Err(rustix::io::Errno::INTR) => {}
+            Ok(_) | Err(Errno::INTR) => {}
             Err(error) => return Err(error.into()),
         }
         let stopped = fds[0].revents().contains(PollFlags::IN);
@@ -50,6 +51,10 @@ pub(super) fn attend(init: Pid, mut link: UnixStream, mask: &SigSet) -> io::Resu
             suspend(init, &mut link, stop)?;
         }
     };
+    drop(link);
+    if status.signaled() {
+        farewell(|| matches!(wait(WaitOptions::NOHANG), Err(Errno::CHILD)));
+    }
     let left = bracket.end();
     if !left.is_empty() {
         terminal::error(

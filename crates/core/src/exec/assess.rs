@@ -21,6 +21,8 @@ pub(super) struct Question {
     /// Environment variables that count.
     pub(super) env: BTreeMap<String, String>,
     pub(super) forced: bool,
+    /// It was found before that it must run; it waited for what it needs.
+    pub(super) due: Option<Reason>,
     /// What it left is asked for, also when it is only for other steps.
     pub(super) prove: bool,
 }
@@ -48,7 +50,7 @@ pub(super) struct Left {
 /// Gathers what counts, and compares it with what is on record.
 pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Question) -> Assessment {
     let cx = probe::quiet(shared, instance);
-    let Question { earlier, inputs, env, forced, prove } = question;
+    let Question { earlier, inputs, env, forced, due: found, prove } = question;
     if let Some((record, _)) = &earlier {
         let mut values = shared.values();
         for (name, value) in &record.values {
@@ -60,6 +62,8 @@ pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Questio
     let due = |reason| Verdict::Due(reason);
     let verdict = if forced {
         due(Reason::Forced)
+    } else if let Some(reason) = found {
+        due(reason)
     } else if let Some((record, detail)) = earlier {
         if let Some(reason) = observed.differs(&detail) {
             due(reason)

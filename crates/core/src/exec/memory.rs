@@ -11,6 +11,7 @@ use petgraph::visit::EdgeRef;
 use super::assess::{Left, Question, Tools};
 use super::records::{Records, sync_outputs};
 use crate::event::{Failure, FailureKind};
+use crate::fresh::Reason;
 use crate::plan::{Edge, Instance, NodeIndex, Plan, Value};
 use crate::state::{Detail, Digest, Record};
 
@@ -26,6 +27,8 @@ pub(super) struct Memory<'a, 'r> {
     unproven: Vec<bool>,
     /// To be looked at: another instance needs what it left.
     wanted: Vec<bool>,
+    /// Why it must run, of one that waits for what it needs.
+    due: Vec<Option<Reason>>,
     synced: Instant,
     problem: Option<String>,
 }
@@ -39,6 +42,7 @@ impl<'a, 'r> Memory<'a, 'r> {
             results: vec![None; count],
             unproven: vec![false; count],
             wanted: vec![false; count],
+            due: vec![None; count],
             synced: Instant::now(),
             problem: None,
         }
@@ -68,6 +72,7 @@ impl<'a, 'r> Memory<'a, 'r> {
             inputs: inputs.collect(),
             env: records.env.clone(),
             forced: (records.force)(instance),
+            due: self.due[node.index()].take(),
             prove: self.wanted[node.index()],
         })
     }
@@ -125,8 +130,9 @@ impl<'a, 'r> Memory<'a, 'r> {
         all
     }
 
-    /// What the instance needs and nobody has looked at; it is to be looked at now.
-    pub(super) fn unproven_before(&mut self, node: NodeIndex) -> Vec<NodeIndex> {
+    /// What the instance needs and nobody has looked at; it is to be looked at now, before the instance runs for this
+    /// reason.
+    pub(super) fn unproven_before(&mut self, node: NodeIndex, reason: &Reason) -> Vec<NodeIndex> {
         let edges = self.plan.graph.edges_directed(node, Incoming);
         let mut before: Vec<NodeIndex> = edges
             .filter(|edge| uses_what_it_left(edge.weight(), &self.plan.graph[edge.source()]))
@@ -137,6 +143,9 @@ impl<'a, 'r> Memory<'a, 'r> {
         before.dedup();
         for source in &before {
             self.wanted[source.index()] = true;
+        }
+        if !before.is_empty() {
+            self.due[node.index()] = Some(reason.clone());
         }
         before
     }

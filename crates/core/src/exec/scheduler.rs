@@ -275,7 +275,7 @@ impl Coordinator<'_, '_> {
             self.finished(queue, node, Status::Failed(failure), took);
             return None;
         }
-        let gone = self.memory.unproven_before(node);
+        let gone = self.memory.unproven_before(node, &reason);
         if !gone.is_empty() {
             queue.wait_for(node, &gone);
             return None;

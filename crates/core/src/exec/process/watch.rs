@@ -121,7 +121,8 @@ impl<'a> Watch<'a> {
             Stage::Killed => None,
             _ => Some(self.limits.cancel.kill_fd()),
         };
-        let latch = latch.filter(|_| self.status.is_none());
+        // When the leader has ended, hearing is looking again how long to wait.
+        let latch = latch.filter(|_| self.status.is_none() || !self.is_stopped());
         let sources = [
             child.lines.as_ref().map(AsFd::as_fd),
             child.kept.as_ref().map(AsFd::as_fd),
@@ -145,9 +146,7 @@ impl<'a> Watch<'a> {
     /// The time to the next thing that happens by itself.
     fn next(&self) -> Option<Duration> {
         let at = match (self.status, self.stage) {
-            (Some((_, ended)), stage) => {
-                Some(ended + if stage == Stage::Running { LEAK } else { LEAK_STOPPED })
-            }
+            (Some((_, ended)), _) => Some(ended + if self.is_stopped() { LEAK_STOPPED } else { LEAK }),
             (None, Stage::Running) => self.limits.deadline.into_iter().chain(self.silent_at()).min(),
             (None, Stage::Closing(until) | Stage::Ending(until)) => Some(until),
             (None, Stage::Killed) => None,
@@ -158,6 +157,12 @@ impl<'a> Watch<'a> {
     /// When its silence has lasted too long.
     fn silent_at(&self) -> Option<Instant> {
         self.heard.checked_add(self.limits.silence?)
+    }
+
+    /// It was to end, whoever noticed first.
+    fn is_stopped(&self) -> bool {
+        let cancel = self.limits.cancel;
+        self.stage != Stage::Running || cancel.kill_requested() || self.limits.heed_stop && cancel.requested()
     }
 
     /// Does what is due.
