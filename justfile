@@ -23,6 +23,10 @@ bench *ARGS:
 fuzz *ARGS="--long":
     scripts/fuzz {{ARGS}}
 
+# what tests do a few times, many times: see scripts/soak --help
+soak *ARGS="kill":
+    scripts/soak {{ARGS}}
+
 # the lab: up, down, status, ...
 lab *ARGS:
     tests/lab/lab {{ARGS}}

@@ -27,6 +27,9 @@ pub(crate) enum Part {
     Engine,
 }
 
+/// All of them, in the order of their birth.
+pub(crate) const PARTS: [Part; 3] = [Part::Parent, Part::Init, Part::Engine];
+
 pub(crate) struct Run {
     pub(crate) witness: Witness,
     pub(crate) terminal: Option<Terminal>,

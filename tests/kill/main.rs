@@ -5,13 +5,14 @@
 //! closed. That takes no pid, sees what hides in other sessions and namespaces, and is not deceived by zombies.
 //!
 //! Each test is done a few times here, and many times by `scripts/soak kill`.
-#![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "helpers behave as a test would")]
 #![cfg(target_os = "linux")]
 
 mod ctrl_c;
 mod engine;
 mod pause;
 mod processes;
+mod refused;
 mod remote;
 mod signals;
 mod stubborn;
@@ -25,27 +26,28 @@ use engine::Keep;
 /// From the engine's end, or from the signal, to the end of the last descendant.
 const SOON: Duration = Duration::from_secs(2);
 
-/// How often something is done: `few` times, or as often as a soak asks.
-fn times(few: usize) -> usize {
-    asked().unwrap_or(few)
+/// How often something is done: `few` times, in a soak `many` times or as often as it says.
+fn times(few: usize, many: usize) -> usize {
+    match std::env::var("PIPELINE_SOAK").as_deref() {
+        Err(_) => few,
+        Ok("") => many,
+        Ok(runs) => runs.parse().unwrap(),
+    }
 }
 
-/// What a soak wants to know at the end of a test.
-fn count(row: &str, what: &str) {
-    if let Some(runs) = asked() {
+/// A soak's last lines.
+fn count(row: &str, runs: usize, what: &str) {
+    if std::env::var_os("PIPELINE_SOAK").is_some() {
         // A test's stdout begins behind its name.
         println!("\n{row}: {runs} {what}");
     }
 }
 
-fn asked() -> Option<usize> {
-    std::env::var("PIPELINE_SOAK_RUNS").ok().map(|runs| runs.parse().unwrap())
-}
-
-/// Does `once` by turns for both ways of keeping descendants.
-fn soak(row: &str, what: &str, few: usize, once: &dyn Fn(Keep)) {
-    for run in 0..times(few) {
-        once(if run % 2 == 0 { Keep::Namespace } else { Keep::Subreapers });
+/// Does `once`, which is told the number, by turns for both ways of keeping descendants.
+fn soak(row: &str, what: &str, (few, many): (usize, usize), once: &dyn Fn(Keep, usize)) {
+    let runs = times(few, many);
+    for number in 0..runs {
+        once(if number % 2 == 0 { Keep::Namespace } else { Keep::Subreapers }, number / 2);
     }
-    count(row, what);
+    count(row, runs, what);
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use rustix::process::{Signal, kill_process};
 
-use crate::engine::{Keep, Part, Run};
+use crate::engine::{Keep, PARTS, Part, Run};
 use crate::processes;
 use crate::terminal::CTRL_Z;
 use crate::witness::PATIENCE;
@@ -37,8 +37,8 @@ fn time_that_stands_still_is_not_counted() {
         until("all go on", || !all.into_iter().any(processes::stopped));
         run.witness.release("leader");
         run.wait();
-        let text = run.terminal.as_ref().unwrap().text();
-        assert!(text.contains("1 done in") && text.contains("ended 0"), "{text}");
+        run.terminal.as_ref().unwrap().shows("1 done in");
+        run.terminal.as_ref().unwrap().shows("ended 0");
         run.witness.all_end(SOON);
     }
 }
@@ -46,10 +46,11 @@ fn time_that_stands_still_is_not_counted() {
 #[test]
 fn a_storm_of_stops_is_weathered() {
     pipeline_testkit::require!("setsid", "bash");
+    let runs = times(100, 500);
     for keep in [Keep::Namespace, Keep::Subreapers] {
         let mut run = Run::start(keep, &[("polite", "timeout = \"10m\""); 16]);
         run.witness.expect(32);
-        for number in 0..times(100) {
+        for number in 0..runs {
             run.signal(Part::Parent, Signal::TSTP);
             // Now at once, now in the middle of it, now afterwards.
             std::thread::sleep(Duration::from_micros([0, 50, 300, 3000][number % 4]));
@@ -61,31 +62,28 @@ fn a_storm_of_stops_is_weathered() {
         assert!(took < SOON * 5, "{took:?}");
         run.witness.all_end(SOON);
     }
-    count("K4", "SIGTSTPs and SIGCONTs during -j16, with and without a namespace, no hang, 0 orphans");
+    count("K4", runs, "SIGTSTPs and SIGCONTs during -j16, with and without a namespace, no hang, 0 orphans");
 }
 
 /// Who is stopped for good does not stay.
 #[test]
 fn a_kill_while_all_stand_still_ends_everything() {
     pipeline_testkit::require!("setsid", "bash");
-    soak("K4", "kills of a run that stands still, 0 orphans", 6, &{
-        let turn = std::cell::Cell::new(0);
-        move |keep| {
-            let mut run = Run::start(keep, &[("stubborn", "")]);
-            run.witness.expect(6);
-            let engine = run.pid(Part::Engine);
-            let step = processes::children(engine)[0];
-            let part = [Part::Parent, Part::Init, Part::Engine][turn.replace(turn.get() + 1) / 2 % 3];
-            let hit = run.pid(part);
-            run.signal(Part::Parent, Signal::TSTP);
-            until("all stand still", || [engine, step].into_iter().all(processes::stopped));
-            kill_process(hit, Signal::KILL).unwrap();
-            if part != Part::Parent {
-                // A parent that stands still ends nothing until it goes on.
-                run.signal(Part::Parent, Signal::CONT);
-            }
-            run.witness.all_end(SOON);
-            run.wait();
+    soak("K4", "kills of a run that stands still, 0 orphans", (6, 50), &|keep, number| {
+        let mut run = Run::start(keep, &[("stubborn", "")]);
+        run.witness.expect(6);
+        let engine = run.pid(Part::Engine);
+        let step = processes::children(engine)[0];
+        let part = PARTS[number % 3];
+        let hit = run.pid(part);
+        run.signal(Part::Parent, Signal::TSTP);
+        until("all stand still", || [engine, step].into_iter().all(processes::stopped));
+        kill_process(hit, Signal::KILL).unwrap();
+        if part != Part::Parent {
+            // A parent that stands still ends nothing until it goes on.
+            run.signal(Part::Parent, Signal::CONT);
         }
+        run.witness.all_end(SOON);
+        run.wait();
     });
 }

@@ -12,7 +12,7 @@ use pipeline_core::plan::{Action, Command as Tool, Node, Runtime, Ssh};
 use pipeline_testkit::TestSpace;
 use rustix::process::Signal;
 
-use crate::engine::{Keep, MEMBER, Part, Run};
+use crate::engine::{Keep, MEMBER, PARTS, Run};
 use crate::soak;
 use crate::witness::Witness;
 
@@ -22,18 +22,12 @@ const REMOTE: Duration = Duration::from_secs(3);
 #[test]
 fn nothing_is_left_on_a_node() {
     pipeline_testkit::require!("setsid", "bash");
-    soak("K3", "kills of a part while a node works, 0 orphans on the node", 6, &{
-        let turn = std::cell::Cell::new(0);
-        move |keep| {
-            let mut run = start(keep);
-            run.witness.expect(3);
-            run.signal(
-                [Part::Parent, Part::Init, Part::Engine][turn.replace(turn.get() + 1) / 2 % 3],
-                Signal::KILL,
-            );
-            run.witness.all_end(REMOTE);
-            run.wait();
-        }
+    soak("K3", "kills of a part while a node works, 0 orphans on the node", (6, 50), &|keep, number| {
+        let mut run = start(keep);
+        run.witness.expect(3);
+        run.signal(PARTS[number % 3], Signal::KILL);
+        run.witness.all_end(REMOTE);
+        run.wait();
     });
 }
 

@@ -4,36 +4,41 @@ use std::os::unix::process::ExitStatusExt;
 
 use rustix::process::{Signal, kill_process};
 
-use crate::engine::{Keep, Part, Run};
+use crate::engine::{Keep, PARTS, Part, Run};
 use crate::{SOON, soak};
 
 #[test]
 fn every_signal_ends_everything() {
     pipeline_testkit::require!("setsid", "bash");
     let signals = [(Signal::INT, 130), (Signal::TERM, 143), (Signal::HUP, 129), (Signal::QUIT, 131)];
-    soak("K3", "rounds of INT, TERM, HUP and QUIT, to the parent or to the engine, 0 orphans", 2, &|keep| {
-        for (signal, code) in signals {
-            for part in [Part::Parent, Part::Engine] {
-                let mut run = Run::start(keep, &[("hidden", "")]);
-                run.witness.expect(6);
-                run.signal(part, signal);
-                let (status, took) = run.wait();
-                assert_eq!(status.code(), Some(code), "{keep:?} {signal:?} to {part:?}: {status}");
-                assert!(took < SOON, "{took:?}");
-                run.witness.all_end(SOON);
+    soak(
+        "K3",
+        "rounds of INT, TERM, HUP and QUIT, to the parent or to the engine, 0 orphans",
+        (2, 50),
+        &|keep, _| {
+            for (signal, code) in signals {
+                for part in [Part::Parent, Part::Engine] {
+                    let mut run = Run::start(keep, &[("hidden", "")]);
+                    run.witness.expect(6);
+                    run.signal(part, signal);
+                    let (status, took) = run.wait();
+                    assert_eq!(status.code(), Some(code), "{keep:?} {signal:?} to {part:?}: {status}");
+                    assert!(took < SOON, "{took:?}");
+                    run.witness.all_end(SOON);
+                }
             }
-        }
-    });
+        },
+    );
 }
 
 /// As `killall` and service managers do it: to every process of that name, or of the group. It is one wish.
 #[test]
 fn a_signal_to_all_of_them_is_one() {
     pipeline_testkit::require!("setsid", "bash");
-    soak("K3", "signals to all at once, each heard as one, 0 orphans", 4, &|keep| {
+    soak("K3", "signals to all at once, each heard as one, 0 orphans", (4, 50), &|keep, _| {
         let mut run = Run::start(keep, &[("stubborn", "")]);
         run.witness.expect(6);
-        let pids = [Part::Parent, Part::Init, Part::Engine].map(|part| run.pid(part));
+        let pids = PARTS.map(|part| run.pid(part));
         for pid in pids {
             kill_process(pid, Signal::TERM).unwrap();
         }
@@ -50,8 +55,7 @@ fn a_signal_to_all_of_them_is_one() {
 #[test]
 fn a_kill_of_any_of_them_ends_everything() {
     pipeline_testkit::require!("setsid", "bash");
-    let parts = [Part::Parent, Part::Init, Part::Engine];
-    soak("K3", "rounds of SIGKILL to each, to every two and to all three, 0 orphans", 2, &|keep| {
+    soak("K3", "rounds of SIGKILL to each, to every two and to all three, 0 orphans", (2, 50), &|keep, _| {
         for chosen in 1..8 {
             // Three subreapers that all go at once leave nobody who could.
             if chosen == 7 && (keep == Keep::Subreapers || !namespaces()) {
@@ -59,7 +63,7 @@ fn a_kill_of_any_of_them_ends_everything() {
             }
             let mut run = Run::start(keep, &[("stubborn", "")]);
             run.witness.expect(6);
-            let hit = parts.iter().enumerate().filter(|(bit, _)| chosen & (1 << bit) != 0);
+            let hit = PARTS.iter().enumerate().filter(|(bit, _)| chosen & (1 << bit) != 0);
             let pids: Vec<_> = hit.map(|(_, part)| run.pid(*part)).collect();
             for pid in pids {
                 let _ = kill_process(pid, Signal::KILL);
@@ -75,7 +79,7 @@ fn a_kill_of_any_of_them_ends_everything() {
 #[test]
 fn a_failure_and_a_timeout_leave_nobody() {
     pipeline_testkit::require!("setsid", "bash");
-    soak("K3", "failures and timeouts, 0 orphans", 2, &|keep| {
+    soak("K3", "failures and timeouts, 0 orphans", (2, 50), &|keep, _| {
         let mut run = Run::start(keep, &[("failing", "")]);
         run.witness.expect(6);
         run.witness.release("leader");
