@@ -27,6 +27,9 @@ impl Home {
     /// The next child is pid 1 of a new namespace.
     pub(super) fn leave() -> io::Result<Self> {
         let home = File::open("/proc/self/ns/pid")?;
+        // In a user namespace one may leave and not come back. Then every later child would be born into a namespace that
+        // is over, and be killed.
+        setns(&home, CloneFlags::CLONE_NEWPID)?;
         // Refused while another thread exists; one that has just been joined may.
         let mut tries = 200;
         loop {
