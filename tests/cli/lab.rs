@@ -89,6 +89,7 @@ impl Lab {
                     .args(&["image", "inspect", "--format"])
                     .stdout(&format!("linux/{architecture}\n")),
                 Rule::of(engine).args(&["image", "inspect"]).stdout(&inspected),
+                Rule::of(engine).args(&["image", "ls"]).stdout(&format!("{id}\n")),
                 Rule::of(engine).args(&["run"]).stdout(&format!("{machine}\n")),
                 Rule::of(engine).args(&["save"]).copy_after("--output", &self.archive),
             ]);
@@ -107,8 +108,15 @@ impl Lab {
             "status": { "id": id, "repoTags": ["docker.io/library/app:1"], "pinned": true },
             "info": { "imageSpec": { "os": "linux", "architecture": architecture } },
         });
+        let images = self.space.path(".pipeline/store/root/overlay-images/images.json");
+        let build = format!(
+            "while [ \"$1\" != --iidfile ]; do shift; done; printf %s {id} >\"$2\"\n\
+             mkdir -p '{folder}'; echo '[{{\"id\":\"{hex}\"}}]' >'{images}'",
+            folder = images.parent().unwrap().display(),
+            images = images.display(),
+        );
         rules.extend([
-            Rule::of("buildah").args(&["build"]).write_after("--iidfile", id),
+            Rule::of("buildah").args(&["build"]).exec(self.program("build", &build)),
             Rule::of("buildah").args(&["inspect"]).stdout(&buildah.to_string()),
             Rule::of("buildah").args(&["run"]).stdout(&format!("{machine}\n")),
             Rule::of("buildah").args(&["push"]).exec(self.program("push", &push)),

@@ -1,16 +1,15 @@
 //! Whether one instance must run, and why: on a worker, as files are read and tools asked.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
-use std::sync::{Mutex, PoisonError};
+use std::path::Path;
 use std::time::Duration;
 
-use super::context::{ActionCx, Codes, Keep, Shared};
+use super::context::{ActionCx, Shared};
 use super::probe;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::{self, Observed, Reason};
-use crate::plan::{Command, Engine, Grammar, Instance, Probe, Text, Value};
-use crate::state::{Detail, Digest, Leaf, Record, Seen, Stamp};
+use crate::plan::{Grammar, Instance, Probe, Text, Value};
+use crate::state::{Detail, Digest, Leaf, Record, Seen};
 
 /// What the coordinator knows when an instance is ready.
 pub(super) struct Question {
@@ -121,13 +120,13 @@ fn observe(
     for ask in &instance.basis.asks {
         let shown =
             ask.argv.iter().map(ToString::to_string).filter(|word| !word.is_empty()).collect::<Vec<_>>();
-        match cx.shared.tools.answer(cx, ask, &shown) {
+        match cx.shared.asked.answer(cx, ask, &shown) {
             Ok(text) => drop(observed.detail.inputs.insert(question(&shown), text)),
             Err(why) => unknown = Some(why),
         }
     }
     if let Some(engine) = instance.basis.engine {
-        observed.detail.tool = cx.shared.tools.version(cx, engine);
+        observed.detail.tool = cx.shared.asked.version(cx, engine);
     }
     (observed, unknown)
 }
@@ -269,59 +268,6 @@ pub(super) fn changed_meanwhile(cx: &ActionCx<'_>, observed: &Observed) -> Optio
     })
 }
 
-fn unreadable(path: &std::path::Path, error: &std::io::Error) -> Failure {
+fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
     Failure::new(FailureKind::Io, format!("{} cannot be read: {error}", path.display()))
-}
-
-/// What tools were asked: each question once in a run, and the version of a build engine once for each file that it is.
-#[derive(Debug, Default)]
-pub(super) struct Tools {
-    known: Mutex<BTreeMap<PathBuf, (Stamp, String)>>,
-    asked: Mutex<Vec<(PathBuf, Stamp, String)>>,
-    answers: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
-}
-
-impl Tools {
-    /// Known from an earlier run.
-    pub(super) fn know(&self, path: PathBuf, stamp: Stamp, version: String) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, version));
-    }
-
-    /// Those that had to be asked since the last call.
-    pub(super) fn take(&self) -> Vec<(PathBuf, Stamp, String)> {
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    fn answer(&self, cx: &ActionCx<'_>, ask: &Command, words: &[String]) -> Result<String, String> {
-        let lock = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = lock().get(words) {
-            return answer.clone();
-        }
-        let answer = match cx.execute(ask, Keep::Stdout, Codes::Ok) {
-            Ok(captured) => Ok(String::from_utf8_lossy(&captured.stdout).trim_end().to_owned()),
-            Err(failure) => Err(failure.message),
-        };
-        // It is kept on record.
-        let hide = |text: String| cx.shared.host.redactor.redact(&text).into_owned();
-        let answer = answer.map(hide).map_err(hide);
-        lock().insert(words.to_owned(), answer.clone());
-        answer
-    }
-
-    fn version(&self, cx: &ActionCx<'_>, engine: Engine) -> Option<(String, String)> {
-        let name = if engine == Engine::Buildx { "docker" } else { engine.name() };
-        let path = cx.tool(name).ok()?;
-        let stamp = fresh::stamp(&path.metadata().ok()?);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, version)) = known.get(&path)
-            && *same == stamp
-        {
-            return Some((name.to_owned(), version.clone()));
-        }
-        let captured = cx.run(&Command::new([name, "--version"])).ok()?;
-        let version = String::from_utf8_lossy(&captured.stdout).lines().next().unwrap_or_default().to_owned();
-        known.insert(path.clone(), (stamp, version.clone()));
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((path, stamp, version.clone()));
-        Some((name.to_owned(), version))
-    }
 }

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use super::assess::Tools;
+use super::asked::Asked;
 use super::cancel::Cancel;
 use super::failure::{self, Shown};
 use super::process::{self, Limits, Request, Why};
@@ -25,7 +25,7 @@ pub(super) struct Shared<'a> {
     pub(super) port: Port,
     values: Mutex<Values>,
     /// The versions of build engines, as they are asked for.
-    pub(super) tools: Tools,
+    pub(super) asked: Asked,
 }
 
 impl<'a> Shared<'a> {
@@ -37,7 +37,7 @@ impl<'a> Shared<'a> {
         port: Port,
         values: Values,
     ) -> Self {
-        Self { plan, host, cancel, grace, port, values: Mutex::new(values), tools: Tools::default() }
+        Self { plan, host, cancel, grace, port, values: Mutex::new(values), asked: Asked::default() }
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {

@@ -33,7 +33,7 @@ pub fn explain(plan: &Plan, host: &Host<'_>, records: &mut Records<'_>) -> std::
     let shared = Shared::new(plan, host, &cancel, Duration::from_secs(2), Port(sender), Values::new());
     let mut walk =
         Walk { plan, due: vec![None; plan.graph.node_count()], memory: Memory::new(plan, Some(records)) };
-    walk.memory.tools(&shared.tools);
+    walk.memory.tools(&shared.asked);
     let order = plan.order();
     for node in &order {
         walk.look(&shared, *node);

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use petgraph::Direction::Incoming;
 use petgraph::visit::EdgeRef;
 
-use super::assess::{Left, Question, Tools};
+use super::asked::Asked;
+use super::assess::{Left, Question};
 use super::records::{Records, sync_outputs};
 use crate::event::{Failure, FailureKind};
 use crate::fresh::Reason;
@@ -189,14 +190,14 @@ impl<'a, 'r> Memory<'a, 'r> {
     }
 
     /// Versions of tools that were asked in earlier runs.
-    pub(super) fn tools(&self, tools: &Tools) {
+    pub(super) fn tools(&self, tools: &Asked) {
         let known = self.records.as_ref().map(|records| records.state.tools());
         for (path, stamp, version) in known.into_iter().flatten() {
             tools.know(path.into(), stamp, version.to_owned());
         }
     }
 
-    pub(super) fn keep_tools(&mut self, tools: &Tools) {
+    pub(super) fn keep_tools(&mut self, tools: &Asked) {
         let Some(records) = self.records.as_deref_mut() else { return };
         for (path, stamp, version) in tools.take() {
             // It is only asked again.

@@ -10,6 +10,7 @@
 //! without `keep_going` the rest of the same target and node. It never ends what runs, nor another target.
 
 mod ask;
+mod asked;
 mod assess;
 mod beside;
 mod cancel;

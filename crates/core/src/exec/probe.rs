@@ -26,6 +26,10 @@ pub(super) fn ask(cx: &ActionCx<'_>, instance: &Instance) -> Result<bool, String
             Presence::Absent => Ok(false),
             Presence::Unknown => Err("the kernel does not tell".into()),
         },
+        Probe::Image { store, id } => {
+            let id = cx.resolve(id).map_err(|failure| failure.message)?;
+            cx.shared.asked.images(cx, store).map(|images| images.contains(&*id.to_string_lossy()))
+        }
         Probe::Actions(actions) => {
             match actions.iter().try_for_each(|action| worker::step(cx, instance, action)) {
                 Ok(()) => Ok(true),

@@ -169,7 +169,7 @@ impl Coordinator<'_, '_> {
         }
         let plan = self.plan;
         let shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
-        self.memory.tools(&shared.tools);
+        self.memory.tools(&shared.asked);
         let bounds = (options.jobs, options.node_jobs);
         let weight = |instance: &Instance| self.memory.weight(instance);
         let mut queue = Queue::new(&plan.graph, &weight, bounds, options.keep_going);
@@ -208,7 +208,7 @@ impl Coordinator<'_, '_> {
                         if let Some(left) = left {
                             self.memory.keep(node, *left, &host.here);
                         }
-                        self.memory.keep_tools(&shared.tools);
+                        self.memory.keep_tools(&shared.asked);
                         self.finished(&mut queue, node, status, took);
                     }
                     Ok(Message::Signal) => {}

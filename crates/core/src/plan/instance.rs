@@ -101,12 +101,29 @@ pub enum Probe {
     Paths(Vec<Text>),
     /// Actions that change nothing: it is there when all of them succeed.
     Actions(Vec<Action>),
+    /// An image in a build engine's store, by its id there. A store is asked once in a run, for all its images.
+    Image {
+        /// The store.
+        store: Store,
+        /// The id, such as `sha256:…`.
+        id: Text,
+    },
     /// This machine executes these platforms.
     Emulation(Vec<Platform>),
     /// It leaves nothing behind that could be gone: a check.
     Nothing,
     /// Nobody can tell without running the step.
     Unknown,
+}
+
+/// How a store tells which images it has.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Store {
+    /// A tool prints the ids, one a line: these words.
+    Listed(Vec<Text>),
+    /// A root of containers-storage, where they stand in a file.
+    Containers(Text),
 }
 
 /// What counts, besides the actions, for whether an instance must run.

@@ -17,7 +17,7 @@ pub use action::{
     Action, ArchiveDigest, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine, EnsureBinfmt,
     Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, WriteFile,
 };
-pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Value};
+pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
 pub use limits::{Cause, MAX_LOG, Retry, Share};
 pub(crate) use node::WATCHDOG;
 pub use node::{Node, Runtime, Ssh, Storage};

@@ -256,9 +256,7 @@ impl StepBody for Spec {
         lowered.known("ref", private);
         lowered.known("reference", reference.to_string());
         lowered.known("engine", engine.name());
-        let mut probe = engine::inspect(engine);
-        probe = probe.arg(handle);
-        lowered.probe = Some(Probe::Actions(vec![probe.into()]));
+        lowered.probe = Some(Probe::Image { store: engine::store(engine), id: handle });
         lowered.basis.engine = Some(engine);
         Ok(lowered)
     }

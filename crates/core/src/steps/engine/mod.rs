@@ -6,7 +6,7 @@ mod podman;
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Action, Command, Engine, Text};
+use crate::plan::{Action, Command, Engine, Store, Text};
 use crate::platform::Platform;
 
 /// A build, engine apart.
@@ -71,6 +71,19 @@ pub(super) fn inspect(engine: Engine) -> Command {
         Engine::Docker | Engine::Buildx => Command::new(["docker", "image", "inspect", "--"]),
         Engine::Podman => Command::new(["podman", "image", "inspect", "--"]),
         Engine::Buildah => buildah::command(&["inspect", "--type", "image", "--"]),
+    }
+}
+
+/// Tells which images there are.
+pub(super) fn store(engine: Engine) -> Store {
+    let listed = |tool: &str| {
+        Store::Listed([tool, "image", "ls", "--all", "--quiet", "--no-trunc"].map(Text::from).into())
+    };
+    match engine {
+        Engine::Docker | Engine::Buildx => listed("docker"),
+        Engine::Podman => listed("podman"),
+        // `buildah images` leaves a mount behind.
+        Engine::Buildah => Store::Containers(Text::here(buildah::ROOT)),
     }
 }
 
