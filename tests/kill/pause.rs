@@ -33,7 +33,7 @@ fn time_that_stands_still_is_not_counted() {
         run.terminal.as_mut().unwrap().press(CTRL_Z);
         // The shell's number for a job that SIGTSTP stopped.
         run.terminal.as_ref().unwrap().shows("ended 148");
-        assert!(all.into_iter().all(processes::stopped));
+        until("all stand still", || all.into_iter().all(processes::stopped));
         until("all go on", || !all.into_iter().any(processes::stopped));
         run.witness.release("leader");
         run.wait();

@@ -7,8 +7,8 @@ use nix::sys::signal::{SigSet, Signal};
 use pipeline_core::exec::{Bracket, Signals};
 use rustix::event::{PollFd, PollFlags, Timespec, poll};
 use rustix::process::{
-    Pid, Signal as RawSignal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, getpid, kill_process,
-    set_child_subreaper, set_parent_process_death_signal, setsid, wait, waitid,
+    Pid, Signal as RawSignal, WaitId, WaitIdOptions, WaitOptions, WaitStatus, kill_process,
+    set_parent_process_death_signal, setsid, wait, waitid,
 };
 
 use super::fork::{self, Fork};
@@ -16,9 +16,13 @@ use super::{Means, farewell, namespace, tell};
 
 /// Forks the engine and returns in it; in init it never returns.
 pub(super) fn run(mut link: UnixStream, means: Means, mask: &SigSet) -> io::Result<Signals> {
-    let forked = settle(&link, means).and_then(|()| fork::fork());
-    match forked {
+    let settled = settle(&link, means);
+    // The namespace ends with us; otherwise what the engine leaves becomes ours.
+    let bracket = (means == Means::Subreapers).then(Bracket::begin);
+    match settled.and_then(|()| fork::fork()) {
         Ok(Fork::Child) => {
+            // A copy, with nothing in it.
+            drop(bracket);
             if means == Means::Subreapers {
                 // It may stand still just then, and has to read from `link` that nobody is left.
                 set_parent_process_death_signal(Some(RawSignal::CONT))?;
@@ -28,7 +32,7 @@ pub(super) fn run(mut link: UnixStream, means: Means, mask: &SigSet) -> io::Resu
         }
         Ok(Fork::Parent(engine)) => {
             tell(&mut link, &Ok(()));
-            attend(engine, &link, means)
+            attend(engine, &link, bracket)
         }
         Err(error) => {
             tell(&mut link, &Err(error));
@@ -55,7 +59,7 @@ fn settle(link: &UnixStream, means: Means) -> io::Result<()> {
     }
     match means {
         Means::Namespace => namespace::furnish(),
-        Means::Subreapers => Ok(set_child_subreaper(Some(getpid()))?),
+        Means::Subreapers => Ok(()),
     }
 }
 
@@ -66,9 +70,7 @@ fn is_gone(link: &UnixStream) -> bool {
     fds[0].revents().contains(PollFlags::HUP)
 }
 
-fn attend(engine: Pid, link: &UnixStream, means: Means) -> ! {
-    // The namespace ends with us; otherwise what the engine leaves becomes ours.
-    let bracket = (means == Means::Subreapers).then(Bracket::begin);
+fn attend(engine: Pid, link: &UnixStream, bracket: Option<Bracket>) -> ! {
     let news: SigSet = [Signal::SIGCHLD, Signal::SIGCONT].into_iter().collect();
     loop {
         while let Ok(Some((pid, status))) = wait(WaitOptions::NOHANG) {
@@ -77,7 +79,7 @@ fn attend(engine: Pid, link: &UnixStream, means: Means) -> ! {
                 exit(code(status));
             }
         }
-        if means == Means::Subreapers && is_gone(link) {
+        if bracket.is_some() && is_gone(link) {
             // It may stand still. Going on, it learns the same.
             let _ = kill_process(engine, RawSignal::CONT);
             farewell(|| ended(engine));

@@ -20,9 +20,9 @@ use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, SigmaskHow, Signal};
-use pipeline_core::exec::Signals;
+use pipeline_core::exec::{Bracket, Signals};
 use rustix::io::Errno;
-use rustix::process::{Pid, WaitOptions, getpid, set_child_subreaper, waitpid};
+use rustix::process::{Pid, WaitOptions, waitpid};
 
 use fork::Fork;
 
@@ -59,9 +59,10 @@ pub(crate) fn no_namespace() -> Option<String> {
         return Some(format!("{} is set", namespace::REFUSED));
     }
     let tried = fork_init(Means::Namespace).and_then(|forked| match forked {
-        Forked::Parent { init, mut link, mask } => {
+        Forked::Parent { init, mut link, mask, bracket } => {
             let settled = answer(&mut link);
             let _ = waitpid(Some(init), WaitOptions::empty());
+            bracket.end();
             mask.thread_set_mask()?;
             settled
         }
@@ -73,38 +74,37 @@ pub(crate) fn no_namespace() -> Option<String> {
 fn start(means: Means) -> io::Result<Side> {
     match fork_init(means)? {
         Forked::Init { link, mask } => init::run(link, means, &mask).map(Side::Engine),
-        Forked::Parent { init, mut link, mask } => {
+        Forked::Parent { init, mut link, mask, bracket } => {
             if let Err(error) = answer(&mut link) {
                 let _ = waitpid(Some(init), WaitOptions::empty());
                 mask.thread_set_mask()?;
                 return Err(error);
             }
-            parent::attend(init, link, &mask).map(Side::Parent)
+            parent::attend(init, link, bracket, &mask).map(Side::Parent)
         }
     }
 }
 
 enum Forked {
-    Parent { init: Pid, link: UnixStream, mask: SigSet },
+    Parent { init: Pid, link: UnixStream, mask: SigSet, bracket: Bracket },
     Init { link: UnixStream, mask: SigSet },
 }
 
-/// The first fork. `mask` are the signals that were blocked before.
+/// The first fork. `mask` are the signals that were blocked before. The bracket begins while there is no child yet, and the
+/// copy of it in the child ends at once: it has nothing in it.
 fn fork_init(means: Means) -> io::Result<Forked> {
     let (near, far) = UnixStream::pair()?;
     let home = (means == Means::Namespace).then(namespace::Home::leave).transpose()?;
     fork::heed_children();
     let mask = handled().thread_swap_mask(SigmaskHow::SIG_BLOCK)?;
-    if means == Means::Subreapers {
-        set_child_subreaper(Some(getpid()))?;
-    }
+    let bracket = Bracket::begin();
     let forked = fork::fork();
     if !matches!(forked, Ok(Fork::Child)) {
         home.map(namespace::Home::enter).transpose()?;
     }
     match forked {
         Ok(Fork::Child) => Ok(Forked::Init { link: far, mask }),
-        Ok(Fork::Parent(init)) => Ok(Forked::Parent { init, link: near, mask }),
+        Ok(Fork::Parent(init)) => Ok(Forked::Parent { init, link: near, mask, bracket }),
         Err(error) => {
             mask.thread_set_mask()?;
             Err(error)

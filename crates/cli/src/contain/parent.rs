@@ -21,8 +21,7 @@ use crate::{exit_code, terminal};
 const STANDSTILL: Duration = Duration::from_secs(5);
 
 /// Attends to the engine until init has ended, and everything with it. The engine's exit code.
-pub(super) fn attend(init: Pid, mut link: UnixStream, mask: &SigSet) -> io::Result<u8> {
-    let bracket = Bracket::begin();
+pub(super) fn attend(init: Pid, mut link: UnixStream, bracket: Bracket, mask: &SigSet) -> io::Result<u8> {
     let stop: SigSet = Signal::SIGTSTP.into();
     let mut other = handled();
     other.remove(Signal::SIGTSTP);

@@ -12,8 +12,8 @@ use crate::state::Stamp;
 /// What tools were asked: each question once in a run, and the version of a build engine once for each file that it is.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    known: Mutex<BTreeMap<PathBuf, (Stamp, String)>>,
-    asked: Mutex<Vec<(PathBuf, Stamp, String)>>,
+    versions: Mutex<BTreeMap<PathBuf, (Stamp, String)>>,
+    new: Mutex<Vec<(PathBuf, Stamp, String)>>,
     answers: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
     stores: Mutex<BTreeMap<Store, Images>>,
 }
@@ -24,12 +24,12 @@ pub(super) type Images = Result<Arc<BTreeSet<String>>, String>;
 impl Asked {
     /// Known from an earlier run.
     pub(super) fn know(&self, path: PathBuf, stamp: Stamp, version: String) {
-        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, version));
+        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, version));
     }
 
     /// Those that had to be asked since the last call.
     pub(super) fn take(&self) -> Vec<(PathBuf, Stamp, String)> {
-        std::mem::take(&mut *self.asked.lock().unwrap_or_else(PoisonError::into_inner))
+        std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
     pub(super) fn answer(
@@ -80,7 +80,7 @@ impl Asked {
         let name = if engine == Engine::Buildx { "docker" } else { engine.name() };
         let path = cx.tool(name).ok()?;
         let stamp = fresh::stamp(&path.metadata().ok()?);
-        let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut known = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((same, version)) = known.get(&path)
             && *same == stamp
         {
@@ -89,7 +89,7 @@ impl Asked {
         let captured = cx.run(&Command::new([name, "--version"])).ok()?;
         let version = String::from_utf8_lossy(&captured.stdout).lines().next().unwrap_or_default().to_owned();
         known.insert(path.clone(), (stamp, version.clone()));
-        self.asked.lock().unwrap_or_else(PoisonError::into_inner).push((path, stamp, version.clone()));
+        self.new.lock().unwrap_or_else(PoisonError::into_inner).push((path, stamp, version.clone()));
         Some((name.to_owned(), version))
     }
 }

@@ -35,7 +35,7 @@ pub(super) struct Assessment {
 /// See [`Assessment`].
 pub(super) enum Verdict {
     /// It need not run. A record in other words, where files were read again that had just been written the last time.
-    Fresh { result: Digest, again: Option<(Record, Detail)> },
+    Fresh { result: Digest, again: Option<Box<(Record, Detail)>> },
     /// It must.
     Due(Reason),
 }
@@ -176,7 +176,7 @@ fn still_there(
     match probe::ask(cx, instance) {
         Ok(true) => {
             let result = record.result;
-            Verdict::Fresh { result, again: again.then_some((record, detail)) }
+            Verdict::Fresh { result, again: again.then(|| Box::new((record, detail))) }
         }
         Ok(false) => Verdict::Due(Reason::OutputMissing { output: what(instance) }),
         Err(why) => Verdict::Due(Reason::OutputUnknown { why }),

@@ -84,11 +84,17 @@ impl<'a, 'r> Memory<'a, 'r> {
     }
 
     /// It need not run. Whether that can be told already: not while what it left may still be asked for.
-    pub(super) fn fresh(&mut self, node: NodeIndex, result: Digest, again: Option<(Record, Detail)>) -> bool {
+    pub(super) fn fresh(
+        &mut self,
+        node: NodeIndex,
+        result: Digest,
+        again: Option<Box<(Record, Detail)>>,
+    ) -> bool {
         self.results[node.index()] = Some(result);
         let proven = !self.plan.graph[node].basis.intermediate || self.wanted[node.index()];
         self.unproven[node.index()] = !proven;
-        if let Some((record, detail)) = again {
+        if let Some(again) = again {
+            let (record, detail) = *again;
             self.write(node, record, &detail);
         }
         proven

@@ -199,7 +199,7 @@ impl Coordinator<'_, '_> {
                     Ok(Message::Assessed(node, assessment, took)) => {
                         let shared = &shared;
                         match self.assessed(&mut queue, node, *assessment, took) {
-                            Some(observed) => scope.spawn(move |_| job(shared, node, Some(observed))),
+                            Some(observed) => scope.spawn(move |_| job(shared, node, Some(&observed))),
                             None => running -= 1,
                         }
                     }
@@ -360,12 +360,12 @@ fn look(shared: &Shared<'_>, node: NodeIndex, question: Question) {
 }
 
 /// One instance on a worker. Whatever happens in it, the coordinator hears of its end.
-fn job(shared: &Shared<'_>, node: NodeIndex, observed: Option<Box<Observed>>) {
+fn job(shared: &Shared<'_>, node: NodeIndex, observed: Option<&Observed>) {
     let begun = Instant::now();
     let instance: &Instance = &shared.plan.graph[node];
     let mut left = None;
     let mut prove = |cx: &ActionCx<'_>| {
-        let Some(observed) = &observed else { return Ok(()) };
+        let Some(observed) = observed else { return Ok(()) };
         left = Some(Box::new(assess::left(cx, instance, observed, begun.elapsed())?));
         if let Some(path) = assess::changed_meanwhile(cx, observed) {
             cx.say(format!("`{path}` changed while the step ran, so the step will run again the next time"));

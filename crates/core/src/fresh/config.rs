@@ -30,8 +30,8 @@ pub(super) fn changed(old: &str, new: &str) -> Reason {
         Some((old, new)) => within(old, new),
         // One has more, at its end.
         None => match (old.get(new.len()), new.get(old.len())) {
-            (None, Some(more)) => reason(format!("{}", name(more)), &Value::Null, &Value::from("is new")),
-            (Some(less), None) => reason(format!("{}", name(less)), &Value::from("is gone"), &Value::Null),
+            (None, Some(more)) => reason(name(more), &Value::Null, &Value::from("is new")),
+            (Some(less), None) => reason(name(less), &Value::from("is gone"), &Value::Null),
             _ => whole(),
         },
     }

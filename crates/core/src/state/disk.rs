@@ -37,14 +37,14 @@ impl FileDisk {
         Self { path: path.to_owned(), file: None, writable: false }
     }
 
-    fn to_read(&mut self) -> io::Result<&mut File> {
+    fn reader(&mut self) -> io::Result<&mut File> {
         if self.file.is_none() {
             self.file = Some(File::open(&self.path)?);
         }
         self.file.as_mut().ok_or_else(|| io::ErrorKind::NotFound.into())
     }
 
-    fn to_write(&mut self) -> io::Result<&mut File> {
+    fn writer(&mut self) -> io::Result<&mut File> {
         if !self.writable {
             let is_new = !self.path.exists();
             self.file = Some(
@@ -62,7 +62,7 @@ impl FileDisk {
 impl Disk for FileDisk {
     fn read(&mut self) -> io::Result<Vec<u8>> {
         let mut bytes = Vec::new();
-        match self.to_read() {
+        match self.reader() {
             Ok(file) => file.read_to_end(&mut bytes)?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => 0,
             Err(error) => return Err(error),
@@ -72,12 +72,12 @@ impl Disk for FileDisk {
 
     fn read_at(&mut self, at: u64, length: usize) -> io::Result<Vec<u8>> {
         let mut bytes = vec![0; length];
-        self.to_read()?.read_exact_at(&mut bytes, at)?;
+        self.reader()?.read_exact_at(&mut bytes, at)?;
         Ok(bytes)
     }
 
     fn append(&mut self, bytes: &[u8]) -> io::Result<()> {
-        self.to_write()?.write_all(bytes)
+        self.writer()?.write_all(bytes)
     }
 
     fn overwrite(&mut self, at: u64, bytes: &[u8]) -> io::Result<()> {
@@ -86,11 +86,11 @@ impl Disk for FileDisk {
     }
 
     fn truncate(&mut self, length: u64) -> io::Result<()> {
-        self.to_write()?.set_len(length)
+        self.writer()?.set_len(length)
     }
 
     fn sync(&mut self) -> io::Result<()> {
-        self.to_write()?.sync_data()
+        self.writer()?.sync_data()
     }
 
     fn replace(&mut self, bytes: &[u8]) -> io::Result<()> {
