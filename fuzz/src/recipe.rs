@@ -82,7 +82,8 @@ fn recipe(text: &str) {
     );
     show::text(&planned);
     let passed: Vec<String> = recipe.passed_env().into_iter().map(str::to_owned).collect();
-    show::sh(&planned, ".", &passed);
+    let secret: Vec<String> = recipe.secret_env().into_iter().map(str::to_owned).collect();
+    show::sh(&planned, ".", &passed, &secret);
 }
 
 /// So many instances that planning them takes long without being slow.

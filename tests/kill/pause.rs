@@ -29,7 +29,7 @@ fn time_that_stands_still_is_not_counted() {
         run.witness.expect(2);
         let parent = processes::children(run.pid(Part::Parent))[0];
         let engine = processes::children(processes::children(parent)[0])[0];
-        let all = [parent, engine, processes::children(engine)[0]];
+        let all = [parent, engine, processes::step(engine)];
         run.terminal.as_mut().unwrap().press(CTRL_Z);
         // The shell's number for a job that SIGTSTP stopped.
         run.terminal.as_ref().unwrap().shows("ended 148");
@@ -73,7 +73,7 @@ fn a_kill_while_all_stand_still_ends_everything() {
         let mut run = Run::start(keep, &[("stubborn", "")]);
         run.witness.expect(6);
         let engine = run.pid(Part::Engine);
-        let step = processes::children(engine)[0];
+        let step = processes::step(engine);
         let part = PARTS[number % 3];
         let hit = run.pid(part);
         run.signal(Part::Parent, Signal::TSTP);
