@@ -1,5 +1,6 @@
 //! A run of the program, and the three processes that it is.
 
+use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
@@ -89,6 +90,10 @@ impl Run {
         command.args(&words[1..]).stdout(Stdio::null()).stderr(Stdio::null());
         if keep == Keep::Subreapers {
             command.env("PIPELINE_NO_NAMESPACE", "1");
+        }
+        if terminal.is_none() {
+            // In a group of which nobody's parent is in another one, as in the background of a CI, Ctrl-Z stops nothing.
+            command.process_group(0);
         }
         let terminal = terminal.map(|_| Terminal::open(&mut command));
         let child = command.spawn().unwrap();

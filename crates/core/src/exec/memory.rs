@@ -28,6 +28,8 @@ pub(super) struct Memory<'a, 'r> {
     unproven: Vec<bool>,
     /// To be looked at: another instance needs what it left.
     wanted: Vec<bool>,
+    /// They were to be made again, and that failed.
+    lost: Vec<bool>,
     /// Why it must run, of one that waits for what it needs.
     due: Vec<Option<Reason>>,
     synced: Instant,
@@ -43,6 +45,7 @@ impl<'a, 'r> Memory<'a, 'r> {
             results: vec![None; count],
             unproven: vec![false; count],
             wanted: vec![false; count],
+            lost: vec![false; count],
             due: vec![None; count],
             synced: Instant::now(),
             problem: None,
@@ -111,6 +114,23 @@ impl<'a, 'r> Memory<'a, 'r> {
 
     pub(super) fn is_unproven(&self, node: NodeIndex) -> bool {
         self.unproven.get(node.index()).is_some_and(|unproven| *unproven)
+    }
+
+    /// It ended, and what it was to leave is there or not.
+    pub(super) fn ended(&mut self, node: NodeIndex, good: bool) {
+        self.proven(node);
+        if let Some(lost) = self.lost.get_mut(node.index()) {
+            *lost = !good;
+        }
+    }
+
+    /// What the instance needs and is not to be had in this run.
+    pub(super) fn lost_before(&self, node: NodeIndex) -> Option<NodeIndex> {
+        let edges = self.plan.graph.edges_directed(node, Incoming);
+        edges
+            .filter(|edge| uses_what_it_left(edge.weight(), &self.plan.graph[edge.source()]))
+            .map(|edge| edge.source())
+            .find(|source| self.lost[source.index()])
     }
 
     /// From now on it counts as looked at.

@@ -121,23 +121,35 @@ impl<'p> Queue<'p> {
         self.end(node, if allowed { InstanceState::Allowed } else { InstanceState::Failed });
         let mut skipped = Vec::new();
         let graph = self.graph;
-        let again = self.again.remove(&node).is_some();
-        if allowed {
+        if let Some(waiters) = self.again.remove(&node) {
+            // Whoever else uses what it made has decided on its own, or will: it may be up to date without it.
+            for waiter in waiters {
+                self.skip_from(waiter, Some(node), &mut skipped);
+            }
+        } else if allowed {
             // First what uses something of it, so that an instance that uses and also `needs` it does not become ready.
             for edge in graph.edges(node).filter(|edge| *edge.weight() != Edge::Needs) {
                 self.skip_from(edge.target(), Some(node), &mut skipped);
             }
-            for edge in graph.edges(node).filter(|edge| *edge.weight() == Edge::Needs && !again) {
+            for edge in graph.edges(node).filter(|edge| *edge.weight() == Edge::Needs) {
                 self.settle(edge.target());
             }
         } else {
             for next in graph.neighbors(node) {
                 self.skip_from(next, Some(node), &mut skipped);
             }
-            if !self.keep_going {
-                self.narrow(node, &mut skipped);
-            }
         }
+        if !allowed && !self.keep_going {
+            self.narrow(node, &mut skipped);
+        }
+        skipped
+    }
+
+    /// It would have to run, and `lost`, which it needs, failed when it was looked at again. Yields what will not start.
+    pub(super) fn lose(&mut self, node: NodeIndex, lost: NodeIndex) -> Vec<Skipped> {
+        self.end(node, InstanceState::Waiting);
+        let mut skipped = Vec::new();
+        self.skip_from(node, Some(lost), &mut skipped);
         skipped
     }
 
@@ -217,7 +229,10 @@ impl<'p> Queue<'p> {
             if self.states.get(node).is_pending() {
                 self.states.set(node, InstanceState::Skipped);
                 skipped.push((node, because));
-                stack.extend(self.graph.neighbors(node));
+                match self.again.remove(&node) {
+                    Some(waiters) => stack.extend(waiters),
+                    None => stack.extend(self.graph.neighbors(node)),
+                }
             }
         }
     }

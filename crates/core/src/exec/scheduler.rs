@@ -275,6 +275,11 @@ impl Coordinator<'_, '_> {
             self.finished(queue, node, Status::Failed(failure), took);
             return None;
         }
+        if let Some(lost) = self.memory.lost_before(node) {
+            let skipped = queue.lose(node, lost);
+            self.skipped(skipped);
+            return None;
+        }
         let gone = self.memory.unproven_before(node, &reason);
         if !gone.is_empty() {
             queue.wait_for(node, &gone);
@@ -303,6 +308,10 @@ impl Coordinator<'_, '_> {
             }
         };
         self.ended(node, status, took);
+        self.skipped(skipped);
+    }
+
+    fn skipped(&mut self, skipped: Vec<Skipped>) {
         for (node, because) in skipped {
             let because = because.map(|failed| self.plan.graph[failed].id.clone());
             self.ended(node, Status::Skipped { because }, Took::default());
@@ -311,6 +320,7 @@ impl Coordinator<'_, '_> {
 
     /// The one terminal event of an instance.
     fn ended(&mut self, node: NodeIndex, status: Status, took: Took) {
+        self.memory.ended(node, matches!(status, Status::Done | Status::UpToDate));
         let count = match status {
             Status::Done => &mut self.counts.done,
             Status::UpToDate => &mut self.counts.up_to_date,

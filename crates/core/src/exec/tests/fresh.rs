@@ -169,6 +169,9 @@ enum Came {
     Ran,
     Failed,
     Skipped,
+    /// It was up to date; then another needed what it had left, and making it again failed.
+    FailedAgain,
+    SkippedAgain,
 }
 
 struct Run<'m> {
@@ -221,10 +224,14 @@ impl Run<'_> {
         let mut failed = false;
         for before in before {
             if self.came[&before] == Came::Unproven {
-                let came = if self.there(before) { Came::Fresh } else { self.run(before) };
+                let came = match if self.there(before) { Came::Fresh } else { self.run(before) } {
+                    Came::Failed => Came::FailedAgain,
+                    Came::Skipped => Came::SkippedAgain,
+                    other => other,
+                };
                 self.came.insert(before, came);
             }
-            failed |= matches!(self.came[&before], Came::Failed | Came::Skipped);
+            failed |= !matches!(self.came[&before], Came::Fresh | Came::Ran);
         }
         if failed {
             return Came::Skipped;
@@ -367,8 +374,8 @@ fn holds(case: &Case) {
                 let as_told = match came {
                     Came::Fresh | Came::Unproven => *status == Status::UpToDate,
                     Came::Ran => *status == Status::Done,
-                    Came::Failed => matches!(status, Status::Failed(_)),
-                    Came::Skipped => matches!(status, Status::Skipped { .. }),
+                    Came::Failed | Came::FailedAgain => matches!(status, Status::Failed(_)),
+                    Came::Skipped | Came::SkippedAgain => matches!(status, Status::Skipped { .. }),
                 };
                 assert!(as_told, "round {round}, -j{jobs}: s{at} {came:?} {status:?}");
             }
