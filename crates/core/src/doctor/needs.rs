@@ -1,7 +1,7 @@
 //! What the commands of a plan need, here and on each node. Pure.
 
 use std::borrow::Cow;
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::ffi::{OsStr, OsString};
 use std::path::{Component, Path, PathBuf};
 
@@ -106,10 +106,11 @@ fn raise<K: Ord>(needs: &mut BTreeMap<K, Need>, key: K, need: Need) {
 /// What this machine must have. Tools that an earlier step makes are left out.
 pub(super) fn local(plan: &Plan, here: &Path) -> Local {
     let mut local = Local::default();
+    let (after_run, made) = (after_run(plan), Made::of(plan, here));
     for index in plan.graph.node_indices() {
         let instance = &plan.graph[index];
         // What the other kinds call, nobody makes in a recipe.
-        let brought = instance.kind == "run" && may_be_brought(plan, index);
+        let brought = instance.kind == "run" && after_run[index.index()];
         let most = if brought { Need::Perhaps } else { Need::Certain };
         for (command, need) in commands(instance) {
             let need = need.min(most);
@@ -129,7 +130,7 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
                         let dir = command.dir.as_ref().map_or(Some(String::new()), |dir| known(dir, here));
                         let Some(dir) = dir else { continue };
                         let path = normal(&here.join(dir).join(tool));
-                        if !is_made(plan, index, &path, here) {
+                        if !made.before(plan, index, &path) {
                             raise(&mut local.paths, path, need);
                         }
                     } else if let Some(tool) = named(command, &tool, here) {
@@ -156,20 +157,18 @@ fn named(command: &Command, tool: &str, here: &Path) -> Option<Named> {
     Some(Named { tool: tool.to_owned(), path })
 }
 
-/// A `run` step on this machine comes before, if only by `needs`: what it leaves behind nobody can tell, it may well
-/// install or make the tool.
-fn may_be_brought(plan: &Plan, user: NodeIndex) -> bool {
-    let reversed = Reversed(&plan.graph);
-    let mut before = Dfs::new(reversed, user);
-    while let Some(index) = before.next(reversed) {
-        let here =
-            |action: &Action| matches!(action, Action::Command(command) if command.place == Place::Here);
+/// By instance: a `run` step on this machine comes before, if only by `needs`. What it leaves behind nobody can tell, it
+/// may well install or make a tool.
+fn after_run(plan: &Plan) -> Vec<bool> {
+    let here = |action: &Action| matches!(action, Action::Command(command) if command.place == Place::Here);
+    let mut after = vec![false; plan.graph.node_count()];
+    for index in plan.order() {
         let instance = &plan.graph[index];
-        if index != user && instance.kind == "run" && instance.actions.iter().any(here) {
-            return true;
+        if after[index.index()] || instance.kind == "run" && instance.actions.iter().any(here) {
+            plan.graph.neighbors(index).for_each(|next| after[next.index()] = true);
         }
     }
-    false
+    after
 }
 
 /// What each node of the plan must have.
@@ -231,25 +230,42 @@ fn known(text: &Text, here: &Path) -> Option<String> {
         .collect()
 }
 
-/// A step that comes before leaves the path behind, or a folder above it; what is in our own folder is made by a run too.
-fn is_made(plan: &Plan, user: NodeIndex, path: &Path, here: &Path) -> bool {
-    if path.starts_with(here.join(".pipeline")) {
-        return true;
+/// The paths that steps leave behind, and which steps. Looked up for every command that is called by a path, so that
+/// nobody walks the graph where no step makes it.
+struct Made {
+    by: HashMap<PathBuf, Vec<NodeIndex>>,
+    /// What is in our own folder is made by a run too.
+    own: PathBuf,
+}
+
+impl Made {
+    fn of(plan: &Plan, here: &Path) -> Self {
+        let mut by: HashMap<PathBuf, Vec<NodeIndex>> = HashMap::new();
+        for index in plan.graph.node_indices() {
+            for output in &plan.graph[index].outputs {
+                if let Value::Known(text) = &output.value
+                    && let Some(made) = known(text, here).filter(|made| !made.is_empty())
+                {
+                    by.entry(normal(&here.join(made))).or_default().push(index);
+                }
+            }
+        }
+        Self { by, own: here.join(".pipeline") }
     }
-    let reversed = Reversed(&plan.graph);
-    let mut before = Dfs::new(reversed, user);
-    while let Some(index) = before.next(reversed) {
-        let made = index != user
-            && plan.graph[index].outputs.iter().any(|output| match &output.value {
-                Value::Known(text) => known(text, here)
-                    .is_some_and(|made| !made.is_empty() && path.starts_with(normal(&here.join(made)))),
-                Value::Late(_) => false,
-            });
-        if made {
+
+    /// A step that comes before `user` leaves the path behind, or a folder above it.
+    fn before(&self, plan: &Plan, user: NodeIndex, path: &Path) -> bool {
+        if path.starts_with(&self.own) {
             return true;
         }
+        let makers: HashSet<_> = path.ancestors().filter_map(|path| self.by.get(path)).flatten().collect();
+        if makers.is_empty() {
+            return false;
+        }
+        let reversed = Reversed(&plan.graph);
+        let mut before = Dfs::new(reversed, user);
+        std::iter::from_fn(|| before.next(reversed)).any(|index| index != user && makers.contains(&index))
     }
-    false
 }
 
 /// Without `.` and, as far as names tell, without `..`.

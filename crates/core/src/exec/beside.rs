@@ -23,7 +23,7 @@ impl ActionCx<'_> {
         let tool = argv.first().map(|tool| tool.to_string_lossy().into_owned()).unwrap_or_default();
         let program = self.tool(&tool)?;
         self.event(EventKind::Command {
-            instance: self.instance.clone(),
+            instance: self.instance.id.clone(),
             argv: argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         });
         let release = Cell::new(false);

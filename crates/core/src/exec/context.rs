@@ -14,7 +14,7 @@ use super::process::{self, Limits, Request, Why};
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Stream};
 use crate::output::{self, Cap, Line};
-use crate::plan::{Command, InstanceId, Node, Place, Plan, Text};
+use crate::plan::{Command, Instance, Node, Place, Plan, Text};
 
 /// What all workers of a run share.
 pub(super) struct Shared<'a> {
@@ -57,7 +57,7 @@ pub struct Captured {
 /// What an action may use. One for each attempt of an instance.
 pub struct ActionCx<'a> {
     pub(super) shared: &'a Shared<'a>,
-    pub(super) instance: &'a InstanceId,
+    pub(super) instance: &'a Instance,
     pub(super) deadline: Option<Instant>,
     /// The longest that a command may print nothing.
     pub(super) silence: Option<Duration>,
@@ -153,10 +153,7 @@ impl ActionCx<'_> {
         let argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
         let inner: Vec<OsString> =
             command.argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
-        let instances = self.shared.plan.graph.node_weights();
-        let about = instances
-            .filter(|instance| instance.id == *self.instance)
-            .find_map(|instance| instance.node.as_deref());
+        let about = self.instance.node.as_deref();
         let inner: Vec<OsString> = inner.iter().map(|arg| self.hide(&arg.to_string_lossy()).into()).collect();
         let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
@@ -182,7 +179,7 @@ impl ActionCx<'_> {
         let program =
             process::find(tool, &dir, &env).ok_or_else(|| failure::missing_tool(&tool.to_string_lossy()))?;
         self.event(EventKind::Command {
-            instance: self.instance.clone(),
+            instance: self.instance.id.clone(),
             argv: argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         });
         let request = Request {
@@ -251,7 +248,7 @@ impl ActionCx<'_> {
 
     fn line(&self, stream: Stream, line: Line) {
         let Line { text, painted } = line;
-        self.event(EventKind::Line { instance: self.instance.clone(), stream, text, painted });
+        self.event(EventKind::Line { instance: self.instance.id.clone(), stream, text, painted });
     }
 
     /// A line that a tool printed: told at once, as long as there is room in the log.

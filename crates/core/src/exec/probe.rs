@@ -13,7 +13,7 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// For what only looks.
 pub(super) fn quiet<'a>(shared: &'a Shared<'a>, instance: &'a Instance) -> ActionCx<'a> {
     let deadline = shared.cancel.now().checked_add(LONGEST);
-    ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: true, log: None }
+    ActionCx { shared, instance, deadline, silence: None, heed_stop: true, log: None }
 }
 
 /// Asks tools and nodes; what lies in files here is looked at elsewhere. The error says why nobody knows.

@@ -39,7 +39,7 @@ pub(super) fn work(
     let status = loop {
         let cx = ActionCx {
             shared,
-            instance: &instance.id,
+            instance,
             deadline: instance.timeout.and_then(|timeout| shared.cancel.now().checked_add(timeout)),
             silence: instance.silent_timeout,
             heed_stop: true,
@@ -88,7 +88,7 @@ fn clean_up(shared: &Shared<'_>, instance: &Instance, log: &RefCell<Cap<Stream>>
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
     let deadline = shared.cancel.now().checked_add(longest.min(CLEANUP));
     let log = Some(log);
-    let cx = ActionCx { shared, instance: &instance.id, deadline, silence: None, heed_stop: false, log };
+    let cx = ActionCx { shared, instance, deadline, silence: None, heed_stop: false, log };
     for action in &instance.cleanup {
         if shared.cancel.kill_requested() {
             return;
