@@ -2,95 +2,108 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use super::context::{ActionCx, Codes, Keep};
 use crate::fresh;
 use crate::plan::{Command, Engine, Store};
 use crate::state::Stamp;
 
-/// What tools were asked: each question once in a run, and the version of a build engine once for each file that it is.
+/// What tools were asked: each question once in a run. Whoever asks while it is being asked waits for the one answer.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    versions: Mutex<BTreeMap<PathBuf, (Stamp, String)>>,
-    new: Mutex<Vec<(PathBuf, Stamp, String)>>,
-    answers: Mutex<BTreeMap<Vec<String>, Result<String, String>>>,
-    stores: Mutex<BTreeMap<Store, Images>>,
+    /// By the command as it is in the plan.
+    answers: Once<String, Result<String, String>>,
+    stores: Once<Store, Images>,
+    versions: Once<PathBuf, Option<Version>>,
+    /// Versions from earlier runs.
+    known: Mutex<BTreeMap<PathBuf, Version>>,
+    /// Versions that had to be asked.
+    new: Mutex<Vec<(PathBuf, Version)>>,
 }
 
 /// The ids of all images in a store, or why nobody knows.
 pub(super) type Images = Result<Arc<BTreeSet<String>>, String>;
 
+/// The version that a tool's file told, and which file that was.
+pub(super) type Version = (Stamp, String);
+
 impl Asked {
     /// Known from an earlier run.
-    pub(super) fn know(&self, path: PathBuf, stamp: Stamp, version: String) {
-        self.versions.lock().unwrap_or_else(PoisonError::into_inner).insert(path, (stamp, version));
+    pub(super) fn know(&self, path: PathBuf, version: Version) {
+        self.known.lock().unwrap_or_else(PoisonError::into_inner).insert(path, version);
     }
 
     /// Those that had to be asked since the last call.
-    pub(super) fn take(&self) -> Vec<(PathBuf, Stamp, String)> {
+    pub(super) fn take(&self) -> Vec<(PathBuf, Version)> {
         std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    pub(super) fn answer(
-        &self,
-        cx: &ActionCx<'_>,
-        ask: &Command,
-        words: &[String],
-    ) -> Result<String, String> {
-        let lock = || self.answers.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(answer) = lock().get(words) {
-            return answer.clone();
-        }
-        let answer = match cx.execute(ask, Keep::Stdout, Codes::Ok) {
-            Ok(captured) => Ok(String::from_utf8_lossy(&captured.stdout).trim_end().to_owned()),
-            Err(failure) => Err(failure.message),
-        };
-        // It is kept on record.
-        let hide = |text: String| cx.shared.host.redactor.redact(&text).into_owned();
-        let answer = answer.map(hide).map_err(hide);
-        lock().insert(words.to_owned(), answer.clone());
-        answer
+    /// What a command prints, or why it cannot be known. It is kept on record, so secrets are taken out.
+    pub(super) fn answer(&self, cx: &ActionCx<'_>, ask: &Command) -> Result<String, String> {
+        self.answers.get(serde_json::to_string(ask).unwrap_or_default(), || {
+            match cx.execute(ask, Keep::Stdout, Codes::Ok) {
+                Ok(captured) => Ok(cx.hide(String::from_utf8_lossy(&captured.stdout).trim_end())),
+                Err(failure) => Err(cx.hide(&failure.message)),
+            }
+        })
     }
 
-    /// The images in a store. Whoever asks while it is being asked waits for the one answer.
+    /// The images in a store.
     pub(super) fn images(&self, cx: &ActionCx<'_>, store: &Store) -> Images {
-        let mut stores = self.stores.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(images) = stores.get(store) {
-            return images.clone();
-        }
-        let images = match store {
-            Store::Listed(words) => cx
-                .run(&Command::new(words.iter().cloned()))
-                .map(|captured| {
-                    String::from_utf8_lossy(&captured.stdout).lines().map(str::to_owned).collect()
-                })
-                .map_err(|failure| failure.message),
-            Store::Containers(root) => cx
-                .resolve_path(root)
-                .map_err(|failure| failure.message)
-                .and_then(|root| containers(&root).map_err(|error| format!("{}: {error}", root.display()))),
-        };
-        let images = images.map(Arc::new);
-        stores.insert(store.clone(), images.clone());
-        images
+        self.stores.get(store.clone(), || {
+            let images = match store {
+                Store::Listed(words) => cx
+                    .run(&Command::new(words.iter().cloned()))
+                    .map(|listed| {
+                        String::from_utf8_lossy(&listed.stdout).lines().map(str::to_owned).collect()
+                    })
+                    .map_err(|failure| failure.message),
+                Store::Containers(root) => {
+                    cx.resolve_path(root).map_err(|failure| failure.message).and_then(|root| {
+                        containers(&root).map_err(|error| format!("{}: {error}", root.display()))
+                    })
+                }
+            };
+            images.map(Arc::new)
+        })
     }
 
+    /// The name of a build engine and its version; none where it does not tell.
     pub(super) fn version(&self, cx: &ActionCx<'_>, engine: Engine) -> Option<(String, String)> {
         let name = if engine == Engine::Buildx { "docker" } else { engine.name() };
         let path = cx.tool(name).ok()?;
-        let stamp = fresh::stamp(&path.metadata().ok()?);
-        let mut known = self.versions.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((same, version)) = known.get(&path)
-            && *same == stamp
-        {
-            return Some((name.to_owned(), version.clone()));
-        }
-        let captured = cx.run(&Command::new([name, "--version"])).ok()?;
-        let version = String::from_utf8_lossy(&captured.stdout).lines().next().unwrap_or_default().to_owned();
-        known.insert(path.clone(), (stamp, version.clone()));
-        self.new.lock().unwrap_or_else(PoisonError::into_inner).push((path, stamp, version.clone()));
+        let (_, version) = self.versions.get(path.clone(), || {
+            let stamp = fresh::stamp(&path.metadata().ok()?);
+            let known = self.known.lock().unwrap_or_else(PoisonError::into_inner).get(&path).cloned();
+            if let Some(version) = known.filter(|(known, _)| *known == stamp) {
+                return Some(version);
+            }
+            let told = cx.run(&Command::new([name, "--version"])).ok()?;
+            let told = String::from_utf8_lossy(&told.stdout).lines().next().unwrap_or_default().to_owned();
+            let version = (stamp, told);
+            self.new.lock().unwrap_or_else(PoisonError::into_inner).push((path.clone(), version.clone()));
+            Some(version)
+        })?;
         Some((name.to_owned(), version))
+    }
+}
+
+/// Answers by question.
+#[derive(Debug)]
+struct Once<K, V>(Mutex<BTreeMap<K, Arc<OnceLock<V>>>>);
+
+impl<K, V> Default for Once<K, V> {
+    fn default() -> Self {
+        Self(Mutex::default())
+    }
+}
+
+impl<K: Ord, V: Clone> Once<K, V> {
+    /// The answer; only one caller has to find it.
+    fn get(&self, question: K, find: impl FnOnce() -> V) -> V {
+        let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(question).or_default().clone();
+        cell.get_or_init(find).clone()
     }
 }
 

@@ -8,8 +8,8 @@ use super::context::{ActionCx, Shared};
 use super::probe;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::{self, Observed, Reason};
-use crate::plan::{Grammar, Instance, Probe, Text, Value};
-use crate::state::{Detail, Digest, Leaf, Record, Seen};
+use crate::plan::{Command, Grammar, Instance, Probe, Text, Value};
+use crate::state::{Detail, Digest, Leaf, Record};
 
 /// What the coordinator knows when an instance is ready.
 pub(super) struct Question {
@@ -118,10 +118,8 @@ fn observe(
         }
     }
     for ask in &instance.basis.asks {
-        let shown =
-            ask.argv.iter().map(ToString::to_string).filter(|word| !word.is_empty()).collect::<Vec<_>>();
-        match cx.shared.asked.answer(cx, ask, &shown) {
-            Ok(text) => drop(observed.detail.inputs.insert(question(&shown), text)),
+        match cx.shared.asked.answer(cx, ask) {
+            Ok(text) => drop(observed.detail.inputs.insert(question(ask), text)),
             Err(why) => unknown = Some(why),
         }
     }
@@ -132,14 +130,14 @@ fn observe(
 }
 
 /// `git ls-remote …`, without the options that nobody needs to read.
-fn question(words: &[String]) -> String {
+fn question(ask: &Command) -> String {
     let mut plain = Vec::new();
-    let mut words = words.iter();
+    let mut words = ask.argv.iter().map(ToString::to_string);
     while let Some(word) = words.next() {
         match word.as_str() {
             "-c" => drop(words.next()),
             option if option.starts_with('-') || option.ends_with("^{}") => {}
-            _ => plain.push(word.as_str()),
+            _ => plain.push(word),
         }
     }
     format!("what `{}` says", plain.join(" "))
@@ -205,13 +203,9 @@ fn what(instance: &Instance) -> String {
 
 /// Takes over what was seen now, where that can be believed the next time and what was seen then could not.
 fn refresh(leaves: &mut [Leaf], now: &[Leaf]) -> bool {
-    let settled = |seen: &Seen| {
-        let latest = seen.files.iter().map(|(_, stamp, _)| stamp.modified.max(stamp.changed)).max();
-        latest.is_none_or(|latest| latest < seen.at.saturating_sub(2_000_000_000))
-    };
     let mut changed = false;
     for (leaf, now) in leaves.iter_mut().zip(now) {
-        if leaf.path == now.path && !settled(&leaf.seen) && settled(&now.seen) {
+        if leaf.path == now.path && !fresh::settled(&leaf.seen) && fresh::settled(&now.seen) {
             leaf.seen = now.seen.clone();
             changed = true;
         }
@@ -260,11 +254,16 @@ pub(super) fn left(
 }
 
 /// An input that changed while the step ran: what it made is of nobody knows which.
-pub(super) fn changed_meanwhile(cx: &ActionCx<'_>, observed: &Observed) -> Option<String> {
-    observed.detail.reads.iter().find_map(|leaf| {
-        let path = cx.here().join(&leaf.path);
-        let same = matches!(fresh::content(&path, Some(&leaf.seen)), Ok(Some(seen)) if seen.digest == leaf.seen.digest);
-        (!same).then(|| leaf.path.clone())
+pub(super) fn changed_meanwhile(
+    cx: &ActionCx<'_>,
+    instance: &Instance,
+    observed: &Observed,
+) -> Option<String> {
+    instance.basis.reads.iter().find_map(|text| {
+        let name = text.to_string();
+        let before = observed.detail.reads.iter().find(|leaf| leaf.path == name).map(|leaf| &leaf.seen);
+        let now = cx.resolve_path(text).ok().and_then(|path| fresh::content(&path, before).ok())?;
+        (now.map(|seen| seen.digest) != before.map(|seen| seen.digest)).then_some(name)
     })
 }
 

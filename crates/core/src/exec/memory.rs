@@ -147,14 +147,9 @@ impl<'a, 'r> Memory<'a, 'r> {
         }
     }
 
-    /// All that are still believed, which are so no longer.
-    pub(super) fn unproven(&mut self) -> Vec<NodeIndex> {
-        let all: Vec<NodeIndex> =
-            self.plan.graph.node_indices().filter(|node| self.is_unproven(*node)).collect();
-        for node in &all {
-            self.proven(*node);
-        }
-        all
+    /// All that are still believed.
+    pub(super) fn unproven(&self) -> Vec<NodeIndex> {
+        self.plan.graph.node_indices().filter(|node| self.is_unproven(*node)).collect()
     }
 
     /// What the instance needs and nobody has looked at; it is to be looked at now, before the instance runs for this
@@ -219,13 +214,13 @@ impl<'a, 'r> Memory<'a, 'r> {
     pub(super) fn tools(&self, tools: &Asked) {
         let known = self.records.as_ref().map(|records| records.state.tools());
         for (path, stamp, version) in known.into_iter().flatten() {
-            tools.know(path.into(), stamp, version.to_owned());
+            tools.know(path.into(), (stamp, version.to_owned()));
         }
     }
 
     pub(super) fn keep_tools(&mut self, tools: &Asked) {
         let Some(records) = self.records.as_deref_mut() else { return };
-        for (path, stamp, version) in tools.take() {
+        for (path, (stamp, version)) in tools.take() {
             // It is only asked again.
             let _ = records.state.keep_tool(&path.to_string_lossy(), stamp, &version);
         }

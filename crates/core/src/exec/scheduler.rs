@@ -222,7 +222,6 @@ impl Coordinator<'_, '_> {
                 } else {
                     Status::Skipped { because: None }
                 };
-                self.memory.proven(node);
                 self.ended(node, status, Took::default());
             }
             for node in self.memory.unproven() {
@@ -275,17 +274,16 @@ impl Coordinator<'_, '_> {
             self.finished(queue, node, Status::Failed(failure), took);
             return None;
         }
-        if let Some(lost) = self.memory.lost_before(node) {
-            let skipped = queue.lose(node, lost);
-            self.skipped(skipped);
-            return None;
-        }
         let gone = self.memory.unproven_before(node, &reason);
         if !gone.is_empty() {
             queue.wait_for(node, &gone);
             return None;
         }
-        self.memory.proven(node);
+        if let Some(lost) = self.memory.lost_before(node) {
+            let skipped = queue.lose(node, lost);
+            self.skipped(skipped);
+            return None;
+        }
         if let Err(failure) = self.memory.begin(node) {
             self.finished(queue, node, Status::Failed(failure), took);
             return None;
@@ -377,7 +375,7 @@ fn job(shared: &Shared<'_>, node: NodeIndex, observed: Option<&Observed>) {
     let mut prove = |cx: &ActionCx<'_>| {
         let Some(observed) = observed else { return Ok(()) };
         left = Some(Box::new(assess::left(cx, instance, observed, begun.elapsed())?));
-        if let Some(path) = assess::changed_meanwhile(cx, observed) {
+        if let Some(path) = assess::changed_meanwhile(cx, instance, observed) {
             cx.say(format!("`{path}` changed while the step ran, so the step will run again the next time"));
             left = None;
         }

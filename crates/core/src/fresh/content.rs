@@ -17,7 +17,7 @@ use crate::state::{Digest, Seen, Stamp};
 const TICK: i64 = 2_000_000_000;
 
 /// Nanoseconds since the epoch by the wall clock.
-pub fn now() -> i64 {
+fn now() -> i64 {
     SystemTime::now()
         .duration_since(UNIX_EPOCH)
         .map_or(0, |since| i64::try_from(since.as_nanos()).unwrap_or(i64::MAX))
@@ -36,6 +36,16 @@ pub fn stamp(meta: &Metadata) -> Stamp {
     }
 }
 
+/// Stamps alone will tell whether any of it has changed.
+pub fn settled(seen: &Seen) -> bool {
+    seen.files.iter().all(|(_, stamp, _)| had_settled(stamp, seen.at))
+}
+
+/// The file was not written at about the time when it was looked at.
+fn had_settled(stamp: &Stamp, at: i64) -> bool {
+    stamp.modified.max(stamp.changed) < at.saturating_sub(TICK)
+}
+
 /// The content of a file or folder; none where there is nothing. `earlier` spares reading what has not changed.
 ///
 /// A link at the end of `path` is followed, those below a folder are content themselves. What is neither file, folder nor
@@ -49,9 +59,9 @@ pub fn content(path: &Path, earlier: Option<&Seen>) -> io::Result<Option<Seen>> 
         }
         Err(error) => return Err(error),
     };
-    let settled = |time: i64| earlier.is_some_and(|earlier| time < earlier.at.saturating_sub(TICK));
-    let known = earlier.into_iter().flat_map(|earlier| &earlier.files);
-    let known = known.filter(|(_, stamp, _)| settled(stamp.modified) && settled(stamp.changed));
+    let known = earlier
+        .into_iter()
+        .flat_map(|earlier| earlier.files.iter().filter(|(_, stamp, _)| had_settled(stamp, earlier.at)));
     let known = known.map(|(path, stamp, digest)| (path.as_slice(), (stamp, digest))).collect();
     let mut walk = Walk { known, files: Vec::new(), hasher: blake3::Hasher::new() };
     if meta.is_dir() {

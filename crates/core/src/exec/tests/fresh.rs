@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::sync::Mutex;
+use std::time::Duration;
 
 use petgraph::graph::DiGraph;
 use proptest::prelude::*;
@@ -111,6 +112,8 @@ impl Actions for Does<'_> {
         let Action::WriteFile(file) = action else { panic!("not for this test: {action:?}") };
         let (at, config) = file.contents.as_literal().unwrap().split_once(' ').unwrap();
         let at: usize = at.parse().unwrap();
+        // Steps take their time, so that others come in between.
+        std::thread::sleep(Duration::from_micros([0, 300, 50, 150][at % 4]));
         self.done.lock().unwrap().push(at);
         if self.fails.contains(&at) {
             return Err(Failure::new(FailureKind::Exit { code: 1 }, "as told"));
@@ -180,6 +183,8 @@ struct Run<'m> {
     forced: &'m BTreeSet<usize>,
     fails: &'m BTreeSet<usize>,
     came: BTreeMap<usize, Came>,
+    /// What each made, as far as it is known: also of what was believed to be there and then failed.
+    results: BTreeMap<usize, String>,
     ran: BTreeSet<usize>,
 }
 
@@ -187,7 +192,7 @@ impl Run<'_> {
     fn depends_on(&self, at: usize) -> Vec<String> {
         let mut parts = vec![self.model.configs[at].to_string(), self.model.sources[at].to_string()];
         for (before, _) in self.case.steps[at].before.iter().filter(|(_, data)| *data) {
-            parts.push(self.model.records[before].1.clone());
+            parts.push(self.results[before].clone());
         }
         parts
     }
@@ -203,6 +208,9 @@ impl Run<'_> {
             let fresh = !self.forced.contains(&at)
                 && !step.always
                 && self.model.records.get(&at).is_some_and(|(on, _)| *on == self.depends_on(at));
+            if fresh {
+                self.results.insert(at, self.model.records[&at].1.clone());
+            }
             let came = if fresh && step.intermediate {
                 Came::Unproven
             } else if fresh && self.there(at) {
@@ -248,6 +256,7 @@ impl Run<'_> {
         }
         let text = made(self.case.steps[at].makes, &read);
         self.model.files.insert(at, text.clone());
+        self.results.insert(at, text.clone());
         self.model.records.insert(at, (parts, text));
         Came::Ran
     }
@@ -349,6 +358,7 @@ fn holds(case: &Case) {
             forced: &forced,
             fails: &fails,
             came: BTreeMap::new(),
+            results: BTreeMap::new(),
             ran: BTreeSet::new(),
         };
         run.all();

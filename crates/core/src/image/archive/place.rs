@@ -1,6 +1,6 @@
 //! Files and folders that appear under their final name whole, or not at all.
 //!
-//! What is being written is called `.NAME.XXXXXX.partial` and lies beside the final name, so that renaming is atomic;
+//! What is being written is called `.NAME.RANDOM.partial` and lies beside the final name, so that renaming is atomic;
 //! it is removed when writing fails, and may be removed by anyone when the process was killed.
 
 use std::fs::{self, File, Permissions};
