@@ -2,6 +2,7 @@
 //! are only believed to be there.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use super::records::{Records, sync_outputs};
 use crate::event::{Failure, FailureKind};
 use crate::fresh::Reason;
 use crate::plan::{Edge, Instance, NodeIndex, Plan, Value};
-use crate::state::{Detail, Digest, Record};
+use crate::state::{Detail, Digest, Record, State};
 
 /// So long, what was recorded may be lost in a power cut: it is only done again.
 const SYNCED_EVERY: Duration = Duration::from_secs(2);
@@ -98,7 +99,7 @@ impl<'a, 'r> Memory<'a, 'r> {
         self.unproven[node.index()] = !proven;
         if let Some(again) = again {
             let (record, detail) = *again;
-            self.write(node, record, &detail);
+            self.write(node, |state, key| state.reword(key, record, &detail));
         }
         proven
     }
@@ -188,16 +189,16 @@ impl<'a, 'r> Memory<'a, 'r> {
     /// It is done, and this is what it left.
     pub(super) fn keep(&mut self, node: NodeIndex, left: Left, here: &Path) {
         self.results[node.index()] = Some(left.record.result);
-        self.write(node, left.record, &left.detail);
+        self.write(node, |state, key| state.keep(key, left.record, &left.detail));
         if self.synced.elapsed() >= SYNCED_EVERY {
             self.sync(here);
         }
     }
 
-    fn write(&mut self, node: NodeIndex, record: Record, detail: &Detail) {
+    fn write(&mut self, node: NodeIndex, write: impl FnOnce(&mut State, &str) -> io::Result<()>) {
         let Some(records) = self.records.as_deref_mut() else { return };
         let key = records.key(&self.plan.graph[node]);
-        if let Err(error) = records.state.keep(&key, record, detail) {
+        if let Err(error) = write(&mut records.state, &key) {
             self.problem.get_or_insert(error.to_string());
         }
     }

@@ -50,6 +50,8 @@ pub struct State {
 struct Kept {
     record: Record,
     place: Place,
+    /// Where frames stand that say the same in other words.
+    older: Vec<u64>,
 }
 
 /// A file of records that says less than it should.
@@ -160,9 +162,13 @@ impl State {
 
     fn put(&mut self, key: String, record: Record, place: Place) {
         self.used += place.length;
-        if let Some(before) = self.live.insert(key, Kept { record, place }) {
+        let mut older = Vec::new();
+        if let Some(before) = self.live.remove(&key) {
             self.used -= before.place.length;
+            older = before.older;
+            older.push(before.place.start);
         }
+        self.live.insert(key, Kept { record, place, older });
     }
 
     /// The valid record of an instance.
@@ -198,9 +204,13 @@ impl State {
     /// The instance is about to run: from now on nothing says that it is done. On the disk when this returns.
     pub fn invalidate(&mut self, key: &str) -> io::Result<()> {
         let Some(kept) = self.live.get(key) else { return Ok(()) };
-        let at = kept.place.start;
+        let places: Vec<u64> = kept.older.iter().copied().chain([kept.place.start]).collect();
         self.writable()?;
-        let result = self.disk.overwrite(at, &frame::DEAD).and_then(|()| self.disk.sync());
+        let mut dead = || {
+            places.iter().try_for_each(|at| self.disk.overwrite(*at, &frame::DEAD))?;
+            self.disk.sync()
+        };
+        let result = dead();
         self.note(result)?;
         if let Some(kept) = self.live.remove(key) {
             self.used -= kept.place.length;
@@ -210,8 +220,22 @@ impl State {
 
     /// The instance is done, and its outputs are as the record says.
     pub fn keep(&mut self, key: &str, record: Record, detail: &Detail) -> io::Result<()> {
-        // Two valid records of one key would let damage to the later one bring the earlier one back.
+        // Two valid records of one key that say different things would let damage to the later one bring the earlier one
+        // back.
         self.invalidate(key)?;
+        self.write(key, record, detail)
+    }
+
+    /// What is on record of the instance is still so; here it is in other words, such as of files that were looked at once
+    /// more. The earlier words stay true, so nothing has to be safe before anything else.
+    pub fn reword(&mut self, key: &str, record: Record, detail: &Detail) -> io::Result<()> {
+        let same = |kept: &Kept| {
+            (kept.record.fingerprint, kept.record.result) == (record.fingerprint, record.result)
+        };
+        if self.live.get(key).is_some_and(same) { self.write(key, record, detail) } else { Ok(()) }
+    }
+
+    fn write(&mut self, key: &str, record: Record, detail: &Detail) -> io::Result<()> {
         let took = record.took;
         let head = Head::Record { key: key.to_owned(), record: record.clone() };
         let place = self.append(&Body { head, detail: Some(detail) })?;
@@ -264,6 +288,7 @@ impl State {
             self.used += place.length;
             if let Some(kept) = self.live.get_mut(&key) {
                 kept.place = place;
+                kept.older.clear();
             }
         }
         self.boot_written = true;

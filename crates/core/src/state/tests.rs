@@ -136,6 +136,9 @@ fn sample() -> Vec<u8> {
     }
     state.sync(|| Ok(())).unwrap();
     state.keep("recipe/step-3@arm64", record(33), &detail(33)).unwrap();
+    // Said again in other words, and then begun again: neither of both words is true any more.
+    state.reword("recipe/step-4@arm64", record(4), &detail(4)).unwrap();
+    state.reword("recipe/step-5@arm64", record(5), &detail(5)).unwrap();
     state.invalidate("recipe/step-4@arm64").unwrap();
     state.sync(|| Ok(())).unwrap();
     memory.bytes()
@@ -191,6 +194,27 @@ fn every_cut_and_every_flipped_bit() {
 }
 
 #[test]
+fn other_words_are_no_other_record() {
+    let memory = Memory::default();
+    let (mut state, _) = State::open(Box::new(memory.clone()), "one").unwrap();
+    state.reword("k", record(1), &detail(1)).unwrap();
+    assert!(
+        state.record("k").is_none() && memory.bytes().is_empty(),
+        "there was nothing to say in other words"
+    );
+    state.keep("k", record(1), &detail(1)).unwrap();
+    state.reword("k", record(2), &detail(2)).unwrap();
+    assert_eq!(state.record("k"), Some(&record(1)));
+    let syncs = memory.0.lock().unwrap().operations;
+    state.reword("k", Record { took: 9, ..record(1) }, &detail(3)).unwrap();
+    assert_eq!(memory.0.lock().unwrap().operations, syncs + 1, "one write, and no wait for the disk");
+    let (mut again, _) = State::open(Box::new(memory.clone()), "one").unwrap();
+    assert_eq!(again.detail("k").unwrap(), Some(detail(3)));
+    again.invalidate("k").unwrap();
+    assert!(open(&memory.bytes(), "one").0.record("k").is_none(), "all its words are taken back");
+}
+
+#[test]
 fn a_damaged_end_is_told_and_does_not_stay() {
     let sample = sample();
     let memory = Memory::of(&sample[..sample.len() - 5]);
@@ -241,6 +265,9 @@ fn work(disk: Box<dyn Disk>, truth: &mut BTreeMap<String, Option<u8>>) -> io::Re
         truth.insert(key.clone(), None);
         state.invalidate(&key)?;
         state.keep(&key, record(n), &detail(n))?;
+        if n % 3 == 0 {
+            state.reword(&key, record(n), &detail(n))?;
+        }
         truth.insert(key, Some(n));
         if n % 4 == 3 {
             state.sync(|| Ok(()))?;
