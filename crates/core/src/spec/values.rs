@@ -489,6 +489,28 @@ mod tests {
     }
 
     #[test]
+    fn each_target_has_its_own_value_of_what_is_made_of_others() {
+        let text = "version = 1\n[vars]\nbase = 'app'\nname = '${vars.base}-${target.arch}'\n[targets.a]\nplatform = 'linux/arm64'\n\
+                    [targets.b]\nplatform = 'linux/amd64'\nvars = { base = 'other' }\n[[step]]\nuses = 'run'\nargv = ['true']\n";
+        let files = RecipeFiles::one("pipeline.toml", text.to_owned());
+        let recipe = crate::spec::parse(&files).0.unwrap();
+        let given = Given::default();
+        let values = Values::new(&recipe, &given);
+        let platforms: Vec<Platform> =
+            ["linux/arm64", "linux/amd64"].map(|text| Platform::parse(text).unwrap()).into();
+        let string = Str { value: "${vars.name}".into(), span: 0..0 };
+        // Twice: the second time from what is kept.
+        for _ in 0..2 {
+            let made = recipe.targets.iter().zip(&platforms).map(|((name, spec), platform)| {
+                let target =
+                    Member { name: &name.value, platform: Some(platform), spec: Some(spec), cell: &[] };
+                values.word(&string, View { target: Some(target), ..View::outside() }).unwrap()
+            });
+            assert_eq!(made.collect::<Vec<_>>(), ["app-arm64", "other-amd64"]);
+        }
+    }
+
+    #[test]
     fn values_are_bounded_together() {
         let text = format!(
             "version = 1\n[vars]\na = '{}'\n[[step]]\nuses = 'run'\nargv = ['true']\n",
