@@ -135,6 +135,31 @@ fn a_second_run_transfers_nothing_and_a_third_only_what_is_new() {
     assert_eq!(work.read(FILE), "another second");
 }
 
+/// Recipes lie in repositories, which have configurations and tops of their own.
+#[test]
+fn where_a_branch_is_now_is_asked_outside_of_the_recipes_repository() {
+    pipeline_testkit::require!("git");
+    let work = Work::new("");
+    let upstream = Upstream::make(&work);
+    let git = |args: &[&str]| {
+        assert!(work.command("git").arg("-C").arg(work.root()).args(args).status().unwrap().success());
+    };
+    git(&["init", "--quiet"]);
+    git(&["config", "url./nowhere/.insteadOf", &format!("file://{}", upstream.dir().display())]);
+    for url in [format!("file://{}", upstream.dir().display()), "../upstream".into()] {
+        work.write(
+            "pipeline.toml",
+            format!(
+                "version = 1\n[[step]]\nid = \"source\"\nuses = \"git-checkout\"\nurl = \"{url}\"\n\
+                 allow-protocols = [\"file\"]\nbranch = \"main\"\n"
+            ),
+        );
+        work.run(&[]).exits(0);
+        let again = work.run(&[]).exits(0);
+        assert!(again.stderr.contains("0 done, 1 up to date"), "{url}: {}", again.stderr);
+    }
+}
+
 #[test]
 fn a_branch_that_does_not_exist_leaves_nothing_half_made() {
     pipeline_testkit::require!("git");

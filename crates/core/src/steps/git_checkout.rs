@@ -229,9 +229,11 @@ impl StepBody for Spec {
             &format!("+{wanted}:{local}"),
         ]));
         if !Grammar::Hex.accepts(&wanted) {
-            // Where the branch or tag is now; an annotated tag in two lines.
+            // Where the branch or tag is now; an annotated tag in two lines. In no repository: that which the recipe lies in
+            // has a configuration of its own, and relative paths would start at its top.
             let peeled = format!("{wanted}^{{}}");
-            let ask = ["-c", "protocol.ext.allow=never", "ls-remote", "--end-of-options", &url, &wanted, &peeled];
+            let none = "--git-dir=/dev/null";
+            let ask = [none, "-c", "protocol.ext.allow=never", "ls-remote", "--end-of-options", &url, &wanted, &peeled];
             lowered.basis.asks.push(git(&ask));
         }
         lowered.push(
