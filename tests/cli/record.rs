@@ -5,7 +5,7 @@ use std::fs;
 use pipeline_core::event::{Event, EventKind, Failure, FailureKind, Status, Stream};
 use pipeline_testkit::Rule;
 
-use crate::lab::Lab;
+use crate::lab::{Lab, Ran};
 
 const RECIPE: &str = r#"version = 1
 
@@ -85,6 +85,30 @@ fn a_run_keeps_its_plan_events_and_logs() {
     lab.output(&["run"]).must(0);
     assert_ne!(lab.run_folder(), folder);
     assert_eq!(fs::read_dir(lab.space.path(".pipeline/runs")).unwrap().count(), 2);
+}
+
+#[test]
+fn where_nothing_has_to_be_done_nothing_is_needed_for_it() {
+    let lab = Lab::new();
+    lab.recipe(
+        "version = 1\n[[step]]\nid = 'make'\nuses = 'run'\nargv = ['docker', 'make']\noutputs = { out = 'made' }\n",
+    );
+    // A folder without files is known by its name: no clock is too coarse for it.
+    fs::create_dir(lab.space.path("made")).unwrap();
+    lab.script(&[Rule::of("docker").args(&["make"])]);
+    lab.output(&["run"]).must(0);
+    assert!(lab.run_folder().join("plan.json").exists());
+    let empty = lab.space.path("empty");
+    fs::create_dir(&empty).unwrap();
+    // Without any tool there is no run, and none is needed for this one.
+    let without_tools = |args: &[&str]| Ran::of(lab.pipeline(args).env("PATH", &empty));
+    without_tools(&["run"]).must(0);
+    let ends = |event: &Event| matches!(event.kind, EventKind::Finished { status: Status::UpToDate, .. });
+    assert_eq!(lab.events().iter().filter(|event| ends(event)).count(), 1);
+    assert!(!lab.run_folder().join("plan.json").exists());
+    without_tools(&["run", "--force"]).must(5);
+    fs::remove_dir(lab.space.path("made")).unwrap();
+    without_tools(&["run"]).must(5);
 }
 
 #[test]

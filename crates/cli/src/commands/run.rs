@@ -13,7 +13,7 @@ use super::doctor::table;
 use crate::args::{Progress, RunArgs};
 use crate::contain::{self, Side};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
-use crate::recipe::Fetched;
+use crate::recipe::{Fetched, Found};
 use crate::terminal::Plain;
 use crate::{environment, exit_code, records, terminal};
 
@@ -51,6 +51,25 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     lock.sweep();
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
+    let host = |performer| Host {
+        here: found.folder.clone(),
+        env: env.clone(),
+        redactor: environment::redactor(secret),
+        actions: performer,
+    };
+    let jobs = args
+        .jobs
+        .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
+    let options = Options { jobs, keep_going: args.keep_going, run: run_id(), ..Options::default() };
+    // Where nothing has to be done, nothing is needed for it: neither tools nor nodes, nor processes to contain.
+    let idle = prepare::performer(false);
+    let host_of_idle = host(&idle);
+    if let Some(settled) = exec::settled(plan, &host_of_idle, &mut records) {
+        let record = record(found, &options.run)?;
+        return Ok(tell(args, prepared, record, &options.run, |sink| {
+            settled.tell(&host_of_idle, &options, sink)
+        }));
+    }
     let allowed = privileged(plan, args.allow_privileged)?;
     look_ahead(args, prepared)?;
     let signals = match contain::engine() {
@@ -61,32 +80,41 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
-    let run = run_id();
-    let mut record = RunDir::create(&found.folder, &run).map_err(|error| {
+    let mut record = record(found, &options.run)?;
+    record.save_plan(&show::Document(plan));
+    let performer = prepare::performer(allowed);
+    let host = host(&performer);
+    Ok(tell(args, prepared, record, &options.run, |sink| {
+        exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
+    }))
+}
+
+/// The folder of a run.
+fn record(found: &Found, run: &str) -> Result<RunDir, u8> {
+    RunDir::create(&found.folder, run).map_err(|error| {
         terminal::error(
             &format!("cannot write below {}: {error}", found.folder.join(".pipeline").display()),
             None,
         );
         exit_code::PREFLIGHT_FAILED
-    })?;
-    record.save_plan(serde_json::to_string_pretty(&show::json(plan)).unwrap_or_default().as_bytes());
-    let performer = prepare::performer(allowed);
-    let host = Host {
-        here: found.folder.clone(),
-        env: env.clone(),
-        redactor: environment::redactor(secret),
-        actions: &performer,
-    };
-    let jobs = args
-        .jobs
-        .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
-    let options = Options { jobs, keep_going: args.keep_going, run: run.clone(), ..Options::default() };
+    })
+}
+
+/// Tells of a run and records it while it is done; yields the exit code.
+fn tell(
+    args: &RunArgs,
+    prepared: &Prepared,
+    mut record: RunDir,
+    id: &str,
+    run: impl FnOnce(&mut dyn FnMut(&Event)) -> Summary,
+) -> u8 {
+    let Prepared { plan, found, .. } = prepared;
     for remark in &plan.notes {
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
-    let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(&run).join("logs");
+    let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
     let mut plain = Plain::new(logs, args.verbose);
-    let mut sink = |event: &Event| {
+    let summary = run(&mut |event: &Event| {
         record.on(event);
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
@@ -94,15 +122,14 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
                 terminal::json(&serde_json::to_string(event).unwrap_or_default());
             }
         }
-    };
-    let summary = exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, &mut sink);
+    });
     if let Some(warning) = record.take_warning() {
         terminal::error(&warning, None);
     }
     if args.progress != Progress::Json {
         delivered(plan, &summary);
     }
-    Ok(code(&summary))
+    code(&summary)
 }
 
 /// Asks whether what came from elsewhere may run, when it has been seen.

@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::context::{ActionCx, Shared};
 use super::probe;
 use crate::event::{Failure, FailureKind};
-use crate::fresh::{self, Observed, Reason};
+use crate::fresh::{self, Look, Observed, Reason};
 use crate::plan::{Command, Grammar, Instance, Probe, Text, Value};
 use crate::state::{Detail, Digest, Leaf, Record};
 
@@ -46,8 +46,24 @@ pub(super) struct Left {
     pub(super) detail: Detail,
 }
 
+/// Whether an instance need not run, found out from records and stamps alone: nothing is started, asked or read. None
+/// where that does not tell.
+pub(super) fn glance(shared: &Shared<'_>, instance: &Instance, question: Question) -> Option<Digest> {
+    match assess(shared, instance, question, fresh::glance).verdict {
+        Verdict::Fresh { result, again: None } => Some(result),
+        Verdict::Fresh { .. } | Verdict::Due(_) => None,
+    }
+}
+
+/// Nothing but files decides whether the instance must run.
+pub(super) fn is_plain(instance: &Instance, prove: bool) -> bool {
+    let basis = &instance.basis;
+    let left = matches!(instance.probe, Probe::Paths(_) | Probe::Nothing) || basis.intermediate && !prove;
+    left && basis.asks.is_empty() && basis.engine.is_none()
+}
+
 /// Gathers what counts, and compares it with what is on record.
-pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Question) -> Assessment {
+pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Question, look: Look) -> Assessment {
     let cx = probe::quiet(shared, instance);
     let Question { earlier, inputs, env, forced, due: found, prove } = question;
     if let Some((record, _)) = &earlier {
@@ -57,25 +73,26 @@ pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Questio
         }
     }
     let known = earlier.as_ref().map(|(_, detail)| detail.reads.as_slice()).unwrap_or_default();
-    let (observed, unknown) = observe(&cx, instance, inputs, env, known);
+    let (observed, unknown) = observe(&cx, instance, inputs, env, known, look);
     let due = |reason| Verdict::Due(reason);
     let verdict = if forced {
         due(Reason::Forced)
     } else if let Some(reason) = found {
         due(reason)
     } else if let Some((record, detail)) = earlier {
-        if let Some(reason) = observed.differs(&detail) {
+        let same = observed.fingerprint() == record.fingerprint;
+        if let Some(reason) = (!same).then(|| observed.differs(&detail)).flatten() {
             due(reason)
         } else if let Some(why) = unknown {
             due(Reason::OutputUnknown { why })
-        } else if observed.fingerprint() != record.fingerprint {
+        } else if !same {
             due(Reason::NoRecord)
         } else if instance.basis.always {
             due(Reason::Always)
         } else if instance.basis.intermediate && !prove {
             Verdict::Fresh { result: record.result, again: None }
         } else {
-            still_there(&cx, instance, record, detail, &observed)
+            still_there(&cx, instance, record, detail, &observed, look)
         }
     } else {
         due(Reason::NoRecord)
@@ -90,6 +107,7 @@ fn observe(
     inputs: Vec<(String, Digest)>,
     env: BTreeMap<String, String>,
     known: &[Leaf],
+    look: Look,
 ) -> (Observed, Option<String>) {
     let mut observed = Observed::new(fresh::configuration(instance));
     let mut unknown = None;
@@ -111,7 +129,7 @@ fn observe(
         let Ok(path) = cx.resolve_path(text) else { continue };
         let name = text.to_string();
         let earlier = known.iter().find(|leaf| leaf.path == name).map(|leaf| &leaf.seen);
-        match fresh::content(&path, earlier) {
+        match look(&path, earlier) {
             Ok(Some(seen)) => observed.read(Leaf { path: name, seen }),
             Ok(None) => observed.read_nothing(&name),
             Err(error) => unknown = Some(format!("{}: {error}", path.display())),
@@ -149,6 +167,7 @@ fn still_there(
     mut record: Record,
     mut detail: Detail,
     observed: &Observed,
+    look: Look,
 ) -> Verdict {
     let mut again = refresh(&mut detail.reads, &observed.detail.reads);
     if let Probe::Paths(paths) = &instance.probe {
@@ -156,7 +175,7 @@ fn still_there(
         for text in paths {
             let (name, Ok(path)) = (text.to_string(), cx.resolve_path(text)) else { continue };
             let known = record.outputs.iter().find(|leaf| leaf.path == name).map(|leaf| &leaf.seen);
-            match fresh::content(&path, known) {
+            match look(&path, known) {
                 Ok(Some(seen)) if known.is_some_and(|known| known.digest == seen.digest) => {
                     now.push(Leaf { path: name, seen });
                 }

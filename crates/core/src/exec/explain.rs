@@ -14,7 +14,7 @@ use super::cancel::Cancel;
 use super::context::Shared;
 use super::memory::{Memory, uses_what_it_left};
 use super::{Host, Port, Records, Values};
-use crate::fresh::{Observed, Reason, configuration};
+use crate::fresh::{Observed, Reason, configuration, content};
 use crate::plan::{Edge, InstanceId, NodeIndex, Plan};
 
 /// Whether an instance would run.
@@ -61,7 +61,7 @@ impl Walk<'_, '_> {
         let instance = &self.plan.graph[node];
         let upstream = self.data(node).find(|before| self.due[before.index()].is_some());
         let Some(upstream) = upstream else {
-            match assess(shared, instance, question).verdict {
+            match assess(shared, instance, question, content).verdict {
                 Verdict::Fresh { result, .. } => {
                     self.memory.fresh(node, result, None);
                 }
@@ -104,7 +104,7 @@ impl Walk<'_, '_> {
         let Some(next) = sure.or(perhaps) else { return };
         self.memory.want(node);
         let Some(question) = self.memory.question(node) else { return };
-        if let Verdict::Due(reason) = assess(shared, &self.plan.graph[node], question).verdict {
+        if let Verdict::Due(reason) = assess(shared, &self.plan.graph[node], question, content).verdict {
             let upstream = self.plan.graph[next].id.to_string();
             self.due[node.index()] =
                 Some(if sure.is_some() { reason } else { Reason::Undecided { upstream } });

@@ -10,7 +10,8 @@ use petgraph::Direction::Incoming;
 use petgraph::visit::EdgeRef;
 
 use super::asked::Asked;
-use super::assess::{Left, Question};
+use super::assess::{self, Left, Question};
+use super::context::Shared;
 use super::records::{Records, sync_outputs};
 use crate::event::{Failure, FailureKind};
 use crate::fresh::Reason;
@@ -59,13 +60,32 @@ impl<'a, 'r> Memory<'a, 'r> {
         took.map_or(1_000, |took| u64::from(took.max(1)))
     }
 
+    /// What the instance left, where records and stamps tell that it need not run; it is answered here and now.
+    pub(super) fn glance(&mut self, shared: &Shared<'_>, node: NodeIndex) -> Option<Digest> {
+        let instance = &self.plan.graph[node];
+        let plain = assess::is_plain(instance, *self.wanted.get(node.index())?);
+        if !plain || self.due[node.index()].is_some() {
+            return None;
+        }
+        // What a fingerprint was made of is read only where stamps are in it: otherwise the fingerprint says enough.
+        let question = self.ask(node, !instance.basis.reads.is_empty())?;
+        question.earlier.is_some().then(|| assess::glance(shared, instance, question)).flatten()
+    }
+
     /// What an assessment has to know; none where there are no records at all.
     pub(super) fn question(&mut self, node: NodeIndex) -> Option<Question> {
+        self.ask(node, true)
+    }
+
+    fn ask(&mut self, node: NodeIndex, detailed: bool) -> Option<Question> {
         let records = self.records.as_deref_mut()?;
         let instance = &self.plan.graph[node];
         let key = records.key(instance);
         let record = records.state.record(&key).cloned();
-        let earlier = record.and_then(|record| Some((record, records.state.detail(&key).ok()??)));
+        let earlier = record.and_then(|record| {
+            let detail = if detailed { records.state.detail(&key).ok()?? } else { Detail::default() };
+            Some((record, detail))
+        });
         let inputs = self.plan.graph.edges_directed(node, Incoming).filter_map(|edge| {
             let producer = &self.plan.graph[edge.source()];
             let counts = uses_what_it_left(edge.weight(), producer);

@@ -53,6 +53,7 @@ pub(crate) use process::find;
 pub use reaper::Bracket;
 pub use record::RunDir;
 pub use records::Records;
+pub use scheduler::Settled;
 pub use signal::{ENDING, Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
@@ -149,6 +150,16 @@ pub fn run_recorded(
     sink: &mut dyn FnMut(&Event),
 ) -> Summary {
     scheduler::run(plan, host, options, signals, Values::new(), Some(records), sink)
+}
+
+/// A run of the plan, where records and stamps tell that nothing has to be done. Starts neither thread nor process; where
+/// something must run or only a tool can tell, it yields nothing, and [`run_recorded`] is to be called.
+pub fn settled<'a, 'r>(
+    plan: &'a Plan,
+    host: &Host<'_>,
+    records: &'a mut Records<'r>,
+) -> Option<Settled<'a, 'r>> {
+    scheduler::settled(plan, host, records)
 }
 
 /// Carries out one action outside a recipe's run, on the same path: for scripts that a plan was written to.

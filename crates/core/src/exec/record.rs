@@ -47,8 +47,13 @@ impl RunDir {
     }
 
     /// Keeps the plan beside the events.
-    pub fn save_plan(&mut self, json: &[u8]) {
-        let result = fs::write(self.path.join("plan.json"), json);
+    pub fn save_plan(&mut self, plan: &impl serde::Serialize) {
+        let write = |file| {
+            let mut file = BufWriter::new(file);
+            serde_json::to_writer(&mut file, plan)?;
+            file.flush()
+        };
+        let result = File::create(self.path.join("plan.json")).and_then(write);
         self.note(result);
     }
 
@@ -77,8 +82,12 @@ impl RunDir {
     fn record(&mut self, event: &Event) -> io::Result<()> {
         serde_json::to_writer(&mut self.events, event)?;
         self.events.write_all(b"\n")?;
-        // Lines come by the ten thousand; what decides is on its way to the disk at once.
-        if matches!(event.kind, EventKind::Line { .. }) { Ok(()) } else { self.events.flush() }
+        // Lines come by the ten thousand, and so does what need not run; what decides is on its way to the disk at once.
+        let many = matches!(
+            event.kind,
+            EventKind::Line { .. } | EventKind::Finished { status: Status::UpToDate, .. }
+        );
+        if many { Ok(()) } else { self.events.flush() }
     }
 
     fn log(&mut self, kind: &EventKind) -> io::Result<()> {

@@ -20,9 +20,10 @@ use super::queue::{Queue, Skipped};
 use super::reaper::Bracket;
 use super::{Host, Options, Records, Signals, Summary, Values, hide, worker};
 use crate::event::{Counts, Event, EventKind, Failure, FailureKind, Status, VERSION};
-use crate::fresh::Observed;
+use crate::fresh::{self, Observed};
 use crate::output::Redactor;
 use crate::plan::{Instance, InstanceId, NodeIndex, Plan, Pool};
+use crate::state::{Detail, Digest, Record};
 
 /// Messages on their way to the coordinator.
 const CAPACITY: usize = 256;
@@ -78,25 +79,7 @@ pub(super) fn run(
     records: Option<&mut Records<'_>>,
     sink: &mut dyn FnMut(&Event),
 ) -> Summary {
-    let mut coordinator = Coordinator {
-        plan,
-        memory: Memory::new(plan, records),
-        sink,
-        redactor: &host.redactor,
-        begun: Instant::now(),
-        seq: 0,
-        counts: Counts::default(),
-        results: BTreeMap::new(),
-        interrupted: None,
-    };
-    let jobs = options.jobs.max(1);
-    coordinator.emit(EventKind::RunStarted {
-        version: VERSION,
-        run: options.run.clone(),
-        recipe: plan.recipe.clone(),
-        instances: plan.graph.node_count(),
-        jobs,
-    });
+    let mut coordinator = Coordinator::begin(plan, host, options, Memory::new(plan, records), sink);
     let values = match engine(plan, options) {
         Ok((cancel, pool)) => {
             let bracket = Bracket::begin();
@@ -119,16 +102,46 @@ pub(super) fn run(
             values
         }
     };
-    if let Some(message) = coordinator.memory.close(&host.here) {
-        coordinator.emit(EventKind::Warning { message });
+    coordinator.end(host, values)
+}
+
+/// A run in which nothing has to be done, as records and stamps tell.
+pub struct Settled<'a, 'r> {
+    plan: &'a Plan,
+    memory: Memory<'a, 'r>,
+    order: Vec<NodeIndex>,
+    values: Values,
+}
+
+/// Whether nothing has to be done, without a thread or a process; none as soon as one instance may have to run, or only a
+/// tool can tell.
+pub(super) fn settled<'a, 'r>(
+    plan: &'a Plan,
+    host: &Host<'_>,
+    records: &'a mut Records<'r>,
+) -> Option<Settled<'a, 'r>> {
+    let cancel = Cancel::new().ok()?;
+    let port = Port(sync_channel(1).0);
+    let shared = Shared::new(plan, host, &cancel, Duration::ZERO, port, Values::new());
+    let mut memory = Memory::new(plan, Some(records));
+    let order = plan.order();
+    for node in &order {
+        let result = memory.glance(&shared, *node)?;
+        memory.fresh(*node, result, None);
     }
-    coordinator.emit(EventKind::RunFinished { counts: coordinator.counts });
-    Summary {
-        counts: coordinator.counts,
-        results: coordinator.results,
-        values,
-        interrupted: coordinator.interrupted,
-        unrecorded: coordinator.memory.problem().is_some(),
+    let values = std::mem::take(&mut *shared.values());
+    Some(Settled { plan, memory, order, values })
+}
+
+impl Settled<'_, '_> {
+    /// Tells of the run as of any other.
+    pub fn tell(self, host: &Host<'_>, options: &Options, sink: &mut dyn FnMut(&Event)) -> Summary {
+        let mut coordinator = Coordinator::begin(self.plan, host, options, self.memory, sink);
+        for node in self.order {
+            coordinator.tell_values(node);
+            coordinator.ended(node, Status::UpToDate, Took::default());
+        }
+        coordinator.end(host, self.values)
     }
 }
 
@@ -148,7 +161,49 @@ fn engine(plan: &Plan, options: &Options) -> Result<(Arc<Cancel>, rayon::ThreadP
     Ok((Arc::new(cancel), pool))
 }
 
-impl Coordinator<'_, '_> {
+impl<'a, 'r> Coordinator<'a, 'r> {
+    fn begin(
+        plan: &'a Plan,
+        host: &'a Host<'_>,
+        options: &Options,
+        memory: Memory<'a, 'r>,
+        sink: &'a mut dyn FnMut(&Event),
+    ) -> Self {
+        let mut coordinator = Self {
+            plan,
+            memory,
+            sink,
+            redactor: &host.redactor,
+            begun: Instant::now(),
+            seq: 0,
+            counts: Counts::default(),
+            results: BTreeMap::new(),
+            interrupted: None,
+        };
+        coordinator.emit(EventKind::RunStarted {
+            version: VERSION,
+            run: options.run.clone(),
+            recipe: plan.recipe.clone(),
+            instances: plan.graph.node_count(),
+            jobs: options.jobs.max(1),
+        });
+        coordinator
+    }
+
+    fn end(mut self, host: &Host<'_>, values: Values) -> Summary {
+        if let Some(message) = self.memory.close(&host.here) {
+            self.emit(EventKind::Warning { message });
+        }
+        self.emit(EventKind::RunFinished { counts: self.counts });
+        Summary {
+            counts: self.counts,
+            results: self.results,
+            values,
+            interrupted: self.interrupted,
+            unrecorded: self.memory.problem().is_some(),
+        }
+    }
+
     fn drive(
         &mut self,
         host: &Host<'_>,
@@ -184,6 +239,10 @@ impl Coordinator<'_, '_> {
                 while !cancel.requested()
                     && let Some(node) = queue.pop()
                 {
+                    if let Some(result) = self.memory.glance(&shared, node) {
+                        self.fresh(&mut queue, node, result, None, Took::default());
+                        continue;
+                    }
                     running += 1;
                     let (shared, question) = (&shared, self.memory.question(node));
                     match question {
@@ -255,15 +314,7 @@ impl Coordinator<'_, '_> {
         let instance = &self.plan.graph[node];
         let reason = match assessment.verdict {
             Verdict::Fresh { result, again } => {
-                // Where nobody may ask for it, that is all; otherwise its end is told when all is over.
-                let told = self.memory.fresh(node, result, again);
-                for (name, value) in self.memory.values(node) {
-                    self.emit(EventKind::Output { instance: instance.id.clone(), name, value });
-                }
-                queue.finish(node);
-                if told {
-                    self.ended(node, Status::UpToDate, took);
-                }
+                self.fresh(queue, node, result, again, took);
                 return None;
             }
             Verdict::Due(reason) => reason,
@@ -290,6 +341,30 @@ impl Coordinator<'_, '_> {
         }
         self.emit(EventKind::Due { instance: instance.id.clone(), reason });
         Some(Box::new(assessment.observed))
+    }
+
+    /// It need not run.
+    fn fresh(
+        &mut self,
+        queue: &mut Queue<'_>,
+        node: NodeIndex,
+        result: Digest,
+        again: Option<Box<(Record, Detail)>>,
+        took: Took,
+    ) {
+        // Where nobody may ask for it, that is all; otherwise its end is told when all is over.
+        let told = self.memory.fresh(node, result, again);
+        self.tell_values(node);
+        queue.finish(node);
+        if told {
+            self.ended(node, Status::UpToDate, took);
+        }
+    }
+
+    fn tell_values(&mut self, node: NodeIndex) {
+        for (name, value) in self.memory.values(node) {
+            self.emit(EventKind::Output { instance: self.plan.graph[node].id.clone(), name, value });
+        }
     }
 
     fn finished(&mut self, queue: &mut Queue<'_>, node: NodeIndex, status: Status, took: Took) {
@@ -359,7 +434,8 @@ impl Coordinator<'_, '_> {
 fn look(shared: &Shared<'_>, node: NodeIndex, question: Question) {
     let begun = Instant::now();
     let instance: &Instance = &shared.plan.graph[node];
-    let looked = catch_unwind(AssertUnwindSafe(|| assess::assess(shared, instance, question)));
+    let looked =
+        catch_unwind(AssertUnwindSafe(|| assess::assess(shared, instance, question, fresh::content)));
     let took = Took { time: begun.elapsed(), attempts: 0 };
     shared.port.send(match looked {
         Ok(assessment) => Message::Assessed(node, Box::new(assessment), took),

@@ -51,6 +51,22 @@ fn had_settled(stamp: &Stamp, at: i64) -> bool {
 /// A link at the end of `path` is followed, those below a folder are content themselves. What is neither file, folder nor
 /// link counts by its type. `.git` is no content of a folder: git writes there when it is only asked.
 pub fn content(path: &Path, earlier: Option<&Seen>) -> io::Result<Option<Seen>> {
+    look(path, earlier, read)
+}
+
+/// The same, as far as it is known without opening a file: an error where one would have to be read.
+pub fn glance(path: &Path, earlier: Option<&Seen>) -> io::Result<Option<Seen>> {
+    look(path, earlier, |_| Err(io::ErrorKind::WouldBlock.into()))
+}
+
+/// [`content`] or [`glance`].
+pub type Look = fn(&Path, Option<&Seen>) -> io::Result<Option<Seen>>;
+
+fn look(
+    path: &Path,
+    earlier: Option<&Seen>,
+    read: fn(&Path) -> io::Result<Digest>,
+) -> io::Result<Option<Seen>> {
     let at = now();
     let meta = match path.metadata() {
         Ok(meta) => meta,
@@ -63,7 +79,7 @@ pub fn content(path: &Path, earlier: Option<&Seen>) -> io::Result<Option<Seen>> 
         .into_iter()
         .flat_map(|earlier| earlier.files.iter().filter(|(_, stamp, _)| had_settled(stamp, earlier.at)));
     let known = known.map(|(path, stamp, digest)| (path.as_slice(), (stamp, digest))).collect();
-    let mut walk = Walk { known, files: Vec::new(), hasher: blake3::Hasher::new() };
+    let mut walk = Walk { known, files: Vec::new(), hasher: blake3::Hasher::new(), read };
     if meta.is_dir() {
         walk.folder(path, &mut Vec::new())?;
     } else {
@@ -77,6 +93,7 @@ struct Walk<'e> {
     known: HashMap<&'e [u8], (&'e Stamp, &'e Digest)>,
     files: Vec<(Vec<u8>, Stamp, Digest)>,
     hasher: blake3::Hasher,
+    read: fn(&Path) -> io::Result<Digest>,
 }
 
 impl Walk<'_> {
@@ -113,7 +130,7 @@ impl Walk<'_> {
             let stamp = stamp(meta);
             let digest = match self.known.get(below) {
                 Some((known, digest)) if **known == stamp => **digest,
-                _ => read(path)?,
+                _ => (self.read)(path)?,
             };
             self.entry(b'f', below, meta, &digest.0);
             self.files.push((below.to_vec(), stamp, digest));

@@ -14,7 +14,7 @@ mod tests;
 use std::collections::BTreeMap;
 
 pub use config::configuration;
-pub use content::{content, settled, stamp};
+pub use content::{Look, content, glance, settled, stamp};
 pub use reason::Reason;
 
 use crate::state::{Detail, Digest, Leaf};

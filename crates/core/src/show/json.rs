@@ -1,10 +1,12 @@
 //! The plan for programs.
 
 use petgraph::visit::EdgeRef;
-use serde_json::{Value, json};
+use serde::Serialize;
+use serde::ser::{SerializeMap, Serializer};
+use serde_json::Value;
 
 use super::shown_line;
-use crate::plan::{Action, Plan};
+use crate::plan::{Action, Edge, Instance, InstanceId, Plan};
 
 /// The version of this form.
 const VERSION: u32 = 1;
@@ -13,44 +15,65 @@ const VERSION: u32 = 1;
 ///
 /// Each instance has its `actions` as data, and under `commands` the exact command lines, late values as placeholders.
 pub fn json(plan: &Plan) -> Value {
-    let instances: Vec<Value> = plan
-        .order()
-        .into_iter()
-        .map(|node| {
+    serde_json::to_value(Document(plan)).unwrap_or_default()
+}
+
+/// The same, to be written piece by piece: the whole of a large plan as one value takes more memory than all the rest.
+pub struct Document<'a>(pub &'a Plan);
+
+impl Serialize for Document<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plan = self.0;
+        let mut map = serializer.serialize_map(None)?;
+        map.serialize_entry("version", &VERSION)?;
+        map.serialize_entry("recipe", &plan.recipe)?;
+        map.serialize_entry("notes", &plan.notes)?;
+        map.serialize_entry("nodes", &plan.nodes)?;
+        map.serialize_entry("instances", &Instances(plan))?;
+        map.serialize_entry("edges", &Edges(plan))?;
+        map.end()
+    }
+}
+
+struct Instances<'a>(&'a Plan);
+
+impl Serialize for Instances<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let plan = self.0;
+        serializer.collect_seq(plan.order().into_iter().map(|node| {
             let instance = &plan.graph[node];
-            let mut value = serde_json::to_value(instance).unwrap_or_default();
-            let commands: Vec<Value> = instance
-                .actions
-                .iter()
-                .filter_map(|action| match action {
-                    Action::Command(command) => {
-                        let (argv, _) = plan.command_line(command);
-                        Some(json!(shown_line(&argv)))
-                    }
-                    _ => None,
-                })
-                .collect();
-            value["commands"] = Value::Array(commands);
-            value
-        })
-        .collect();
-    let edges: Vec<Value> = plan
-        .graph
-        .edge_references()
-        .map(|edge| {
-            json!({
-                "from": plan.graph[edge.source()].id,
-                "to": plan.graph[edge.target()].id,
-                "because": edge.weight(),
-            })
-        })
-        .collect();
-    json!({
-        "version": VERSION,
-        "recipe": plan.recipe,
-        "notes": plan.notes,
-        "nodes": plan.nodes,
-        "instances": instances,
-        "edges": edges,
-    })
+            let commands = instance.actions.iter().filter_map(|action| match action {
+                Action::Command(command) => Some(shown_line(&plan.command_line(command).0)),
+                _ => None,
+            });
+            One { instance, commands: commands.collect() }
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct One<'a> {
+    #[serde(flatten)]
+    instance: &'a Instance,
+    commands: Vec<String>,
+}
+
+struct Edges<'a>(&'a Plan);
+
+impl Serialize for Edges<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let graph = &self.0.graph;
+        serializer.collect_seq(graph.edge_references().map(|edge| Link {
+            from: &graph[edge.source()].id,
+            to: &graph[edge.target()].id,
+            because: edge.weight(),
+        }))
+    }
+}
+
+#[derive(Serialize)]
+struct Link<'a> {
+    from: &'a InstanceId,
+    to: &'a InstanceId,
+    because: &'a Edge,
 }

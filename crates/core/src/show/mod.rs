@@ -6,7 +6,7 @@ mod legend;
 mod sh;
 mod text;
 
-pub use json::json;
+pub use json::{Document, json};
 pub use sh::sh;
 pub use text::text;
 
