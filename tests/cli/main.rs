@@ -13,6 +13,7 @@ mod init;
 mod kinds;
 mod lab;
 mod messages;
+mod place;
 mod plan;
 mod process;
 mod recipes;
