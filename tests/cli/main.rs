@@ -1,9 +1,11 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
+mod chain;
 mod check;
 mod compose;
 mod explain;
+mod faults;
 mod floods;
 mod fmt;
 mod graph;
@@ -22,6 +24,7 @@ mod reference;
 mod remote;
 mod secrets;
 mod select;
+mod state;
 
 use std::fs;
 use std::path::{Path, PathBuf};

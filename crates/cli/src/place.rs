@@ -5,11 +5,14 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use pipeline_core::doctor::network_disk;
-use pipeline_core::exec::{Lock, LockError};
+use pipeline_core::exec::{Lock, LockError, remedy};
 use rustix::process::geteuid;
 
 use crate::recipe::Found;
 use crate::{exit_code, terminal};
+
+/// What a run needs of its folder.
+pub(crate) const WRITABLE: &str = "see that `.pipeline` is a folder that can be written to";
 
 /// Steps may be started here. Otherwise it has been said why not; the error is the exit code.
 pub(crate) fn may_run(found: &Found, any_owner: bool, any_disk: bool) -> Result<(), u8> {
@@ -47,7 +50,7 @@ pub(crate) fn lock(folder: &Path, patience: Duration) -> Result<Lock, u8> {
         let help = match &error {
             LockError::Held { .. } if patience.is_zero() => "`--wait-lock` waits until it has ended",
             LockError::Held { .. } => "wait longer, or find out what that process waits for",
-            LockError::Io { .. } => "a run needs a folder that it may write to, on a disk that is not full",
+            LockError::Io { error, .. } => remedy(&error.to_string()).unwrap_or(WRITABLE),
         };
         terminal::error(&error.to_string(), Some(help));
         exit_code::PREFLIGHT_FAILED

@@ -3,7 +3,7 @@
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Host, Options, RunDir, Summary};
+use pipeline_core::exec::{self, Host, Options, RunDir, Summary, remedy};
 use pipeline_core::output::MIN_SECRET;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
@@ -55,7 +55,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         Ok(Side::Engine(signals)) => signals,
         Ok(Side::Parent(code)) => return Ok(code),
         Err(error) => {
-            terminal::error(&format!("the engine cannot be started: {error}"), None);
+            terminal::error(&format!("the engine cannot be started: {error}"), remedy(&error.to_string()));
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
@@ -63,7 +63,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let mut record = RunDir::create(&found.folder, &run).map_err(|error| {
         terminal::error(
             &format!("cannot write below {}: {error}", found.folder.join(".pipeline").display()),
-            None,
+            Some(remedy(&error.to_string()).unwrap_or(place::WRITABLE)),
         );
         exit_code::PREFLIGHT_FAILED
     })?;
@@ -95,7 +95,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     };
     let summary = exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, &mut sink);
     if let Some(warning) = record.take_warning() {
-        terminal::error(&warning, None);
+        terminal::error(&warning, remedy(&warning));
     }
     if args.progress != Progress::Json {
         delivered(plan, &summary);
