@@ -4,6 +4,7 @@
 mod chain;
 mod check;
 mod compose;
+mod contend;
 mod explain;
 mod faults;
 mod floods;
