@@ -1,9 +1,12 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
+mod chain;
 mod check;
 mod compose;
+mod contend;
 mod explain;
+mod faults;
 mod floods;
 mod fmt;
 mod graph;
@@ -13,6 +16,7 @@ mod init;
 mod kinds;
 mod lab;
 mod messages;
+mod place;
 mod plan;
 mod process;
 mod recipes;
@@ -21,6 +25,7 @@ mod reference;
 mod remote;
 mod secrets;
 mod select;
+mod state;
 
 use std::fs;
 use std::path::{Path, PathBuf};

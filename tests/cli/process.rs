@@ -1,5 +1,7 @@
 //! One run at a time, and nothing left of it.
 
+use std::io::{BufRead as _, BufReader, Read as _};
+use std::os::unix::process::ExitStatusExt as _;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
@@ -104,6 +106,56 @@ fn a_second_run_is_told_who_is_at_work() {
     kill_process(Pid::from_child(&child), Signal::INT).unwrap();
     Ran::from(child.wait_with_output().unwrap()).must(130);
     gone(&lab);
+}
+
+/// A run that waits for another one, and what it has said.
+fn waiter(lab: &Lab, args: &[&str]) -> (Child, String) {
+    let mut child = lab.pipeline(args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut said = String::new();
+    BufReader::with_capacity(1, child.stderr.as_mut().unwrap()).read_line(&mut said).unwrap();
+    (child, said)
+}
+
+#[test]
+fn who_waits_says_for_whom_and_runs_then() {
+    let lab = sleeper();
+    let first = start(&lab, &["run"]);
+    let (second, said) = waiter(&lab, &["run", "--wait-lock"]);
+    assert!(said.starts_with("waiting for another run in "), "{said}");
+    assert!(said.contains(&format!(" to end: process {} on ", first.id())), "{said}");
+    assert_eq!(lab.calls().len(), 1, "the second called nothing");
+    // Ctrl-C ends one that waits, and the other ones notice nothing.
+    let (mut third, _) = waiter(&lab, &["run", "--wait-lock=1h"]);
+    kill_process(Pid::from_child(&third), Signal::INT).unwrap();
+    assert_eq!(third.wait().unwrap().signal(), Some(2));
+    lab.script(&[]);
+    kill_process(Pid::from_child(&first), Signal::INT).unwrap();
+    Ran::from(first.wait_with_output().unwrap()).must(130);
+    let ran = Ran::from(second.wait_with_output().unwrap()).must(0);
+    assert!(!ran.stderr.contains("waiting for"), "once is enough: {}", ran.stderr);
+    assert_eq!(lab.calls_of("podman").len(), 1);
+}
+
+#[test]
+fn nobody_waits_longer_than_told() {
+    let lab = sleeper();
+    let mut first = start(&lab, &["run"]);
+    for (args, variable) in [(&["run", "--wait-lock=1s"][..], None), (&["run"], Some("1s"))] {
+        let mut command = lab.pipeline(args);
+        command.envs(variable.map(|limit| ("PIPELINE_WAIT_LOCK", limit)));
+        let ran = Ran::of(&mut command).must(5);
+        assert!(ran.stderr.starts_with("waiting for another run in "), "{}", ran.stderr);
+        assert!(ran.stderr.contains("error: another run is under way in "), "{}", ran.stderr);
+        assert!(ran.stderr.contains("help: wait longer"), "{}", ran.stderr);
+    }
+    let ran = lab.output(&["run"]).must(5);
+    assert!(ran.stderr.contains("help: `--wait-lock` waits until it has ended"), "{}", ran.stderr);
+    let ran = lab.output(&["run", "--wait-lock=soon"]).must(2);
+    assert!(ran.stderr.contains("a duration such as `90s` or `10m`"), "{}", ran.stderr);
+    kill_process(Pid::from_child(&first), Signal::INT).unwrap();
+    let mut text = String::new();
+    first.stderr.take().unwrap().read_to_string(&mut text).unwrap();
+    assert_eq!(first.wait().unwrap().code(), Some(130), "{text}");
 }
 
 #[test]

@@ -1,8 +1,10 @@
 //! The command line.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipeline_core::steps::parse_duration;
 
 /// From a git commit to verified on the node, for every CPU architecture at once.
 #[derive(Debug, Parser)]
@@ -140,12 +142,31 @@ pub(crate) struct RunArgs {
     /// Allow changes to the kernel's table of emulators, without asking
     #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_privileged: bool,
+    /// As root, run a recipe that belongs to another user, as in a container of CI
+    #[arg(long, env = "PIPELINE_ALLOW_OWNER", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) allow_owner: bool,
+    /// Run in a folder on NFS, a Windows share or AFS, where another machine's run may not be noticed
+    #[arg(long, env = "PIPELINE_ALLOW_NETWORK_DISK", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) allow_network_disk: bool,
+    /// Wait for another run in the folder to end; `--wait-lock=10m` waits at most so long
+    #[arg(long, value_name = "DURATION", env = "PIPELINE_WAIT_LOCK", num_args = 0..=1, require_equals = true,
+          default_value = "0", default_missing_value = "1", hide_default_value = true, value_parser = patience)]
+    pub(crate) wait_lock: Duration,
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, env = "PIPELINE_PROGRESS")]
     pub(crate) progress: Progress,
     /// Show every line that tools print
     #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) verbose: bool,
+}
+
+/// A switch like the others, or a duration.
+fn patience(text: &str) -> Result<Duration, String> {
+    match text {
+        "" | "0" | "false" | "no" | "off" => Ok(Duration::ZERO),
+        "1" | "true" | "yes" | "on" => Ok(Duration::MAX),
+        _ => parse_duration(text).ok_or_else(|| "write a duration such as `90s` or `10m`".into()),
+    }
 }
 
 /// See `--progress`.

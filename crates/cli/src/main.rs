@@ -9,6 +9,7 @@ mod environment;
 mod exit_code;
 mod files;
 mod init;
+mod place;
 mod prepare;
 mod recipe;
 mod records;

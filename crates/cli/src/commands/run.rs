@@ -3,7 +3,7 @@
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Summary};
+use pipeline_core::exec::{self, Host, Options, RunDir, Summary, remedy};
 use pipeline_core::output::MIN_SECRET;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
@@ -15,7 +15,7 @@ use crate::contain::{self, Side};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::Plain;
-use crate::{environment, exit_code, records, terminal};
+use crate::{environment, exit_code, place, records, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -43,11 +43,9 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {
     let Prepared { plan, found, env, secret, .. } = prepared;
     hidden(secret)?;
+    place::may_run(found, args.allow_owner, args.allow_network_disk)?;
     // Held until the end: one run at a time in a folder.
-    let lock = Lock::acquire(&found.folder).map_err(|error| {
-        terminal::error(&error.to_string(), None);
-        exit_code::PREFLIGHT_FAILED
-    })?;
+    let lock = place::lock(&found.folder, args.wait_lock)?;
     lock.sweep();
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
@@ -76,7 +74,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         Ok(Side::Engine(signals)) => signals,
         Ok(Side::Parent(code)) => return Ok(code),
         Err(error) => {
-            terminal::error(&format!("the engine cannot be started: {error}"), None);
+            terminal::error(&format!("the engine cannot be started: {error}"), remedy(&error.to_string()));
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
@@ -94,7 +92,7 @@ fn record(found: &Found, run: &str) -> Result<RunDir, u8> {
     RunDir::create(&found.folder, run).map_err(|error| {
         terminal::error(
             &format!("cannot write below {}: {error}", found.folder.join(".pipeline").display()),
-            None,
+            Some(remedy(&error.to_string()).unwrap_or(place::WRITABLE)),
         );
         exit_code::PREFLIGHT_FAILED
     })
@@ -124,7 +122,7 @@ fn tell(
         }
     });
     if let Some(warning) = record.take_warning() {
-        terminal::error(&warning, None);
+        terminal::error(&warning, remedy(&warning));
     }
     if args.progress != Progress::Json {
         delivered(plan, &summary);

@@ -27,6 +27,7 @@ use crate::platform::Platform;
 
 pub use engine::choose_engine;
 pub use preflight::preflight;
+pub use workspace::network_disk;
 
 /// What is to be examined.
 pub struct Subject<'s> {

@@ -50,7 +50,7 @@ pub(super) fn file_system(here: &Path) -> Vec<Finding> {
             format!("cannot be told: {}", std::io::Error::from(error)),
         )),
     }
-    findings.extend(remote(&place).map(|kind| {
+    findings.extend(network_disk(here).map(|kind| {
         Finding::warning(
             &Area::Workspace,
             "file system",
@@ -74,28 +74,49 @@ pub(super) fn room(area: &Area, name: impl Into<String>, free: u64, remedy: Stri
     }
 }
 
-/// The name of a network's file system.
+/// The name of a network's file system, where the `.pipeline` of this folder is on one: locks may not hold there against
+/// other machines.
 #[cfg(target_os = "linux")]
-fn remote(place: &Path) -> Option<&'static str> {
-    const SMB: i64 = 0x517b;
-    const SMB2: i64 = 0xfe53_4d42;
-    const CIFS: i64 = 0xff53_4d42;
+pub fn network_disk(here: &Path) -> Option<&'static str> {
     #[allow(
         clippy::useless_conversion,
         clippy::unnecessary_cast,
         reason = "its type depends on the architecture"
     )]
-    let kind = rustix::fs::statfs(place).ok()?.f_type as i64 & 0xffff_ffff;
-    #[allow(clippy::unnecessary_cast, reason = "its type depends on the architecture")]
-    let nfs = rustix::fs::NFS_SUPER_MAGIC as i64;
-    match kind {
-        _ if kind == nfs => Some("NFS"),
-        SMB | SMB2 | CIFS => Some("a Windows share"),
+    let kind = rustix::fs::statfs(place(here)).ok()?.f_type as i64;
+    named(kind)
+}
+
+/// See [`network_disk`]; there is nobody to ask here.
+#[cfg(not(target_os = "linux"))]
+pub fn network_disk(_: &Path) -> Option<&'static str> {
+    None
+}
+
+/// By the number that statfs(2) gives.
+#[cfg(target_os = "linux")]
+fn named(kind: i64) -> Option<&'static str> {
+    match kind & 0xffff_ffff {
+        0x6969 => Some("NFS"),
+        0x517b | 0xfe53_4d42 | 0xff53_4d42 => Some("a Windows share"),
+        0x5346_414f | 0x6b41_4653 => Some("AFS"),
         _ => None,
     }
 }
 
-#[cfg(not(target_os = "linux"))]
-fn remote(_: &Path) -> Option<&'static str> {
-    None
+#[cfg(all(test, target_os = "linux"))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn networks_are_known_by_their_numbers() {
+        const EXT4: i64 = 0xef53;
+        // Where the number has 32 bits, its sign comes along.
+        let sign = i64::from(0xfe53_4d42_u32.cast_signed());
+        assert_eq!(
+            [0x6969, 0xfe53_4d42, sign, EXT4].map(named),
+            [Some("NFS"), Some("a Windows share"), Some("a Windows share"), None]
+        );
+        assert_eq!(network_disk(Path::new("/proc")), None);
+    }
 }

@@ -7,7 +7,7 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
-use super::tools;
+use super::{remedy, tools};
 use crate::event::{Failure, FailureKind};
 
 /// A longer command is shortened in messages; its event has it in full.
@@ -69,7 +69,11 @@ pub(super) fn missing_tool(name: &str) -> Failure {
 pub(super) fn not_started(shown: &Shown<'_>, error: &io::Error) -> Failure {
     let kind =
         if error.kind() == io::ErrorKind::InvalidInput { FailureKind::Input } else { FailureKind::Tool };
-    Failure::new(kind, format!("{shown} could not be run: {error}"))
+    let failure = Failure::new(kind, format!("{shown} could not be run: {error}"));
+    match remedy(&failure.message) {
+        Some(help) => failure.help(help),
+        None => failure,
+    }
 }
 
 pub(super) fn stopped(shown: &Shown<'_>) -> Failure {

@@ -11,6 +11,12 @@ use rustix::process::{Pid, test_kill_process};
 /// The longest that the processes of a killed run take to end.
 const ENDING: Duration = Duration::from_secs(3);
 
+/// The longest that a run takes to write its name into the file that it has locked.
+const NAMING: Duration = Duration::from_millis(500);
+
+/// Between two looks at a lock that another run holds.
+const LOOK: Duration = Duration::from_millis(50);
+
 /// Held until it is dropped. The kernel lets go of it however the process ends, and the file is never removed: another
 /// process may just be opening it.
 #[derive(Debug)]
@@ -44,6 +50,15 @@ pub enum LockError {
 impl Lock {
     /// Locks the recipe's folder, or says who has.
     pub fn acquire(here: &Path) -> Result<Self, LockError> {
+        Self::acquire_within(here, Duration::ZERO, &mut |_| {})
+    }
+
+    /// The same, and waits so long for another run to end. `waits` is told once for whom.
+    pub fn acquire_within(
+        here: &Path,
+        limit: Duration,
+        waits: &mut dyn FnMut(&str),
+    ) -> Result<Self, LockError> {
         let folder = here.join(".pipeline");
         let path = folder.join("lock");
         let failed = |error| LockError::Io { path: path.clone(), error };
@@ -56,22 +71,28 @@ impl Lock {
             .truncate(false)
             .open(&path)
             .map_err(failed)?;
-        match patient(&mut file) {
-            Ok(()) => {}
-            Err(TryLockError::WouldBlock) => {
-                // Only for the message: the lock is the kernel's, whatever stands in the file.
-                let mut holder = String::new();
-                let _ = file.take(200).read_to_string(&mut holder);
-                let holder = holder
-                    .lines()
-                    .next()
-                    .filter(|line| !line.is_empty())
-                    .unwrap_or("a process without a name");
-                return Err(LockError::Held { folder: here.to_owned(), holder: holder.to_owned() });
+        let begun = Instant::now();
+        let mut told = false;
+        loop {
+            match patient(&mut file) {
+                Ok(()) => break,
+                Err(TryLockError::WouldBlock) => {}
+                Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
-            Err(TryLockError::Error(error)) => return Err(failed(error)),
+            // Only for the message: the lock is the kernel's, whatever stands in the file.
+            let holder = holder(&mut file).unwrap_or_else(|| "a process without a name".into());
+            let left = limit.saturating_sub(begun.elapsed());
+            if left.is_zero() {
+                return Err(LockError::Held { folder: here.to_owned(), holder });
+            }
+            if !told {
+                waits(&holder);
+                told = true;
+            }
+            std::thread::sleep(LOOK.min(left));
         }
-        let holder = format!("process {}, since {:.0}\n", std::process::id(), jiff::Timestamp::now());
+        let holder =
+            format!("process {}{}, since {:.0}\n", std::process::id(), host(), jiff::Timestamp::now());
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
@@ -80,25 +101,43 @@ impl Lock {
     }
 }
 
-/// A run that was just killed lets go when the last of its processes has ended.
+/// A run that was just killed lets go when the last of its processes has ended; one that has just begun is about to write
+/// its name.
 fn patient(file: &mut File) -> Result<(), TryLockError> {
-    let deadline = Instant::now() + ENDING;
+    let begun = Instant::now();
     loop {
         let result = file.try_lock();
-        if !matches!(result, Err(TryLockError::WouldBlock)) || Instant::now() >= deadline || !is_gone(file) {
+        if !matches!(result, Err(TryLockError::WouldBlock)) {
+            return result;
+        }
+        let limit = match holder(file) {
+            None => NAMING,
+            Some(holder) if is_gone(&holder) => ENDING,
+            Some(_) => return result,
+        };
+        if begun.elapsed() >= limit {
             return result;
         }
         std::thread::sleep(Duration::from_millis(5));
     }
 }
 
-/// The process that wrote its name into the file is no more.
-fn is_gone(file: &mut File) -> bool {
-    let mut holder = String::new();
-    let read = file.rewind().and_then(|()| file.take(200).read_to_string(&mut holder));
-    let number = holder.strip_prefix("process ").and_then(|rest| rest.split(',').next()?.parse().ok());
-    let gone = number.and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH));
-    read.is_ok() && file.rewind().is_ok() && gone
+/// What the process that has locked the file calls itself; none while it writes.
+fn holder(file: &mut File) -> Option<String> {
+    let mut text = String::new();
+    file.rewind().and_then(|()| file.take(200).read_to_string(&mut text)).ok()?;
+    text.strip_suffix('\n').map(str::to_owned)
+}
+
+/// The process that wrote its name into the file is no more. Of other machines and containers nothing is known here.
+fn is_gone(holder: &str) -> bool {
+    let number = || holder.strip_prefix("process ")?.split(',').next()?.strip_suffix(&host())?.parse().ok();
+    number().and_then(Pid::from_raw).is_some_and(|pid| test_kill_process(pid) == Err(Errno::SRCH))
+}
+
+/// Where a process's number counts, as it stands behind it.
+fn host() -> String {
+    format!(" on {}", rustix::system::uname().nodename().to_string_lossy())
 }
 
 /// Nothing in the folder is the repository's: gigabytes of images would be one `git add .` away. What stands in the file
@@ -127,17 +166,30 @@ mod tests {
     }
 
     #[test]
+    fn only_a_process_of_this_machine_can_be_known_to_be_gone() {
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        child.wait().unwrap();
+        let (gone, alive) = (child.id(), std::process::id());
+        assert!(is_gone(&format!("process {gone}{}, since 2026", host())));
+        assert!(!is_gone(&format!("process {alive}{}, since 2026", host())));
+        assert!(!is_gone(&format!("process {gone} on elsewhere, since 2026")));
+        assert!(!is_gone("") && !is_gone("process 0") && !is_gone("what nobody wrote"));
+    }
+
+    #[test]
     fn the_second_is_told_who_holds_it() {
         let folder = tempfile::tempdir().unwrap();
         let first = Lock::acquire(folder.path()).unwrap();
         let error = Lock::acquire(folder.path()).unwrap_err().to_string();
-        assert!(error.contains(&format!("process {}, since 2", std::process::id())), "{error}");
+        assert!(error.contains(&format!("process {}{}, since 2", std::process::id(), host())), "{error}");
+        // Whoever waits is told so once.
+        let mut told = Vec::new();
+        let limit = Duration::from_millis(120);
+        let error = Lock::acquire_within(folder.path(), limit, &mut |holder| told.push(holder.to_owned()));
+        assert!(matches!(error, Err(LockError::Held { .. })));
+        assert!(matches!(&told[..], [one] if one.starts_with("process ")), "{told:?}");
         drop(first);
         // A child that a test beside this one is just starting has the file open until it executes its tool.
-        let free = (0..100).any(|_| {
-            std::thread::sleep(std::time::Duration::from_millis(10));
-            Lock::acquire(folder.path()).is_ok()
-        });
-        assert!(free);
+        Lock::acquire_within(folder.path(), Duration::from_mins(1), &mut |_| {}).unwrap();
     }
 }

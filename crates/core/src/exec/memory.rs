@@ -13,6 +13,7 @@ use super::asked::Asked;
 use super::assess::{self, Left, Question};
 use super::context::Shared;
 use super::records::{Records, sync_outputs};
+use super::remedy;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::Reason;
 use crate::plan::{Edge, Instance, NodeIndex, Plan, Value};
@@ -20,6 +21,9 @@ use crate::state::{Detail, Digest, Record, State};
 
 /// So long, what was recorded may be lost in a power cut: it is only done again.
 const SYNCED_EVERY: Duration = Duration::from_secs(2);
+
+/// What to do where the cause is none of those that are known.
+const WRITABLE: &str = "see that it is a file that can be written to";
 
 pub(super) struct Memory<'a, 'r> {
     plan: &'a Plan,
@@ -198,11 +202,9 @@ impl<'a, 'r> Memory<'a, 'r> {
         let Some(records) = self.records.as_deref_mut() else { return Ok(()) };
         let key = records.key(&self.plan.graph[node]);
         records.state.invalidate(&key).map_err(|error| {
-            Failure::new(
-                FailureKind::Io,
-                format!("the step was not started, as .pipeline/state cannot be written: {error}"),
-            )
-            .help("make room on the disk, or make the folder writable, and run again")
+            let message = format!("the step was not started, as .pipeline/state cannot be written: {error}");
+            let help = format!("{}, and run again", remedy(&message).unwrap_or(WRITABLE));
+            Failure::new(FailureKind::Io, message).help(help)
         })
     }
 
@@ -263,8 +265,9 @@ impl<'a, 'r> Memory<'a, 'r> {
         let problem = self.problem.as_ref()?;
         Some(format!(
             "{} cannot be written: {problem}. What was done in this run is done, and some of it will be done again the next \
-             time; make room on the disk, or make the folder writable",
-            here.join(".pipeline/state").display()
+             time; {}",
+            here.join(".pipeline/state").display(),
+            remedy(problem).unwrap_or(WRITABLE)
         ))
     }
 }

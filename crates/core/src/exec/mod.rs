@@ -29,6 +29,7 @@ mod queue;
 mod reaper;
 mod record;
 mod records;
+mod remedy;
 mod retry;
 mod scheduler;
 mod signal;
@@ -53,6 +54,7 @@ pub(crate) use process::find;
 pub use reaper::Bracket;
 pub use record::RunDir;
 pub use records::Records;
+pub use remedy::remedy;
 pub use scheduler::Settled;
 pub use signal::{ENDING, Relay, Signals};
 
