@@ -39,11 +39,11 @@ def arguments(doc):
 
 
 class Workspace:
-    """A recipe of `steps` fake steps in a folder of its own."""
+    """A recipe of `steps` fake steps in a folder of its own, or in `folder`."""
 
-    def __init__(self, program, chance, steps=30):
+    def __init__(self, program, chance, steps=30, folder=None):
         self.program = program
-        self.folder = Path(tempfile.mkdtemp(prefix="soak-"))
+        self.folder = folder or Path(tempfile.mkdtemp(prefix="soak-"))
         self.inputs = {}
         text = "version = 1\n[pipeline]\nname = \"soak\"\n"
         for number in range(steps):
