@@ -91,7 +91,7 @@ impl Asked {
 
 /// Answers by question.
 #[derive(Debug)]
-struct Once<K, V>(Mutex<BTreeMap<K, Arc<OnceLock<V>>>>);
+pub(super) struct Once<K, V>(Mutex<BTreeMap<K, Arc<OnceLock<V>>>>);
 
 impl<K, V> Default for Once<K, V> {
     fn default() -> Self {
@@ -101,7 +101,7 @@ impl<K, V> Default for Once<K, V> {
 
 impl<K: Ord, V: Clone> Once<K, V> {
     /// The answer; only one caller has to find it.
-    fn get(&self, question: K, find: impl FnOnce() -> V) -> V {
+    pub(super) fn get(&self, question: K, find: impl FnOnce() -> V) -> V {
         let cell = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(question).or_default().clone();
         cell.get_or_init(find).clone()
     }

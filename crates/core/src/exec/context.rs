@@ -11,6 +11,7 @@ use super::asked::Asked;
 use super::cancel::Cancel;
 use super::failure::{self, Shown};
 use super::process::{self, Limits, Request, Why};
+use super::round::Rounds;
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Stream};
 use crate::output::{self, Cap, Line};
@@ -26,6 +27,8 @@ pub(super) struct Shared<'a> {
     values: Mutex<Values>,
     /// The versions of build engines, as they are asked for.
     pub(super) asked: Asked,
+    /// What is asked of nodes before anything runs there.
+    pub(super) rounds: Rounds,
 }
 
 impl<'a> Shared<'a> {
@@ -37,7 +40,8 @@ impl<'a> Shared<'a> {
         port: Port,
         values: Values,
     ) -> Self {
-        Self { plan, host, cancel, grace, port, values: Mutex::new(values), asked: Asked::default() }
+        let (asked, rounds) = (Asked::default(), Rounds::default());
+        Self { plan, host, cancel, grace, port, values: Mutex::new(values), asked, rounds }
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -154,6 +158,14 @@ impl ActionCx<'_> {
         let inner: Vec<OsString> =
             command.argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
         let about = self.instance.node.as_deref();
+        if let Some(node) = node.filter(|_| remote && self.log.is_none())
+            && let Some(captured) = self.shared.rounds.answer(self, node, &inner)?
+        {
+            // It is the tool's own code: the connection stood.
+            let shown = Shown { argv: &inner, node: Some(node), remote: false, about };
+            failure::outcome(command, codes, &shown, captured.code, "")?;
+            return Ok(captured);
+        }
         let inner: Vec<OsString> = inner.iter().map(|arg| self.hide(&arg.to_string_lossy()).into()).collect();
         let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
@@ -229,14 +241,9 @@ impl ActionCx<'_> {
             None => {}
         }
         let code = failure::exit_code(&shown, ended.status)?;
-        if !command.ok.contains(&code) {
-            if codes == Codes::Ok && command.mismatch == Some(code) {
-                return Err(failure::mismatch(&shown, code, &last));
-            }
-            let said = full.as_ref().unwrap_or(&last);
-            let judged = failure::judge(&shown, code, said, codes == Codes::Any);
-            judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
-        }
+        let said = full.as_ref().unwrap_or(&last);
+        let judged = failure::outcome(command, codes, &shown, code, said);
+        judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
         Ok(Captured { stdout: ended.stdout, code })
     }
 

@@ -30,9 +30,10 @@ pub struct Explained {
 pub fn explain(plan: &Plan, host: &Host<'_>, records: &mut Records<'_>) -> std::io::Result<Vec<Explained>> {
     let cancel = Cancel::new()?;
     let (sender, _) = sync_channel(1);
-    let shared = Shared::new(plan, host, &cancel, Duration::from_secs(2), Port(sender), Values::new());
+    let mut shared = Shared::new(plan, host, &cancel, Duration::from_secs(2), Port(sender), Values::new());
     let mut walk =
         Walk { plan, due: vec![None; plan.graph.node_count()], memory: Memory::new(plan, Some(records)) };
+    shared.rounds = walk.memory.rounds(&host.here);
     walk.memory.tools(&shared.asked);
     let order = plan.order();
     for node in &order {

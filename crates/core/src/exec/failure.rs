@@ -7,8 +7,10 @@ use std::os::unix::process::ExitStatusExt;
 use std::process::ExitStatus;
 use std::time::Duration;
 
+use super::context::Codes;
 use super::{remedy, tools};
 use crate::event::{Failure, FailureKind};
+use crate::plan::Command;
 
 /// A longer command is shortened in messages; its event has it in full.
 const SHOWN: usize = 200;
@@ -118,7 +120,7 @@ pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Fa
 }
 
 /// What an exit code that does not mean success means. `any`: the caller wants to judge the tool's own codes itself.
-pub(super) fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
+fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
     let tool = shown.tool();
     // scp has a code of its own for a connection that breaks under it.
     let broken =
@@ -158,6 +160,23 @@ pub(super) fn full(failure: Failure) -> Failure {
     Failure { kind: FailureKind::NoSpace, help, ..failure }
 }
 
+/// What follows from a command's exit code and the last that it said.
+pub(super) fn outcome(
+    command: &Command,
+    codes: Codes,
+    shown: &Shown<'_>,
+    code: i32,
+    said: &str,
+) -> Result<(), Failure> {
+    if command.ok.contains(&code) {
+        Ok(())
+    } else if codes == Codes::Ok && command.mismatch == Some(code) {
+        Err(mismatch(shown, code, said))
+    } else {
+        judge(shown, code, said, codes == Codes::Any)
+    }
+}
+
 /// The same, where our own actions could not write for that reason.
 pub(super) fn maybe_full(failure: Failure) -> Failure {
     if failure.kind == FailureKind::Io && failure.message.contains(NO_SPACE) {
@@ -168,7 +187,7 @@ pub(super) fn maybe_full(failure: Failure) -> Failure {
 }
 
 /// The exit code by which a command tells that it found something other than it must be.
-pub(super) fn mismatch(shown: &Shown<'_>, code: i32, last: &str) -> Failure {
+fn mismatch(shown: &Shown<'_>, code: i32, last: &str) -> Failure {
     Failure::new(FailureKind::Mismatch, exited(shown, code, last))
 }
 

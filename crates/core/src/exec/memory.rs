@@ -14,9 +14,10 @@ use super::assess::{self, Left, Question};
 use super::context::Shared;
 use super::records::{Records, sync_outputs};
 use super::remedy;
+use super::round::Rounds;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::Reason;
-use crate::plan::{Edge, Instance, NodeIndex, Plan, Value};
+use crate::plan::{Action, Command, Edge, Instance, Late, NodeIndex, Place, Plan, Probe, Value};
 use crate::state::{Detail, Digest, Record, State};
 
 /// So long, what was recorded may be lost in a power cut: it is only done again.
@@ -231,6 +232,35 @@ impl<'a, 'r> Memory<'a, 'r> {
             self.problem.get_or_insert(error.to_string());
         }
         self.synced = Instant::now();
+    }
+
+    /// What is asked of nodes, as far as it is known beforehand: with the values on record.
+    pub(super) fn rounds(&self, here: &Path) -> Rounds {
+        let mut rounds = Rounds::default();
+        let Some(records) = self.records.as_deref() else { return rounds };
+        let value = |late: &Late| {
+            let key = format!("{}/{}", records.recipe, late.instance);
+            records.state.record(&key)?.values.get(&late.output).map(String::as_str)
+        };
+        for instance in self.plan.graph.node_weights() {
+            let Probe::Actions(actions) = &instance.probe else { continue };
+            let known = records.state.record(&records.key(instance)).is_some();
+            // What is only for other steps is asked for when one of them runs, and may take long.
+            if !known || instance.basis.intermediate || (records.force)(instance) {
+                continue;
+            }
+            for action in actions {
+                let Action::Command(Command { place: Place::Node(node), argv, .. }) = action else {
+                    continue;
+                };
+                let remote = self.plan.nodes.get(node).is_some_and(|node| node.ssh.is_some());
+                let argv: Result<Vec<_>, _> = argv.iter().map(|arg| arg.resolve(here, &value)).collect();
+                if let (true, Ok(argv)) = (remote, argv) {
+                    rounds.add(node, argv);
+                }
+            }
+        }
+        rounds
     }
 
     /// Versions of tools that were asked in earlier runs.

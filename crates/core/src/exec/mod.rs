@@ -31,6 +31,7 @@ mod record;
 mod records;
 mod remedy;
 mod retry;
+mod round;
 mod scheduler;
 mod signal;
 mod state;

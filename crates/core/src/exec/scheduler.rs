@@ -223,7 +223,9 @@ impl<'a, 'r> Coordinator<'a, 'r> {
             });
         }
         let plan = self.plan;
-        let shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
+        let mut shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
+        shared.rounds = self.memory.rounds(&host.here);
+        let shared = shared;
         self.memory.tools(&shared.asked);
         let bounds = (options.jobs, options.node_jobs);
         let weight = |instance: &Instance| self.memory.weight(instance);
@@ -447,6 +449,7 @@ fn look(shared: &Shared<'_>, node: NodeIndex, question: Question) {
 fn job(shared: &Shared<'_>, node: NodeIndex, observed: Option<&Observed>) {
     let begun = Instant::now();
     let instance: &Instance = &shared.plan.graph[node];
+    shared.rounds.begin(instance);
     let mut left = None;
     let mut prove = |cx: &ActionCx<'_>| {
         let Some(observed) = observed else { return Ok(()) };

@@ -1,49 +1,57 @@
 //! Commands on a node, with an `ssh` that runs the remote command line here, as sshd does: by a shell, in another session.
 
+use std::collections::BTreeMap;
+use std::fs;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::kit::{None_, Ran, env, instance, options, plan};
 use crate::event::{EventKind, FailureKind, Status};
-use crate::exec::{Host, Signals, run};
+use crate::exec::{Host, Options, Records, Signals, explain, run, run_recorded};
 use crate::output::Redactor;
-use crate::plan::{Action, Command, Node, Runtime, Ssh};
+use crate::plan::{Action, Command, Instance, Node, Probe, Runtime, Ssh};
 
 /// The last argument is the remote command line. The remote side lives on when `ssh` is killed, and sees the end of stdin.
 const SSH: &str = "#!/bin/sh\n\
+    echo >> \"$0.calls\"\n\
     [ -e \"$0.down\" ] && { echo 'connect to host n1 port 22: Connection refused' >&2; exit 255; }\n\
     for last; do :; done\n\
     setsid -w sh -c \"$last\"\n";
 
-fn over_ssh(folder: &Path, actions: Vec<Action>, signals: Option<&Signals>, ready: &mut dyn FnMut()) -> Ran {
-    let mut plan = plan(vec![instance("a@t@n1", actions)], &[]);
-    plan.nodes.insert(
-        "n1".into(),
-        Node {
-            name: "n1".into(),
-            ssh: Some(Ssh {
-                destination: "n1".into(),
-                config: None,
-                port: None,
-                identity: None,
-                host_key: None,
-                known_hosts: None,
-            }),
-            sudo: false,
-            platform: None,
-            emulates: Vec::new(),
-            runtime: Runtime::CriO,
-            cri: None,
-            storage: None,
-            dir: "/tmp".into(),
-        },
-    );
+fn n1() -> Node {
+    let ssh = Ssh {
+        destination: "n1".into(),
+        config: None,
+        port: None,
+        identity: None,
+        host_key: None,
+        known_hosts: None,
+    };
+    Node {
+        name: "n1".into(),
+        ssh: Some(ssh),
+        sudo: false,
+        platform: None,
+        emulates: Vec::new(),
+        runtime: Runtime::CriO,
+        cri: None,
+        storage: None,
+        dir: "/tmp".into(),
+    }
+}
+
+fn host(folder: &Path) -> Host<'static> {
     let mut env = env();
     let path = env.get_mut(std::ffi::OsStr::new("PATH")).unwrap();
     *path = format!("{}:{}", folder.display(), path.to_str().unwrap()).into();
-    let host = Host { here: folder.to_owned(), env, redactor: Redactor::default(), actions: &None_ };
+    Host { here: folder.to_owned(), env, redactor: Redactor::default(), actions: &None_ }
+}
+
+fn over_ssh(folder: &Path, actions: Vec<Action>, signals: Option<&Signals>, ready: &mut dyn FnMut()) -> Ran {
+    let mut plan = plan(vec![instance("a@t@n1", actions)], &[]);
+    plan.nodes.insert("n1".into(), n1());
     let mut events = Vec::new();
-    let summary = run(&plan, &host, &options(1), signals, &mut |event| {
+    let summary = run(&plan, &host(folder), &options(1), signals, &mut |event| {
         events.push(event.clone());
         if matches!(&event.kind, EventKind::Line { text, .. } if text == "ready") {
             ready();
@@ -122,4 +130,57 @@ fn the_remote_side_ends_when_the_run_is_stopped() {
     assert!(folder.path().join("told").exists());
     // And with time for a last word: the connection is ended after the remote command, not before.
     assert_eq!(ran.lines("a@t@n1"), ["ready", "bye"]);
+}
+
+/// Three steps that each leave a file on the node, and a look at it that says what is in it.
+fn deliveries(folder: &Path) -> Vec<Instance> {
+    let delivery = |name: &str| {
+        let path = folder.join(name).display().to_string();
+        let leave = Command::new(["sh", "-c", "echo \"$0\" > \"$0\""]).arg(&*path).on_node("n1");
+        let look = Command::new(["cat", &path]).on_node("n1");
+        Instance {
+            probe: Probe::Actions(vec![look.into()]),
+            ..instance(&format!("{name}@t@n1"), vec![leave.into()])
+        }
+    };
+    ["it's", "two words", "plain"].map(|name| delivery(&name.replace([' ', '\''], "_"))).to_vec()
+}
+
+#[test]
+fn a_node_is_asked_once_for_all_that_it_may_have() {
+    let folder = folder();
+    let here = folder.path();
+    fs::create_dir(here.join(".pipeline")).unwrap();
+    let mut plan = plan(deliveries(here), &[]);
+    plan.nodes.insert("n1".into(), n1());
+    let calls = || {
+        let calls = fs::read(here.join("ssh.calls")).unwrap_or_default().len();
+        let _ = fs::remove_file(here.join("ssh.calls"));
+        calls
+    };
+    let again = |jobs: usize| {
+        let mut records = Records {
+            state: Records::open(here).unwrap().0,
+            recipe: "test".into(),
+            env: BTreeMap::new(),
+            force: &|_| false,
+            hold: &|_| false,
+        };
+        let told = explain(&plan, &host(here), &mut records).unwrap();
+        let due = told.iter().filter(|told| told.due.is_some()).count();
+        let asked = calls();
+        let options = Options { keep_going: true, ..options(jobs) };
+        let counts = run_recorded(&plan, &host(here), &options, None, &mut records, &mut |_| ()).counts;
+        (due, asked, counts.done, counts.up_to_date, counts.failed, calls())
+    };
+    assert_eq!(again(2), (3, 0, 3, 0, 0, 3), "nothing is on record, so nothing is asked");
+    assert_eq!(again(1), (0, 1, 0, 3, 0, 1));
+    assert_eq!(again(3), (0, 1, 0, 3, 0, 1));
+    fs::remove_file(here.join("two_words")).unwrap();
+    let (due, asked, done, up_to_date, failed, _) = again(1);
+    assert_eq!((due, asked, done, up_to_date, failed), (1, 1, 1, 2, 0));
+    // A node that is down is tried once before each step itself tries.
+    fs::write(here.join("ssh.down"), "").unwrap();
+    let (due, asked, done, up_to_date, failed, _) = again(1);
+    assert_eq!((due, asked, done, up_to_date, failed), (3, 1, 0, 0, 3));
 }
