@@ -35,9 +35,10 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     {
         return code;
     }
-    match start(args, &prepared, &wanted) {
-        Ok(code) | Err(code) => code,
-    }
+    let (Ok(code) | Err(code)) = start(args, &prepared, &wanted);
+    // The process ends now: taking a large plan apart would only take time.
+    std::mem::forget(prepared);
+    code
 }
 
 fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {

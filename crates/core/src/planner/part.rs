@@ -1,5 +1,7 @@
 //! A part of a plan: up to a step, from a step on, or a step alone.
 
+use std::collections::BTreeSet;
+
 use globset::GlobMatcher;
 use petgraph::Direction::{self, Incoming, Outgoing};
 
@@ -25,7 +27,7 @@ pub struct Part {
 pub struct Wanted {
     only: Vec<GlobMatcher>,
     force: bool,
-    after: std::collections::BTreeSet<String>,
+    after: BTreeSet<String>,
 }
 
 impl Wanted {
@@ -64,6 +66,9 @@ impl Part {
         };
         let (from, until, only) =
             (read(&self.from, "--from"), read(&self.until, "--until"), read(&self.only, "--only"));
+        if from.is_empty() && until.is_empty() && only.is_empty() {
+            return Wanted { only, force: self.force, after: BTreeSet::new() };
+        }
         let mut keep = vec![true; plan.graph.node_count()];
         let mut after = vec![false; plan.graph.node_count()];
         if !from.is_empty() {
