@@ -21,6 +21,7 @@ mod reference;
 mod remote;
 mod secrets;
 mod select;
+mod soaks;
 
 use std::fs;
 use std::path::{Path, PathBuf};
