@@ -20,9 +20,11 @@ const SSH_FAILED: i32 = 255;
 /// A shell exits with this when it cannot find a tool, and so do `setsid` and `sudo`'s like.
 const NOT_FOUND: i32 = 127;
 
-/// Whether it is said here that a disk is full: as the C library says it, and as Go does, without the capital.
+/// Whether it is said here that a disk is full: as the C library says it, as Go does, without the capital, and as scp
+/// does. Of all that can befall a write on a node, SFTP has a code for denied ones only; what remains is the disk.
 pub(super) fn says_full(text: &str) -> bool {
-    text.contains("o space left on device")
+    let by_scp = text.starts_with("scp: write remote ") && text.trim_end().ends_with(": Failure");
+    by_scp || text.contains("o space left on device")
 }
 
 /// A command as messages show it.
