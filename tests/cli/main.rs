@@ -25,6 +25,7 @@ mod reference;
 mod remote;
 mod secrets;
 mod select;
+mod soaks;
 mod state;
 
 use std::fs;

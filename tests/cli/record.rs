@@ -142,3 +142,16 @@ fn a_failure_is_told_with_its_last_lines_and_log() {
     });
     assert!(matches!(failed, Some(Failure { kind: FailureKind::Exit { code: 3 }, .. })), "{failed:?}");
 }
+
+/// The file system refuses to let files grow, as a full one does.
+#[test]
+fn a_record_that_could_not_be_written_is_no_success() {
+    let lab = Lab::new();
+    lab.recipe("version = 1\n[[step]]\nuses = \"run\"\nargv = [\"cat\", \"lines\"]\n");
+    lab.space.write("lines", "a line\n".repeat(5000));
+    let mut limited = lab.space.command("sh");
+    limited.args(["-c", "trap '' XFSZ; ulimit -f 100; exec \"$1\" run", "sh", crate::PIPELINE]);
+    let ran = Ran::of(&mut limited).must(1);
+    assert!(ran.stderr.contains("is incomplete: File too large"), "{}", ran.stderr);
+    lab.output(&["run"]).must(0);
+}

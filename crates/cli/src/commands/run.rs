@@ -113,7 +113,7 @@ fn tell(
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
     let mut plain = Plain::new(logs, args.verbose);
-    let summary = run(&mut |event: &Event| {
+    let mut summary = run(&mut |event: &Event| {
         record.on(event);
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
@@ -124,6 +124,7 @@ fn tell(
     });
     if let Some(warning) = record.take_warning() {
         terminal::error(&warning, remedy(&warning));
+        summary.unrecorded = true;
     }
     if args.progress != Progress::Json {
         delivered(plan, &summary);

@@ -219,7 +219,7 @@ impl ActionCx<'_> {
             if !line.text.trim().is_empty() {
                 last = self.hide(&line.text);
             }
-            if full.is_none() && line.text.contains(failure::NO_SPACE) {
+            if full.is_none() && failure::says_full(&line.text) {
                 full = Some(self.hide(&line.text));
             }
             self.printed(stream, line);

@@ -22,8 +22,12 @@ const SSH_FAILED: i32 = 255;
 /// A shell exits with this when it cannot find a tool, and so do `setsid` and `sudo`'s like.
 const NOT_FOUND: i32 = 127;
 
-/// What tools, the C library and ours say when a disk is full.
-pub(super) const NO_SPACE: &str = "No space left on device";
+/// Whether it is said here that a disk is full: as the C library says it, as Go does, without the capital, and as scp
+/// does. Of all that can befall a write on a node, SFTP has a code for denied ones only; what remains is the disk.
+pub(super) fn says_full(text: &str) -> bool {
+    let by_scp = text.starts_with("scp: write remote ") && text.trim_end().ends_with(": Failure");
+    by_scp || text.contains("o space left on device")
+}
 
 /// A command as messages show it.
 #[derive(Debug, Clone, Copy)]
@@ -179,11 +183,7 @@ pub(super) fn outcome(
 
 /// The same, where our own actions could not write for that reason.
 pub(super) fn maybe_full(failure: Failure) -> Failure {
-    if failure.kind == FailureKind::Io && failure.message.contains(NO_SPACE) {
-        full(failure)
-    } else {
-        failure
-    }
+    if failure.kind == FailureKind::Io && says_full(&failure.message) { full(failure) } else { failure }
 }
 
 /// The exit code by which a command tells that it found something other than it must be.

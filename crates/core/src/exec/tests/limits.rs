@@ -52,6 +52,13 @@ fn only_what_may_pass_is_tried_again() {
         ("never@e", "exit 1", &["unreachable"], 1),
         // Whatever the last words are.
         ("full@f", "cat /etc/passwd > /dev/full; echo giving up; exit 1", &["exit", "io", "mismatch"], 1),
+        (
+            "scp@h",
+            "echo 'scp: write remote \"/x/y\": Failure'; echo 'scp: failed to upload'; exit 1",
+            &["exit"],
+            1,
+        ),
+        ("go@g", "echo 'Error: write /x: no space left on device'; exit 125", &["exit"], 1),
     ];
     let instances = cases.iter().map(|(id, script, on, _)| tries(id, script, on)).collect();
     let ran = go(&plan(instances, &[]), Path::new("/"), &options(2));
