@@ -1,18 +1,20 @@
 """The budgets, and whether they are met."""
 
 import graphs
-from parts import CAPTURED, DELIVERY, NULL, PLAIN, RUN, RUN_BY_TARGETS, STAT, STEPS, TRUE
+from parts import CAPTURED, DELIVERY, NULL, PLAIN, PLAN, RUN, RUN_BY_TARGETS, STAT, STEPS, TRUE
 from results import shown
 
 SIZE = 10_000
 GROWTH = 1.05
 
 
-def budgets(results):
+def budgets(results, parts):
     """Each with what was measured and its limit; a limit below zero is one to be above."""
+    yield from (budget for part in parts for budget in BUDGETS[part.name](results))
+
+
+def _plan(results):
     yield from _planning(results)
-    yield from _nothing_to_do(results)
-    yield from _steps(results)
     for command, limit in (("--version", 2), ("check", 4)):
         ratio = results.ratio(("start-up", 1, command), ("start-up", 1, TRUE))
         yield f"start-up of `{command}`, ÷ {TRUE}", ratio, limit
@@ -73,6 +75,9 @@ def _growth(results, label, tool):
     return max((one for one in found if one), default=None)
 
 
+BUDGETS = {PLAN.name: _plan, NULL.name: _nothing_to_do, STEPS.name: _steps}
+
+
 def _run(part):
     for shape in part.shapes:
         yield shape, RUN
@@ -86,10 +91,10 @@ def _planned():
     yield DELIVERY, "plan by targets"
 
 
-def judged(results):
+def judged(results, parts):
     """The budgets as a table, and how many are not met."""
     lines, missed = ["| budget | limit | measured | |", "| --- | ---: | ---: | --- |"], 0
-    for what, value, limit in budgets(results):
+    for what, value, limit in budgets(results, parts):
         if value is None:
             verdict = "not measured"
         elif value <= limit if limit > 0 else value >= -limit:
