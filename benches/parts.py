@@ -109,6 +109,6 @@ def forget(case):
 MOST = ("wide", "chain", "layered", "matrix")
 PLANNED = ("plan", "check", "plan by targets", "check by targets")
 PLAN = Part("", (*graphs.SHAPES, DELIVERY), planning, ("ninja", TRUE), PLANNED)
-NULL = Part("null run", MOST, nothing_to_do, ("ninja", "make", STAT, TRUE), (RUN, RUN_BY_TARGETS), limit=2)
+NULL = Part("null run", MOST, nothing_to_do, ("ninja", "make", STAT, TRUE), (RUN, RUN_BY_TARGETS), limit=5)
 STEPS = Part("steps", MOST, trivial_steps, (PLAIN, CAPTURED, "ninja"), (RUN, RUN_BY_TARGETS), limit=40, least=CAPTURED)
 PARTS = {"plan": PLAN, "null": NULL, "steps": STEPS}
