@@ -15,9 +15,13 @@ check:
 demo *ARGS:
     scripts/demo {{ARGS}}
 
-# parse and plan beside ninja, make, just and go-task: see scripts/bench --help
+# plans, runs with nothing to do and runs, beside ninja, make, just and go-task: see scripts/bench --help
 bench *ARGS:
     scripts/bench {{ARGS}}
+
+# the instructions of a plan and of a run with nothing to do, against their limits: see scripts/instructions --help
+instructions *ARGS:
+    scripts/instructions {{ARGS}}
 
 # inputs that break reading and planning, 10000000 of them: see scripts/fuzz --help
 fuzz *ARGS="--long":

@@ -68,7 +68,7 @@ def literal(graph):
 def by_targets(shape, count):
     """The same graph as people write it: the steps of one target, and the targets."""
     yield "version = 1\n"
-    yield from _targets(count // IN_LINE[shape], "")
+    yield from each_target(count // IN_LINE[shape], "")
     yield from (_run(step, [step - 1] if step else []) for step in range(IN_LINE[shape]))
 
 
@@ -76,7 +76,7 @@ def delivery(count):
     """A recipe of every day: checked out, patched, built, checked, saved and delivered, for each target to a node."""
     targets = count // 8
     yield "version = 1\n[vars]\ntag = '2'\nbase = 'alpine:3'\n"
-    yield from _targets(targets, "nodes = ['n@']\nvars = { base = 'alpine:3.@' }\n")
+    yield from each_target(targets, "nodes = ['n@']\nvars = { base = 'alpine:3.@' }\n")
     yield from (f"[nodes.n{at}]\nhost = 'root@n{at}'\n" for at in range(targets))
     yield """
 [[step]]
@@ -114,6 +114,6 @@ def _run(step, needed):
     return f"[[step]]\nid = 's{step}'\nuses = 'run'\nargv = ['/bin/true']\n{needs}"
 
 
-def _targets(count, more):
+def each_target(count, more):
     for at in range(count):
         yield f"[targets.t{at}]\nplatform = 'linux/arm64'\n{more.replace('@', str(at))}"

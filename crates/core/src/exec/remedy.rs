@@ -2,7 +2,7 @@
 
 /// By the system's words, and their remedies.
 const REMEDIES: [(&str, &str); 7] = [
-    (super::failure::NO_SPACE, "make room on the disk"),
+    ("No space left on device", "make room on the disk"),
     ("Disk quota exceeded", "make room on the disk, or have a larger quota"),
     ("Read-only file system", "work in a folder on a disk that can be written to"),
     ("Permission denied", "make it readable and writable for the user that runs this"),
