@@ -1,9 +1,11 @@
 //! `pipeline run`
 
+use std::ffi::{OsStr, OsString};
+
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Host, Options, RunDir, Summary, remedy};
+use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Scratch, Summary, remedy};
 use pipeline_core::output::MIN_SECRET;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
@@ -59,7 +61,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let jobs = args
         .jobs
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
-    let options = Options { jobs, keep_going: args.keep_going, run: run_id(), ..Options::default() };
+    let mut options = Options { jobs, keep_going: args.keep_going, run: run_id(), ..Options::default() };
     // Where nothing has to be done, nothing is needed for it: neither tools nor nodes, nor processes to contain.
     let idle = prepare::performer(false);
     let host_of_idle = host(&idle);
@@ -71,8 +73,14 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     }
     let allowed = privileged(plan, args.allow_privileged)?;
     look_ahead(args, prepared)?;
+    let scratch = scratch(&lock, env.get(OsStr::new("TMPDIR")).map(OsString::as_os_str))?;
+    options.scratch = Some(scratch.path().to_owned());
     let signals = match contain::engine() {
-        Ok(Side::Engine(signals)) => signals,
+        Ok(Side::Engine(signals)) => {
+            // It is the parent's, who ends last.
+            std::mem::forget(scratch);
+            signals
+        }
         Ok(Side::Parent(code)) => return Ok(code),
         Err(error) => {
             terminal::error(&format!("the engine cannot be started: {error}"), remedy(&error.to_string()));
@@ -86,6 +94,20 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     Ok(tell(args, prepared, record, &options.run, |sink| {
         exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
     }))
+}
+
+/// The folder for temporary files.
+fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8> {
+    Scratch::create(lock, tmpdir).map_err(|error| {
+        terminal::error(
+            &format!("there can be no folder for temporary files: {error}"),
+            Some(
+                remedy(&error.to_string())
+                    .unwrap_or("`TMPDIR` says where; it must be a folder that can be written to"),
+            ),
+        );
+        exit_code::PREFLIGHT_FAILED
+    })
 }
 
 /// The folder of a run.

@@ -29,6 +29,8 @@ pub(super) struct Shared<'a> {
     pub(super) asked: Asked,
     /// What is asked of nodes before anything runs there.
     pub(super) rounds: Rounds,
+    /// See [`Options::scratch`](super::Options::scratch).
+    pub(super) scratch: Option<&'a Path>,
 }
 
 impl<'a> Shared<'a> {
@@ -41,7 +43,7 @@ impl<'a> Shared<'a> {
         values: Values,
     ) -> Self {
         let (asked, rounds) = (Asked::default(), Rounds::default());
-        Self { plan, host, cancel, grace, port, values: Mutex::new(values), asked, rounds }
+        Self { plan, host, cancel, grace, port, values: Mutex::new(values), asked, rounds, scratch: None }
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -169,6 +171,9 @@ impl ActionCx<'_> {
         let inner: Vec<OsString> = inner.iter().map(|arg| self.hide(&arg.to_string_lossy()).into()).collect();
         let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
+        if let Some(scratch) = self.shared.scratch.filter(|_| !self.instance.is_own_command()) {
+            env.insert("TMPDIR".into(), scratch.into());
+        }
         for (name, value) in &command.env {
             env.insert(name.into(), self.resolve(value)?);
         }

@@ -33,6 +33,7 @@ mod remedy;
 mod retry;
 mod round;
 mod scheduler;
+mod scratch;
 mod signal;
 mod state;
 mod sweep;
@@ -57,6 +58,7 @@ pub use record::RunDir;
 pub use records::Records;
 pub use remedy::remedy;
 pub use scheduler::Settled;
+pub use scratch::Scratch;
 pub use signal::{ENDING, Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
@@ -78,11 +80,14 @@ pub struct Options {
     pub grace: Duration,
     /// The run's id.
     pub run: String,
+    /// `TMPDIR` of the tools that the engine chose; what a recipe's own commands get is the environment's.
+    pub scratch: Option<PathBuf>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { jobs: 1, node_jobs: 8, keep_going: false, grace: Duration::from_secs(10), run: String::new() }
+        let (run, scratch) = (String::new(), None);
+        Self { jobs: 1, node_jobs: 8, keep_going: false, grace: Duration::from_secs(10), run, scratch }
     }
 }
 

@@ -54,8 +54,9 @@ impl Rounds {
         for action in instance.actions.iter().chain(&instance.cleanup) {
             match action {
                 Action::Command(Command { place: Place::Node(node), .. }) => drop(stale.insert(node.clone())),
-                // Nobody knows where a command of the recipe's own reaches.
-                Action::Command(_) if instance.kind == "run" => stale.extend(self.questions.keys().cloned()),
+                Action::Command(_) if instance.is_own_command() => {
+                    stale.extend(self.questions.keys().cloned());
+                }
                 _ => {}
             }
         }

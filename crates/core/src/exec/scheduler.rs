@@ -224,6 +224,7 @@ impl<'a, 'r> Coordinator<'a, 'r> {
         }
         let plan = self.plan;
         let mut shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
+        shared.scratch = options.scratch.as_deref();
         shared.rounds = self.memory.rounds(&host.here);
         let shared = shared;
         self.memory.tools(&shared.asked);

@@ -5,7 +5,7 @@
 use std::fs;
 use std::path::Path;
 
-use super::Lock;
+use super::{Lock, scratch};
 
 impl Lock {
     /// Removes what earlier runs left half done below `.pipeline`. What cannot be removed stays: the steps that would use
@@ -23,7 +23,7 @@ impl Lock {
                 entries(&entry.path()).filter(partial).for_each(|entry| remove(&entry));
             }
         }
-        #[cfg(target_os = "linux")]
+        scratch::clear(&self.folder.join(scratch::LINK));
         mounts::unmount(&self.folder.join("store"));
     }
 }
@@ -41,8 +41,19 @@ fn remove(entry: &fs::DirEntry) {
     };
 }
 
+#[cfg(not(target_os = "linux"))]
+pub(super) mod mounts {
+    use std::path::Path;
+
+    pub(super) fn unmount(_: &Path) {}
+
+    pub(in super::super) fn unmount_all(_: &Path) -> bool {
+        true
+    }
+}
+
 #[cfg(target_os = "linux")]
-mod mounts {
+pub(super) mod mounts {
     use std::ffi::OsStr;
     use std::fs;
     use std::os::unix::ffi::{OsStrExt, OsStringExt};
@@ -62,23 +73,42 @@ mod mounts {
         }
     }
 
+    /// Ends all mounts below a folder. Whether there are none.
+    pub(in super::super) fn unmount_all(folder: &Path) -> bool {
+        let Ok(folder) = fs::canonicalize(folder) else { return false };
+        let below = || {
+            let table = fs::read("/proc/self/mountinfo").ok()?;
+            let below = |(point, _): &(PathBuf, _)| point.starts_with(&folder);
+            Some(points(&table).filter(below).map(|(point, _)| point).collect::<Vec<_>>())
+        };
+        for point in below().into_iter().flatten().rev() {
+            let _ = detach(&point, UnmountFlags::DETACH);
+        }
+        below().is_some_and(|left| left.is_empty())
+    }
+
     /// Overlays called `merged` below the store, the last one first, as mounts may lie on one another.
     pub(super) fn stale(table: &[u8], store: &Path) -> Vec<PathBuf> {
-        let points = table.split(|byte| *byte == b'\n').filter_map(|line| {
-            // ID PARENT DEVICE ROOT POINT OPTIONS [TAG…] - TYPE SOURCE OPTIONS
-            let mut fields = line.split(|byte| *byte == b' ');
-            let point = fields.nth(4)?;
-            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
-            (kind == b"overlay").then(|| PathBuf::from(std::ffi::OsString::from_vec(plain(point))))
-        });
         let ours = |point: &PathBuf| {
             point != store
                 && point.starts_with(store)
                 && point.file_name() == Some(OsStr::from_bytes(b"merged"))
         };
-        let mut points: Vec<PathBuf> = points.filter(ours).collect();
+        let overlays = points(table).filter(|(_, kind)| *kind == b"overlay").map(|(point, _)| point);
+        let mut points: Vec<PathBuf> = overlays.filter(ours).collect();
         points.reverse();
         points
+    }
+
+    /// Where something is mounted, and the file system's type, in the order of mounting.
+    fn points(table: &[u8]) -> impl Iterator<Item = (PathBuf, &[u8])> {
+        table.split(|byte| *byte == b'\n').filter_map(|line| {
+            // ID PARENT DEVICE ROOT POINT OPTIONS [TAG…] - TYPE SOURCE OPTIONS
+            let mut fields = line.split(|byte| *byte == b' ');
+            let point = fields.nth(4)?;
+            let kind = fields.skip_while(|field| *field != b"-").nth(1)?;
+            Some((PathBuf::from(std::ffi::OsString::from_vec(plain(point))), kind))
+        })
     }
 
     /// The kernel writes blanks, tabs, newlines and backslashes as `\` and three octal digits.

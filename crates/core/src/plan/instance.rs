@@ -228,6 +228,11 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// Its commands are the recipe's own: what they need and where they reach is not known.
+    pub fn is_own_command(&self) -> bool {
+        self.kind == "run"
+    }
+
     /// An instance that does these things once, here, and leaves nothing behind that others use.
     pub fn new(id: InstanceId, kind: &'static str, actions: Vec<Action>) -> Self {
         Self {
