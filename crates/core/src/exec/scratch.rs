@@ -16,8 +16,8 @@ pub(super) const LINK: &str = "tmp";
 /// What folders of runs are called; a random part follows.
 const PREFIX: &str = "pipeline-";
 
-/// Where temporary files lie that may be large, when `TMPDIR` does not say.
-const USUAL: &str = "/var/tmp";
+/// Where temporary files may lie when `TMPDIR` does not say: where large ones do first.
+const USUAL: [&str; 2] = ["/var/tmp", "/tmp"];
 
 /// Removed with everything in it when it is dropped, or by the next run in this folder.
 #[derive(Debug)]
@@ -27,14 +27,21 @@ pub struct Scratch {
 }
 
 impl Scratch {
-    /// A new folder below `TMPDIR`, for this user alone.
+    /// A new folder below `tmpdir`, for this user alone. Without one it lies where temporary files usually do, or below
+    /// `.pipeline` where those places cannot be written to.
     ///
     /// The link to it is there before it is, so that a kill at any point leaves nothing that nobody finds.
     pub fn create(lock: &Lock, tmpdir: Option<&OsStr>) -> io::Result<Self> {
-        let above = tmpdir.filter(|above| !above.is_empty()).map_or(Path::new(USUAL), Path::new);
-        let above = std::path::absolute(above)?;
-        let link = lock.folder.join(LINK);
-        clear(&link);
+        clear(&lock.folder.join(LINK));
+        if let Some(chosen) = tmpdir.filter(|chosen| !chosen.is_empty()) {
+            return Self::below(lock, Path::new(chosen));
+        }
+        let usual = USUAL.iter().find_map(|usual| Self::below(lock, Path::new(usual)).ok());
+        usual.map_or_else(|| Self::below(lock, &lock.folder), Ok)
+    }
+
+    fn below(lock: &Lock, above: &Path) -> io::Result<Self> {
+        let (above, link) = (std::path::absolute(above)?, lock.folder.join(LINK));
         let made = tempfile::Builder::new().prefix(PREFIX).make_in(&above, |path| {
             let _ = fs::remove_file(&link);
             symlink(path, &link).map_err(|error| io::Error::other(format!("{}: {error}", link.display())))?;
