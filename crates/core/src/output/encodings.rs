@@ -3,11 +3,15 @@
 use base64::Engine;
 use base64::engine::general_purpose::{STANDARD_NO_PAD, URL_SAFE_NO_PAD};
 
-/// All of them, less the secret itself. A form is what any text around it leaves unchanged.
+/// So many characters of base64 tell a secret: six bytes.
+const PIECE: usize = 8;
+
+/// All of them, less the secret itself. A form is what any text around it leaves unchanged, or a piece of that.
 pub(super) fn encodings(secret: &[u8]) -> Vec<String> {
     let mut forms = Vec::new();
     for offset in 0..3 {
-        forms.extend([base64(&STANDARD_NO_PAD, secret, offset), base64(&URL_SAFE_NO_PAD, secret, offset)]);
+        forms.extend(pieces(&base64(&STANDARD_NO_PAD, secret, offset)));
+        forms.extend(pieces(&base64(&URL_SAFE_NO_PAD, secret, offset)));
     }
     let hex = |digits: &[u8; 16]| -> String {
         let digit = |value: u8| char::from(digits[usize::from(value)]);
@@ -43,6 +47,14 @@ fn base64(engine: &impl Engine, secret: &[u8], offset: usize) -> String {
     text.split_off((offset * 8).div_ceil(6).min(text.len()))
 }
 
+/// Tools break base64 into lines, anywhere in a secret. Of pieces that overlap by half at most three characters on each side
+/// of a break are in none.
+fn pieces(form: &str) -> Vec<String> {
+    let Some(last) = form.len().checked_sub(PIECE) else { return vec![form.to_owned()] };
+    let starts = (0..last).step_by(PIECE / 2).chain([last]);
+    starts.map(|start| form[start..start + PIECE].to_owned()).collect()
+}
+
 fn percent(secret: &[u8], kept: &str, digits: &[u8; 16], space: &str) -> String {
     let mut text = String::new();
     for &byte in secret {
@@ -61,22 +73,40 @@ fn percent(secret: &[u8], kept: &str, digits: &[u8; 16], space: &str) -> String 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::output::Redactor;
+
+    /// What is left to read of base64 in these lines.
+    fn left(secret: &[u8], printed: &str, width: usize) -> usize {
+        let redactor = Redactor::new([secret]);
+        let lines = printed.as_bytes().chunks(width).map(|line| std::str::from_utf8(line).unwrap());
+        lines.map(|line| redactor.redact(line).replace("***", "").len()).sum()
+    }
 
     #[test]
     fn base64_is_found_at_every_offset() {
         let secret = b"s3cret/+?>";
-        let forms = encodings(secret);
         for before in ["", "u", "us", "user:", "user::"] {
             for after in ["", "x", "yz", "\n"] {
                 let text = [before.as_bytes(), secret, after.as_bytes()].concat();
                 for printed in [STANDARD_NO_PAD.encode(&text), URL_SAFE_NO_PAD.encode(&text)] {
-                    let found =
-                        forms.iter().filter(|form| printed.contains(form.as_str())).map(String::len).max();
-                    assert!(
-                        found.is_some_and(|length| length >= secret.len() * 8 / 6 - 2),
-                        "{printed} {forms:?}"
-                    );
+                    // A character that the secret shares with what is beside it does not count.
+                    let beside = (before.len() * 8).div_ceil(6) + (after.len() * 8).div_ceil(6) + 1;
+                    assert!(left(secret, &printed, 1000) <= beside, "{printed}");
                 }
+            }
+        }
+    }
+
+    #[test]
+    fn base64_is_found_wherever_it_is_broken_into_lines() {
+        let secret: Vec<u8> = (0..150_u8).map(|at| b'!' + at.wrapping_mul(7) % 90).collect();
+        for before in 0..80 {
+            let printed = STANDARD_NO_PAD.encode([vec![b'.'; before], secret.clone()].concat());
+            for width in [64, 76] {
+                let breaks = printed.len() / width;
+                let beside = (before * 8).div_ceil(6) + 1;
+                let left = left(&secret, &printed, width);
+                assert!(left <= beside + 6 * breaks, "{before} {width}: {left}");
             }
         }
     }
