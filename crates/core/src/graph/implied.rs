@@ -14,23 +14,36 @@ use crate::plan::{Artifact, Edge, NodeIndex, Plan};
 pub(super) fn implied(plan: &Plan) -> BTreeSet<(NodeIndex, NodeIndex)> {
     let graph = &plan.graph;
     let mut pairs = BTreeSet::new();
+    let rank = ranks(plan);
+    // Who was the last to reach each instance: cheaper than a set for each.
+    let mut reached: Vec<Option<NodeIndex>> = vec![None; graph.node_count()];
     for from in graph.node_indices() {
-        if !graph.edges(from).any(|edge| moves_nothing(edge.weight())) {
-            continue;
-        }
-        let mut reached = vec![false; graph.node_count()];
-        let mut open: Vec<NodeIndex> = graph.neighbors(from).flat_map(|next| graph.neighbors(next)).collect();
+        let bare = || graph.edges(from).filter(|edge| moves_nothing(edge.weight()));
+        let Some(furthest) = bare().map(|edge| rank[edge.target().index()]).max() else { continue };
+        // Ranks grow along a path, so nothing behind the furthest leads back to one of them.
+        let near = |at: &NodeIndex| rank[at.index()] <= furthest;
+        let next = |at: NodeIndex| graph.neighbors(at).filter(near);
+        let mut open: Vec<NodeIndex> = next(from).flat_map(next).collect();
         while let Some(at) = open.pop() {
-            if !std::mem::replace(&mut reached[at.index()], true) {
-                open.extend(graph.neighbors(at));
+            if reached[at.index()].replace(from) != Some(from) {
+                open.extend(next(at));
             }
         }
-        let bare = graph.edges(from).filter(|edge| moves_nothing(edge.weight()));
-        pairs.extend(
-            bare.filter(|edge| reached[edge.target().index()]).map(|edge| (edge.source(), edge.target())),
-        );
+        let implied = bare().filter(|edge| reached[edge.target().index()] == Some(from));
+        pairs.extend(implied.map(|edge| (edge.source(), edge.target())));
     }
     pairs
+}
+
+/// The length of the longest path that leads to each instance.
+fn ranks(plan: &Plan) -> Vec<usize> {
+    let mut rank = vec![0; plan.graph.node_count()];
+    for at in plan.order() {
+        for next in plan.graph.neighbors(at) {
+            rank[next.index()] = rank[next.index()].max(rank[at.index()] + 1);
+        }
+    }
+    rank
 }
 
 /// The edge only says what comes first.
