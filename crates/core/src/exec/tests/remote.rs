@@ -146,6 +146,16 @@ fn deliveries(folder: &Path) -> Vec<Instance> {
     ["it's", "two words", "plain"].map(|name| delivery(&name.replace([' ', '\''], "_"))).to_vec()
 }
 
+fn records(here: &Path) -> Records<'static> {
+    Records {
+        state: Records::open(here).unwrap().0,
+        recipe: "test".into(),
+        env: BTreeMap::new(),
+        force: &|_| false,
+        hold: &|_| false,
+    }
+}
+
 #[test]
 fn a_node_is_asked_once_for_all_that_it_may_have() {
     let folder = folder();
@@ -159,13 +169,7 @@ fn a_node_is_asked_once_for_all_that_it_may_have() {
         calls
     };
     let again = |jobs: usize| {
-        let mut records = Records {
-            state: Records::open(here).unwrap().0,
-            recipe: "test".into(),
-            env: BTreeMap::new(),
-            force: &|_| false,
-            hold: &|_| false,
-        };
+        let mut records = records(here);
         let told = explain(&plan, &host(here), &mut records).unwrap();
         let due = told.iter().filter(|told| told.due.is_some()).count();
         let asked = calls();
@@ -183,4 +187,26 @@ fn a_node_is_asked_once_for_all_that_it_may_have() {
     fs::write(here.join("ssh.down"), "").unwrap();
     let (due, asked, done, up_to_date, failed, _) = again(1);
     assert_eq!((due, asked, done, up_to_date, failed), (3, 1, 0, 0, 3));
+}
+
+#[test]
+fn what_a_node_said_does_not_count_when_something_has_run_since() {
+    let folder = folder();
+    let here = folder.path();
+    fs::create_dir(here.join(".pipeline")).unwrap();
+    let [first, second, _] = <[Instance; 3]>::try_from(deliveries(here)).unwrap();
+    let (asks_all, gone) = (first.id.to_string(), second.id.to_string());
+    // Nobody knows that it reaches what is on the node.
+    let mut wipes = instance("wipes", vec![Command::new(["rm", "-f", "two_words"]).into()]);
+    wipes.basis.always = true;
+    let mut plan = plan(vec![first, wipes, second], &[(&asks_all, "wipes"), ("wipes", &gone)]);
+    plan.nodes.insert("n1".into(), n1());
+    let go = || {
+        let mut records = records(here);
+        let summary = run_recorded(&plan, &host(here), &options(1), None, &mut records, &mut |_| ());
+        (summary.counts.done, summary.counts.up_to_date)
+    };
+    assert_eq!(go(), (3, 0));
+    assert_eq!(go(), (2, 1), "the second delivery was there when the first one was asked for");
+    assert!(here.join("two_words").exists());
 }
