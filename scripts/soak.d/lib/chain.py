@@ -11,6 +11,8 @@ import tempfile
 import time
 from pathlib import Path
 
+from lib.workspace import ended
+
 TOOLS = ["buildah", "skopeo", "sshd", "ssh", "scp", "ssh-keygen", "busybox", "mount", "unshare"]
 # Debian keeps daemons in sbin, which a user's PATH lacks.
 os.environ["PATH"] += ":/usr/sbin:/sbin"
@@ -145,13 +147,7 @@ class Chain:
 
     def run(self):
         """A run to its end: exit code (None: it hung), and what it said."""
-        process = self.start()
-        try:
-            said, _ = process.communicate(timeout=HANGS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return None, process.communicate()[0]
-        return process.returncode, said
+        return ended(self.start(), HANGS)
 
     def wrong(self):
         """What is not as it must be after a run that ended well."""

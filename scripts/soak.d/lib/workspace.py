@@ -102,13 +102,7 @@ class Workspace:
 
     def run(self, *before):
         """A run to its end: exit code and what it said. A code of None is one that hung."""
-        process = self.start(*before)
-        try:
-            said, _ = process.communicate(timeout=HANGS)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            return None, process.communicate()[0]
-        return process.returncode, said
+        return ended(self.start(*before))
 
     def runs(self):
         """The folders of all runs, the oldest first."""
@@ -116,6 +110,16 @@ class Workspace:
 
     def remove(self):
         shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def ended(process, longest=HANGS):
+    """A process to its end: exit code and what it said. A code of None is one that hung, for `longest` seconds."""
+    try:
+        said, _ = process.communicate(timeout=longest)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        return None, process.communicate()[0]
+    return process.returncode, said
 
 
 def steps_of(run):

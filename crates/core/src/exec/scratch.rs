@@ -110,6 +110,28 @@ mod tests {
     }
 
     #[test]
+    fn what_is_mounted_in_it_is_somebodys_and_stays() {
+        let (space, above) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let precious = space.path().join("precious");
+        fs::create_dir(&precious).unwrap();
+        fs::write(precious.join("file"), "x").unwrap();
+        let lock = Lock::acquire(space.path()).unwrap();
+        let scratch = Scratch::create(&lock, Some(above.path().as_os_str())).unwrap();
+        let point = scratch.path().join("rootfs");
+        fs::create_dir(&point).unwrap();
+        let mount =
+            std::process::Command::new("mount").args(["--bind", "--"]).args([&precious, &point]).output();
+        if !mount.is_ok_and(|output| output.status.success()) {
+            eprintln!("skipped: nothing can be mounted here");
+            return;
+        }
+        assert!(point.join("file").exists());
+        drop(scratch);
+        assert!(precious.join("file").exists());
+        assert_eq!(fs::read_dir(above.path()).unwrap().count(), 0);
+    }
+
+    #[test]
     fn a_link_to_anything_else_takes_nothing_with_it() {
         let space = tempfile::tempdir().unwrap();
         let lock = Lock::acquire(space.path()).unwrap();
