@@ -2,8 +2,10 @@
 
 pub mod archive;
 pub mod digest;
+pub mod local;
 pub mod reference;
 
 pub use archive::ArchiveFormat;
 pub use digest::Digest;
+pub use local::{LocalError, LocalImage, StoreKind};
 pub use reference::ImageRef;

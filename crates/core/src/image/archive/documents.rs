@@ -25,20 +25,20 @@ pub(super) struct DockerManifest {
 }
 
 /// The parts of an image configuration that are checked; the configuration itself is never written anew.
-#[derive(Debug, Deserialize)]
-pub(super) struct Config {
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::image) struct Config {
     #[serde(default)]
-    pub(super) os: String,
+    pub(in crate::image) os: String,
     #[serde(default)]
-    pub(super) architecture: String,
-    pub(super) variant: Option<String>,
-    pub(super) rootfs: RootFs,
+    pub(in crate::image) architecture: String,
+    pub(in crate::image) variant: Option<String>,
+    pub(in crate::image) rootfs: RootFs,
 }
 
-#[derive(Debug, Deserialize)]
-pub(super) struct RootFs {
+#[derive(Debug, Clone, Deserialize)]
+pub(in crate::image) struct RootFs {
     #[serde(default)]
-    pub(super) diff_ids: Option<Vec<String>>,
+    pub(in crate::image) diff_ids: Option<Vec<String>>,
 }
 
 /// `index.json` of an OCI layout.

@@ -196,7 +196,7 @@ pub enum Flaw {
 
 impl Flaw {
     /// This flaw, of the archive at `path`.
-    pub(super) fn at(self, path: impl Into<PathBuf>) -> ArchiveError {
+    pub(in crate::image) fn at(self, path: impl Into<PathBuf>) -> ArchiveError {
         ArchiveError { path: path.into(), flaw: self }
     }
 }

@@ -19,8 +19,9 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
+pub(in crate::image) use self::documents::Config;
 pub use self::error::{ArchiveError, Flaw, SealError};
-use self::open::Opened;
+pub(in crate::image) use self::open::Opened;
 pub use self::seal::{Seal, Sealed, seal};
 use super::digest::Digest;
 

@@ -1,7 +1,7 @@
 //! The one image of an archive: its configuration and where its layers lie.
 
 use std::collections::HashSet;
-use std::io::Read;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::Path;
 
 use super::documents::{CONTAINERD_NAME, Config, DockerManifest, OciIndex, OciManifest, REF_NAME};
@@ -12,23 +12,23 @@ use crate::image::digest::{BUFFER, Digest, HashingReader};
 
 /// An image in an archive whose documents are sound; its layers are checked when they are read.
 #[derive(Debug)]
-pub(super) struct Opened {
+pub(in crate::image) struct Opened {
     source: Source,
-    pub(super) format: ArchiveFormat,
-    pub(super) id: Digest,
+    pub(in crate::image) format: ArchiveFormat,
+    pub(in crate::image) id: Digest,
     /// The configuration, byte for byte.
-    pub(super) config_bytes: Vec<u8>,
-    pub(super) config: Config,
+    pub(in crate::image) config_bytes: Vec<u8>,
+    pub(in crate::image) config: Config,
     /// The lowest first.
-    pub(super) layers: Vec<LayerAt>,
-    pub(super) names: Vec<String>,
+    pub(in crate::image) layers: Vec<LayerAt>,
+    pub(in crate::image) names: Vec<String>,
 }
 
 /// A layer and the file of the archive that holds it.
 #[derive(Debug)]
-pub(super) struct LayerAt {
-    pub(super) diff_id: Digest,
-    pub(super) size: u64,
+pub(in crate::image) struct LayerAt {
+    pub(in crate::image) diff_id: Digest,
+    pub(in crate::image) size: u64,
     name: String,
 }
 
@@ -40,7 +40,7 @@ struct Parts {
 }
 
 impl Opened {
-    pub(super) fn open(path: &Path) -> Result<Self, ArchiveError> {
+    pub(in crate::image) fn open(path: &Path) -> Result<Self, ArchiveError> {
         Self::read(path).map_err(|flaw| flaw.at(path))
     }
 
@@ -98,6 +98,27 @@ impl Opened {
         Ok(())
     }
 
+    /// Writes a layer as it is before compression. Whether it is the right one, its digest tells.
+    pub(in crate::image) fn copy_plain(&self, index: usize, sink: &mut dyn Write) -> Result<(), Flaw> {
+        let mut reader = BufReader::with_capacity(BUFFER, self.source.reader(&self.layers[index].name)?);
+        let head = reader.fill_buf().map_err(Flaw::Read)?;
+        let mut plain: Box<dyn Read + '_> = match Compression::of(head) {
+            Some(Compression::Gzip) => Box::new(flate2::bufread::MultiGzDecoder::new(reader)),
+            Some(Compression::Zstd) => {
+                Box::new(zstd::stream::read::Decoder::with_buffer(reader).map_err(Flaw::Read)?)
+            }
+            None => Box::new(reader),
+        };
+        let mut buffer = vec![0; BUFFER];
+        loop {
+            let got = plain.read(&mut buffer).map_err(Flaw::Read)?;
+            if got == 0 {
+                return Ok(());
+            }
+            sink.write_all(&buffer[..got]).map_err(Flaw::Read)?;
+        }
+    }
+
     fn read_layer<E: From<Flaw>>(
         &self,
         index: usize,
@@ -112,13 +133,8 @@ impl Opened {
             let got = reader.read(&mut buffer).map_err(Flaw::Read)?;
             let piece = &buffer[..got];
             if count == 0 {
-                let how = match piece {
-                    [0x1f, 0x8b, ..] => Some("gzip"),
-                    [0x28, 0xb5, 0x2f, 0xfd, ..] => Some("zstd"),
-                    _ => None,
-                };
-                if let Some(how) = how {
-                    return Err(Flaw::Compressed { number, name: name.clone(), how }.into());
+                if let Some(how) = Compression::of(piece) {
+                    return Err(Flaw::Compressed { number, name: name.clone(), how: how.name() }.into());
                 }
             }
             count += got as u64;
@@ -135,6 +151,31 @@ impl Opened {
             return Ok(());
         }
         Err(Flaw::Layer { number, name: name.clone(), expected: layer.diff_id, actual }.into())
+    }
+}
+
+/// How a layer is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Compression {
+    Gzip,
+    Zstd,
+}
+
+impl Compression {
+    /// By the first bytes. None of a tar file: its first are a name.
+    fn of(head: &[u8]) -> Option<Self> {
+        match head {
+            [0x1f, 0x8b, ..] => Some(Self::Gzip),
+            [0x28, 0xb5, 0x2f, 0xfd, ..] => Some(Self::Zstd),
+            _ => None,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Self::Gzip => "gzip",
+            Self::Zstd => "zstd",
+        }
     }
 }
 
