@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::{Path, PathBuf};
 
-use pipeline_core::actions::Performer;
+use pipeline_core::actions::{Packer, Performer};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::plan::{Engine, Grammar, Plan};
 use pipeline_core::planner::{Machine, Part, Selection, Wanted, plan};
@@ -60,7 +60,13 @@ pub(crate) fn binfmt() -> binfmt::Binfmt {
 
 /// Carries out actions on this machine.
 pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
-    Performer { platform: platform(), binfmt: binfmt(), allow_privileged, cri: &cri::Socket }
+    Performer {
+        platform: platform(),
+        binfmt: binfmt(),
+        allow_privileged,
+        cri: &cri::Socket,
+        packer: Packer::default(),
+    }
 }
 
 /// What was found in a recipe, shown to nobody yet.

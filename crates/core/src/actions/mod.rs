@@ -11,7 +11,10 @@ mod image_id;
 mod inspected;
 mod rewrite_from;
 mod seal_archive;
+mod ship;
 pub(crate) mod write_file;
+
+pub use ship::Packer;
 
 use std::path::Path;
 use std::time::Duration;
@@ -32,6 +35,8 @@ pub struct Performer<'p> {
     pub allow_privileged: bool,
     /// A client of the CRI socket.
     pub cri: &'p dyn Cri,
+    /// The layers of this run that travel.
+    pub packer: Packer,
 }
 
 /// What a CRI runtime says of an image.
@@ -63,6 +68,8 @@ impl Actions for Performer<'_> {
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx).map(|()| None),
+            Action::ShipMissing(wanted) => ship::perform(wanted, &self.packer, cx).map(Some),
+            Action::EndShipment(shipment) => ship::end(shipment, cx).map(|()| None),
             Action::WriteFile(file) => write_file::perform(file, cx).map(|()| None),
             Action::Check(check) => check::perform(check, cx).map(|()| None),
             Action::Command(_) => Err(Failure::new(FailureKind::Internal, "commands belong to the engine")),

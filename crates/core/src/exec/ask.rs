@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
-use super::process::{self, Limits, Request, Why};
+use super::process::{self, Limits, Request, Stdin, Why};
 use crate::output::{Line, Redactor};
 
 /// From SIGTERM to SIGKILL, when there is no answer in time.
@@ -61,7 +61,7 @@ pub(crate) fn ask(question: &Question<'_>) -> Result<Answer, NoAnswer> {
         program: &program,
         dir: question.dir,
         env: question.env,
-        hold_stdin: question.hold_stdin,
+        stdin: Stdin::held(question.hold_stdin),
         keep_stdout: true,
         redactor: &Redactor::default(),
     };

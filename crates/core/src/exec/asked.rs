@@ -42,7 +42,7 @@ impl Asked {
     /// What a command prints, or why it cannot be known. It is kept on record, so secrets are taken out.
     pub(super) fn answer(&self, cx: &ActionCx<'_>, ask: &Command) -> Result<String, String> {
         self.answers.get(serde_json::to_string(ask).unwrap_or_default(), || {
-            match cx.execute(ask, Keep::Stdout, Codes::Ok) {
+            match cx.execute(ask, Keep::Stdout, Codes::Ok, None) {
                 Ok(captured) => Ok(cx.hide(String::from_utf8_lossy(&captured.stdout).trim_end())),
                 Err(failure) => Err(cx.hide(&failure.message)),
             }

@@ -5,7 +5,7 @@ use std::ffi::OsString;
 
 use super::context::ActionCx;
 use super::failure::{self, Shown};
-use super::process::{self, Limits, Request};
+use super::process::{self, Limits, Request, Stdin};
 use crate::event::{EventKind, Failure, FailureKind};
 use crate::plan::Text;
 
@@ -32,7 +32,7 @@ impl ActionCx<'_> {
             program: &program,
             dir: self.here(),
             env: self.env(),
-            hold_stdin: true,
+            stdin: Stdin::Held,
             keep_stdout: false,
             redactor: &self.shared.host.redactor,
         };

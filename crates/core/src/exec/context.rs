@@ -3,6 +3,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
+use std::fs::File;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
@@ -10,7 +11,7 @@ use std::time::{Duration, Instant};
 use super::asked::Asked;
 use super::cancel::Cancel;
 use super::failure::{self, Shown};
-use super::process::{self, Limits, Request, Why};
+use super::process::{self, Limits, Request, Stdin, Why};
 use super::round::Rounds;
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Stream};
@@ -114,6 +115,26 @@ impl ActionCx<'_> {
         if self.heed_stop { self.shared.cancel.requested() } else { self.shared.cancel.kill_requested() }
     }
 
+    /// The folder for temporary files, absolute.
+    pub fn scratch(&self) -> PathBuf {
+        match self.shared.scratch {
+            Some(scratch) => scratch.to_owned(),
+            None => self.env().get(OsStr::new("TMPDIR")).map_or_else(std::env::temp_dir, PathBuf::from),
+        }
+    }
+
+    /// Waits, unless the run is being stopped.
+    pub fn pause(&self, time: Duration) -> Result<(), Failure> {
+        if self.shared.cancel.wait(time) {
+            let message = format!("{} was stopped", self.instance.id);
+            return Err(Failure::new(
+                FailureKind::Signal { signal: rustix::process::Signal::TERM.as_raw() },
+                message,
+            ));
+        }
+        Ok(())
+    }
+
     /// Says something about this instance: a line in its log.
     pub fn say(&self, line: impl Into<String>) {
         let text = output::plain(&line.into()).into_owned();
@@ -132,16 +153,28 @@ impl ActionCx<'_> {
 
     /// Runs a command and keeps its stdout. Exit codes other than those in `ok` are failures.
     pub fn run(&self, command: &Command) -> Result<Captured, Failure> {
-        self.execute(command, Keep::Stdout, Codes::Ok)
+        self.execute(command, Keep::Stdout, Codes::Ok, None)
+    }
+
+    /// The same for a command that reads `input`, from where the file stands to its end. The position moves as it reads,
+    /// so that another thread can see how far it is.
+    pub fn feed(&self, command: &Command, input: &File) -> Result<Captured, Failure> {
+        self.execute(command, Keep::Stdout, Codes::Ok, Some(input))
     }
 
     /// Runs a command and keeps its stdout, whatever the exit code. A tool that does not start, an end by a signal and an
     /// unreachable node are failures all the same.
     pub fn run_any(&self, command: &Command) -> Result<Captured, Failure> {
-        self.execute(command, Keep::Stdout, Codes::Any)
+        self.execute(command, Keep::Stdout, Codes::Any, None)
     }
 
-    pub(super) fn execute(&self, command: &Command, keep: Keep, codes: Codes) -> Result<Captured, Failure> {
+    pub(super) fn execute(
+        &self,
+        command: &Command,
+        keep: Keep,
+        codes: Codes,
+        input: Option<&File>,
+    ) -> Result<Captured, Failure> {
         let (node, remote) = match &command.place {
             Place::Here => (None, false),
             Place::Node(name) => match self.nodes().get(name) {
@@ -155,7 +188,14 @@ impl ActionCx<'_> {
                 }
             },
         };
-        let (argv, hold_stdin) = self.shared.plan.command_line(command);
+        let (argv, stdin) = match (input, node.and_then(|name| self.nodes().get(name))) {
+            (None, _) => {
+                let (argv, hold) = self.shared.plan.command_line(command);
+                (argv, Stdin::held(hold))
+            }
+            (Some(file), Some(node)) => (node.wrap_fed(&command.argv), Stdin::File(file)),
+            (Some(file), None) => (command.argv.clone(), Stdin::File(file)),
+        };
         let argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
         let inner: Vec<OsString> =
             command.argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
@@ -204,7 +244,7 @@ impl ActionCx<'_> {
             program: &program,
             dir: &dir,
             env: &env,
-            hold_stdin,
+            stdin,
             keep_stdout: keep == Keep::Stdout,
             redactor: &self.shared.host.redactor,
         };

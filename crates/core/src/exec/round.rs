@@ -9,7 +9,7 @@ use std::time::Duration;
 use super::asked::Once;
 use super::context::{ActionCx, Captured};
 use crate::event::{Failure, FailureKind};
-use crate::plan::{Action, Command, Instance, Place};
+use crate::plan::{Action, Command, Instance, Place, ShipMissing, Shipment};
 
 /// Runs each command line that follows the mark, and prints after each the mark and the exit code.
 const ROUND: &str =
@@ -53,7 +53,10 @@ impl Rounds {
         let mut stale = self.stale.lock().unwrap_or_else(PoisonError::into_inner);
         for action in instance.actions.iter().chain(&instance.cleanup) {
             match action {
-                Action::Command(Command { place: Place::Node(node), .. }) => drop(stale.insert(node.clone())),
+                Action::Command(Command { place: Place::Node(node), .. })
+                | Action::ShipMissing(ShipMissing { shipment: Shipment { node, .. }, .. }) => {
+                    stale.insert(node.clone());
+                }
                 Action::Command(_) if instance.is_own_command() => {
                     stale.extend(self.questions.keys().cloned());
                 }

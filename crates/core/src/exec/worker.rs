@@ -130,7 +130,7 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
     }
     match action {
         Action::Command(command) => match &command.capture {
-            None => cx.execute(command, Keep::Nothing, Codes::Ok).map(|_| None),
+            None => cx.execute(command, Keep::Nothing, Codes::Ok, None).map(|_| None),
             Some(capture) => kept(cx, command, capture).map(Some),
         },
         own => {
@@ -161,10 +161,10 @@ fn digest(cx: &ActionCx<'_>, output: &str, value: &str) -> Result<(), Failure> {
 
 /// Runs a command whose stdout is a value.
 fn kept(cx: &ActionCx<'_>, command: &Command, capture: &Capture) -> Result<String, Failure> {
-    let mut captured = cx.execute(command, Keep::Stdout, Codes::Ok)?;
+    let mut captured = cx.execute(command, Keep::Stdout, Codes::Ok, None)?;
     if capture.again && captured.stdout.is_empty() {
         cx.say("nothing was printed; the tool may have lost it, so once more");
-        captured = cx.execute(command, Keep::Stdout, Codes::Ok)?;
+        captured = cx.execute(command, Keep::Stdout, Codes::Ok, None)?;
     }
     let text = String::from_utf8_lossy(&captured.stdout);
     let value = text.trim_end_matches(['\n', '\r']);

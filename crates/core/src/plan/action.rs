@@ -33,6 +33,10 @@ pub enum Action {
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
     CriVerify(CriVerify),
+    /// Send what a node lacks of an image, and import it there; yields the bytes that were sent.
+    ShipMissing(ShipMissing),
+    /// Remove what a shipment left on its node.
+    EndShipment(Shipment),
 }
 
 /// A tool and its arguments. No shell reads them, here or on a node.
@@ -351,6 +355,54 @@ pub struct CriVerify {
     pub node_platform: Option<Platform>,
 }
 
+/// An image on its way to a node's store.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShipMissing {
+    /// Where to, and under which name it is on its way.
+    pub shipment: Shipment,
+    /// Where the image lies here.
+    pub from: ShipFrom,
+    /// The full reference that it gets there.
+    pub reference: String,
+    /// The config digest that was built.
+    pub id: Text,
+    /// The platform the config must name.
+    pub platform: Platform,
+    /// How many images that had the reference before keep a name.
+    pub keep: u8,
+    /// The output that takes the number of bytes sent.
+    pub output: String,
+}
+
+/// A folder on a node while an image is on its way there.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Shipment {
+    /// The node, by its name in the plan.
+    pub node: String,
+    /// What tells it from others of the same workspace, such as `registry-deliver@arm64@edge-1`.
+    pub name: String,
+}
+
+/// Where an image lies on this machine.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ShipFrom {
+    /// An archive or layout.
+    Archive(Text),
+    /// A build engine's store.
+    Engine {
+        /// Which engine.
+        engine: Engine,
+        /// What the engine calls the image.
+        handle: Text,
+        /// The engine's command that prints an image's configuration as JSON; the handle is appended.
+        inspect: Command,
+        /// The root of its containers-storage, where it is the recipe's own.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        store: Option<Text>,
+    },
+}
+
 impl Action {
     /// Every text in it.
     pub fn texts(&self) -> Vec<&Text> {
@@ -386,6 +438,30 @@ impl Action {
                 Expect::Regex(_) => vec![&check.value],
             },
             Self::CriVerify(verify) => vec![&verify.id],
+            Self::ShipMissing(ship) => {
+                let mut texts = vec![&ship.id];
+                match &ship.from {
+                    ShipFrom::Archive(path) => texts.push(path),
+                    ShipFrom::Engine { handle, inspect, store, .. } => {
+                        texts.push(handle);
+                        texts.extend(inspect.texts());
+                        texts.extend(store);
+                    }
+                }
+                texts
+            }
+            Self::EndShipment(_) => Vec::new(),
+        }
+    }
+
+    /// The node that it asks or changes.
+    pub fn node(&self) -> Option<&str> {
+        match self {
+            Self::Command(Command { place: Place::Node(node), .. }) => Some(node),
+            Self::CriVerify(verify) => Some(&verify.node),
+            Self::ShipMissing(ship) => Some(&ship.shipment.node),
+            Self::EndShipment(shipment) => Some(&shipment.node),
+            _ => None,
         }
     }
 
@@ -396,12 +472,14 @@ impl Action {
             Self::ImageId(id) => Some(&id.output),
             Self::SealArchive(seal) => Some(&seal.output),
             Self::ArchiveDigest(digest) => Some(&digest.output),
+            Self::ShipMissing(ship) => Some(&ship.output),
             Self::CheckBases(_)
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
             | Self::Check(_)
-            | Self::CriVerify(_) => None,
+            | Self::CriVerify(_)
+            | Self::EndShipment(_) => None,
         }
     }
 }

@@ -174,12 +174,21 @@ impl Node {
     /// For a remote node it is `ssh` with one argument that the login shell there reads back as exactly `argv`; stdin must
     /// be held open for as long as the command may run.
     pub fn wrap(&self, argv: &[Text]) -> Vec<Text> {
+        // The watchdog must be of the user whose processes it ends.
+        self.over_ssh(&["sh", "-c", WATCHDOG, "sh"], argv)
+    }
+
+    /// The same for a command that reads its stdin and so ends when the connection does.
+    pub fn wrap_fed(&self, argv: &[Text]) -> Vec<Text> {
+        self.over_ssh(&[], argv)
+    }
+
+    fn over_ssh(&self, around: &[&str], argv: &[Text]) -> Vec<Text> {
         let sudo = ["sudo", "-n", "--"].map(Text::from);
         let sudo = sudo.into_iter().filter(|_| self.sudo);
         let Some(ssh) = &self.ssh else { return sudo.chain(argv.to_vec()).collect() };
         let mut line = ssh.ssh(&[]);
-        // The watchdog must be of the user whose processes it ends.
-        let watched = sudo.chain(["sh", "-c", WATCHDOG, "sh"].map(Text::from)).chain(argv.to_vec());
+        let watched = sudo.chain(around.iter().map(|word| Text::from(*word))).chain(argv.to_vec());
         let mut remote = Text::new();
         for (index, arg) in watched.enumerate() {
             if index > 0 {

@@ -127,14 +127,7 @@ fn bare(context: &Context<'_>, names: &Names, index: usize) -> Instance {
 }
 
 fn nodes_of(instance: &Instance) -> impl Iterator<Item = &str> {
-    let places = instance.actions.iter().chain(&instance.cleanup).filter_map(|action| match action {
-        Action::Command(command) => match &command.place {
-            Place::Node(name) => Some(name.as_str()),
-            Place::Here => None,
-        },
-        Action::CriVerify(verify) => Some(verify.node.as_str()),
-        _ => None,
-    });
+    let places = instance.actions.iter().chain(&instance.cleanup).filter_map(Action::node);
     places.chain(instance.node.as_deref())
 }
 
@@ -305,11 +298,7 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
 fn pin_hosts(lowered: &mut Lowered, nodes: &BTreeMap<String, Node>) {
     let mut pins = Vec::new();
     for action in &lowered.actions {
-        let name = match action {
-            Action::Command(crate::plan::Command { place: Place::Node(name), .. }) => name,
-            Action::CriVerify(verify) => &verify.node,
-            _ => continue,
-        };
+        let Some(name) = action.node() else { continue };
         let Some(ssh) = nodes.get(name).and_then(|node| node.ssh.as_ref()) else { continue };
         if let (Some(file), Some(key)) = (&ssh.known_hosts, &ssh.host_key)
             && !pins.iter().any(|(path, _)| path == file)

@@ -1,7 +1,7 @@
 //! Actions of our own, in one line each.
 
 use super::{shown_line, shown_word};
-use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register};
+use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register, ShipFrom};
 
 /// What an action that is no command does.
 pub(super) fn describe(action: &Action) -> String {
@@ -52,6 +52,17 @@ pub(super) fn describe(action: &Action) -> String {
             DigestOf::File => format!("sha256 of {}", digest.path),
             DigestOf::Config => format!("check the image in {} against {}", digest.path, digest.platform),
         },
+        Action::ShipMissing(ship) => {
+            let from = match &ship.from {
+                ShipFrom::Archive(path) => path.to_string(),
+                ShipFrom::Engine { engine, handle, .. } => format!("{} in {}", handle, engine.name()),
+            };
+            format!(
+                "send what {} lacks of {from} ({}, {}), import it as {}, check configuration and layers",
+                ship.shipment.node, ship.id, ship.platform, ship.reference
+            )
+        }
+        Action::EndShipment(shipment) => format!("remove what the shipment left on {}", shipment.node),
         Action::Check(check) => match &check.expect {
             Expect::Text(text) => format!("check that {} is {text}", check.what),
             Expect::Regex(regex) => format!("check that {} matches {regex}", check.what),

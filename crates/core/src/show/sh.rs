@@ -232,9 +232,7 @@ impl Script<'_> {
     /// `pipeline action JSON NAME=VALUE…`
     fn own_action(&self, action: &Action) -> String {
         let mut nodes = BTreeMap::new();
-        if let Action::CriVerify(verify) = action
-            && let Some(node) = self.plan.nodes.get(&verify.node)
-        {
+        if let Some(node) = action.node().and_then(|name| self.plan.nodes.get(name)) {
             nodes.insert(&node.name, node);
         }
         let mut request = json!({ "action": action, "nodes": nodes });

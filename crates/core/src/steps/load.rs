@@ -5,7 +5,8 @@ use serde::Deserialize;
 
 use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::plan::{Action, Artifact, Check, Command, CriVerify, Expect, Grammar, Node, Probe, Runtime, Text};
+use crate::plan::{Action, Artifact, Check, Command, CriVerify, Expect, Grammar, Node, Probe, Runtime, Storage, Text};
+use crate::platform::Platform;
 use crate::spec::{Scope, Str};
 
 pub(super) struct Load;
@@ -69,7 +70,7 @@ impl StepBody for Spec {
         let path = cx.need("archive", "path")?;
         let reference = cx.need("archive", "reference")?.to_string();
         let mut lowered = Lowered::default();
-        let (load, inspect) = match node.runtime {
+        let load = match node.runtime {
             Runtime::CriO => {
                 return Err(cx.refuse(
                     Diagnostic::error("plan::runtime", format!("node `{}` runs CRI-O, which imports no archives", node.name))
@@ -79,58 +80,32 @@ impl StepBody for Spec {
                         )),
                 ));
             }
-            Runtime::Docker => (
-                Command::new(["docker", "load", "--input"]).arg(path),
-                Some((Command::new(["docker", "image", "inspect"]), "{{.Id}}")),
-            ),
-            Runtime::Podman => (
-                Command::new(["podman", "load", "--quiet", "--input"]).arg(path),
-                Some((Command::new(["podman", "image", "inspect"]), "sha256:{{.Id}}")),
-            ),
+            Runtime::Docker => Command::new(["docker", "load", "--input"]).arg(path),
+            Runtime::Podman => Command::new(["podman", "load", "--quiet", "--input"]).arg(path),
             Runtime::Containerd => {
                 let mut command = Command::new(["ctr"]);
                 if let Some(socket) = node.cri.as_deref().and_then(|cri| cri.strip_prefix("unix://")) {
                     command = command.args(["--address", socket]);
                 }
-                let command = command
+                command
                     .args(["--namespace", "k8s.io", "images", "import", "--platform", &platform.to_string()])
-                    .arg(path);
-                (command, None)
+                    .arg(path)
             }
         };
         lowered.push(load.on_node(&node.name));
-        let own = |output: &str| Text::late(cx.id.as_str(), output, Grammar::Any);
-        let ask = |inspect: Command, format: &str, output: &str| {
-            let command = inspect.args(["--format", format, "--", &reference]).on_node(&node.name);
-            Action::from(command.capture(output, Grammar::Any))
-        };
         let id = cx.need("archive", "id")?;
-        let probe = match inspect {
-            Some((inspect, format)) => {
-                lowered.push(ask(inspect.clone(), "{{.Os}}/{{.Architecture}}", "loaded"));
-                lowered.push(Action::Check(Check {
-                    what: format!("the platform of `{reference}` on node `{}`", node.name),
-                    value: own("loaded"),
-                    expect: Expect::Text(format!("{}/{}", platform.os(), platform.arch()).into()),
-                }));
-                lowered.late("loaded", Grammar::Any);
-                let check = Check {
-                    what: format!("`{reference}` on node `{}`", node.name),
-                    value: own("there"),
-                    expect: Expect::Text(id.clone()),
-                };
-                vec![ask(inspect, format, "there"), Action::Check(check)]
-            }
-            None => vec![Action::CriVerify(CriVerify {
-                node: node.name.clone(),
-                endpoint: node.cri.clone(),
-                reference: reference.clone(),
-                id: id.clone(),
-                platform,
-                emulates: node.emulates.clone(),
-                node_platform: node.platform.clone(),
-            })],
-        };
+        if let Some((inspect, _)) = inspected(node) {
+            let what = format!("the platform of `{reference}` on node `{}`", node.name);
+            let asked = inspect.args(["--format", "{{.Os}}/{{.Architecture}}", "--", &reference]).on_node(&node.name);
+            lowered.push(asked.capture("loaded", Grammar::Any));
+            lowered.push(Action::Check(Check {
+                what,
+                value: Text::late(cx.id.as_str(), "loaded", Grammar::Any),
+                expect: Expect::Text(format!("{}/{}", platform.os(), platform.arch()).into()),
+            }));
+            lowered.late("loaded", Grammar::Any);
+        }
+        let probe = present(cx, node, &reference, &id, platform);
         lowered.known("reference", reference.as_str());
         lowered.known("id", id);
         lowered.claims.push(Claim::NodeImage {
@@ -141,4 +116,43 @@ impl StepBody for Spec {
         lowered.probe = Some(Probe::Actions(probe));
         Ok(lowered)
     }
+}
+
+/// How docker and podman show an image, and its id.
+fn inspected(node: &Node) -> Option<(Command, &'static str)> {
+    match node.runtime {
+        Runtime::Docker => Some((Command::new(["docker", "image", "inspect"]), "{{.Id}}")),
+        Runtime::Podman => Some((Command::new(["podman", "image", "inspect"]), "sha256:{{.Id}}")),
+        Runtime::CriO | Runtime::Containerd => None,
+    }
+}
+
+/// Finds out whether the node's runtime has the image of that id under the reference.
+pub(super) fn present(cx: &Lower<'_>, node: &Node, reference: &str, id: &Text, platform: Platform) -> Vec<Action> {
+    let own = |output: &str| Text::late(cx.id.as_str(), output, Grammar::Any);
+    let what = format!("`{reference}` on node `{}`", node.name);
+    let check = |output: &str, expect: Expect| {
+        Action::Check(Check { what: what.clone(), value: own(output), expect })
+    };
+    if let Some((inspect, format)) = inspected(node) {
+        let asked = inspect.args(["--format", format, "--", reference]).on_node(&node.name);
+        return vec![asked.capture("there", Grammar::Any).into(), check("there", Expect::Text(id.clone()))];
+    }
+    if node.runtime == Runtime::CriO {
+        let storage = node.storage.as_ref().map(Storage::specifier).unwrap_or_default();
+        let asked = Command::new(["skopeo", "inspect", "--raw"])
+            .arg(format!("containers-storage:{storage}{reference}"))
+            .on_node(&node.name);
+        let expect = Expect::ManifestConfig(id.clone());
+        return vec![asked.capture("there", Grammar::Any).into(), check("there", expect)];
+    }
+    vec![Action::CriVerify(CriVerify {
+        node: node.name.clone(),
+        endpoint: node.cri.clone(),
+        reference: reference.to_owned(),
+        id: id.clone(),
+        platform,
+        emulates: node.emulates.clone(),
+        node_platform: node.platform.clone(),
+    })]
 }

@@ -30,6 +30,7 @@ step_kinds! {
     save::Save,
     scp::Scp,
     load::Load,
+    deliver::Deliver,
     skopeo_copy::SkopeoCopy,
     crictl_verify::CrictlVerify,
     run::Run,

@@ -11,6 +11,7 @@ mod watch;
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
@@ -36,12 +37,29 @@ pub(super) struct Request<'a> {
     pub(super) dir: &'a Path,
     /// The complete environment.
     pub(super) env: &'a BTreeMap<OsString, OsString>,
-    /// stdin is a pipe whose other end stays open while the child runs; otherwise `/dev/null`.
-    pub(super) hold_stdin: bool,
+    pub(super) stdin: Stdin<'a>,
     /// Keep stdout; only stderr comes as lines.
     pub(super) keep_stdout: bool,
     /// Where long lines may be cut.
     pub(super) redactor: &'a Redactor,
+}
+
+/// What a child reads.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Stdin<'a> {
+    /// Nothing: `/dev/null`.
+    Null,
+    /// Nothing, from a pipe whose other end stays open while the child runs.
+    Held,
+    /// The file, from where it stands: the position moves as the child reads.
+    File(&'a File),
+}
+
+impl Stdin<'_> {
+    /// Held open or nothing.
+    pub(super) fn held(hold: bool) -> Self {
+        if hold { Self::Held } else { Self::Null }
+    }
 }
 
 /// What ends it early.

@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use os_pipe::{PipeReader, PipeWriter};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::Request;
+use super::{Request, Stdin};
 use crate::exec::cancel::Cancel;
 use crate::exec::reaper;
 
@@ -48,13 +48,20 @@ pub(super) fn spawn<'a>(request: &Request<'_>, cancel: &'a Cancel) -> io::Result
         expression = expression.stderr_to_stdout().stdout_file(writer);
         None
     };
-    let stdin = if request.hold_stdin {
-        let (reader, stdin) = os_pipe::pipe()?;
-        expression = expression.stdin_file(reader);
-        Some(stdin)
-    } else {
-        expression = expression.stdin_null();
-        None
+    let stdin = match request.stdin {
+        Stdin::Held => {
+            let (reader, stdin) = os_pipe::pipe()?;
+            expression = expression.stdin_file(reader);
+            Some(stdin)
+        }
+        Stdin::File(file) => {
+            expression = expression.stdin_file(file.try_clone()?);
+            None
+        }
+        Stdin::Null => {
+            expression = expression.stdin_null();
+            None
+        }
     };
     let (handle, pid) = reaper::spawn(|| {
         let handle = expression.start()?;

@@ -78,6 +78,57 @@ pub struct Layer {
     pub size: u64,
 }
 
+/// A blob of a layer in a layout: the layer itself, or compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct LayerBlob {
+    /// Compression, as the end of the media type says it.
+    pub form: LayerForm,
+    /// The digest of the blob: the layer's own where it is plain.
+    pub digest: Digest,
+    /// Bytes of the blob.
+    pub size: u64,
+}
+
+/// How a layer's tar file is compressed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum LayerForm {
+    /// Not at all.
+    Plain,
+    /// gzip.
+    Gzip,
+    /// zstd.
+    Zstd,
+}
+
+impl LayerForm {
+    fn media_type(self) -> String {
+        match self {
+            Self::Plain => documents::LAYER_TYPE.to_owned(),
+            Self::Gzip => format!("{}+gzip", documents::LAYER_TYPE),
+            Self::Zstd => format!("{}+zstd", documents::LAYER_TYPE),
+        }
+    }
+}
+
+impl super::LocalImage {
+    /// The documents of an OCI layout of the image under the full name `name`: names and contents of all files but the
+    /// layers, which are these blobs, the lowest first.
+    pub(crate) fn layout(
+        &self,
+        name: &str,
+        layers: &[LayerBlob],
+    ) -> serde_json::Result<Vec<parts::Document>> {
+        let descriptor =
+            |blob: &LayerBlob| parts::descriptor(&blob.form.media_type(), &blob.digest, blob.size);
+        parts::layout(self.parsed(), &self.config, layers.iter().map(descriptor).collect(), name)
+    }
+
+    /// The documents of a docker archive, in which the layer `sha256:HEX` is the file `HEX.tar`.
+    pub(crate) fn docker_documents(&self, name: &str) -> serde_json::Result<[parts::Document; 2]> {
+        parts::docker_documents(&self.config, self.layers.iter().map(|layer| &layer.diff_id), name)
+    }
+}
+
 /// Reads an archive or layout of one image, of whichever format, and checks the digest of every part.
 pub fn inspect(path: &Path) -> Result<ArchiveInfo, ArchiveError> {
     let image = Opened::open(path)?;

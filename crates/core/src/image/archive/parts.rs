@@ -8,14 +8,14 @@ use serde::Serialize;
 
 use super::ArchiveFormat;
 use super::documents::{
-    CONFIG_TYPE, CONTAINERD_NAME, Descriptor, DescriptorPlatform, DockerManifest, INDEX_TYPE, LAYER_TYPE,
-    MANIFEST_TYPE, OciIndex, OciManifest, REF_NAME,
+    CONFIG_TYPE, CONTAINERD_NAME, Config, Descriptor, DescriptorPlatform, DockerManifest, INDEX_TYPE,
+    LAYER_TYPE, MANIFEST_TYPE, OciIndex, OciManifest, REF_NAME,
 };
 use super::open::{Opened, blob_name};
 use crate::image::digest::Digest;
 
 /// A small file: name and content.
-pub(super) type Document = (String, Vec<u8>);
+pub(crate) type Document = (String, Vec<u8>);
 
 /// The files of an archive: documents, then each distinct layer, the lowest first, then documents.
 #[derive(Debug)]
@@ -45,30 +45,49 @@ fn docker_layer_name(diff_id: &Digest) -> String {
 }
 
 fn docker(image: &Opened, name: &str) -> serde_json::Result<Parts> {
-    let config = format!("{}.json", image.id.hex());
+    let layers = image.layers.iter().map(|layer| &layer.diff_id);
+    let [config, manifest] = docker_documents(&image.config_bytes, layers, name)?;
+    Ok(Parts { before: vec![config], after: vec![manifest], is_docker: true })
+}
+
+/// Configuration and manifest of a docker archive of one image under the full name `name`.
+pub(super) fn docker_documents<'d>(
+    config_bytes: &[u8],
+    diff_ids: impl Iterator<Item = &'d Digest>,
+    name: &str,
+) -> serde_json::Result<[Document; 2]> {
+    let config = format!("{}.json", Digest::of(config_bytes).hex());
     let manifest = [DockerManifest {
         config: config.clone(),
         // The full name, as skopeo writes it: docker reads it as it reads the short one, containerd takes it literally.
         repo_tags: Some(vec![name.to_owned()]),
-        layers: image.layers.iter().map(|layer| docker_layer_name(&layer.diff_id)).collect(),
+        layers: diff_ids.map(docker_layer_name).collect(),
     }];
-    Ok(Parts {
-        before: vec![(config, image.config_bytes.clone())],
-        after: vec![("manifest.json".to_owned(), serde_json::to_vec(&manifest)?)],
-        is_docker: true,
-    })
+    let manifest = serde_json::to_vec(&manifest)?;
+    Ok([(config, config_bytes.to_vec()), ("manifest.json".to_owned(), manifest)])
 }
 
 fn oci(image: &Opened, name: &str) -> serde_json::Result<Parts> {
     let layers = image.layers.iter().map(|layer| descriptor(LAYER_TYPE, &layer.diff_id, layer.size));
+    let before = layout(&image.config, &image.config_bytes, layers.collect(), name)?;
+    Ok(Parts { before, after: Vec::new(), is_docker: false })
+}
+
+/// The documents of an OCI layout of one image under the full name `name`: all of it but the layers.
+pub(super) fn layout(
+    config: &Config,
+    config_bytes: &[u8],
+    layers: Vec<Descriptor>,
+    name: &str,
+) -> serde_json::Result<Vec<Document>> {
+    let id = Digest::of(config_bytes);
     let manifest = document(&OciManifest {
         schema_version: 2,
         media_type: Some(MANIFEST_TYPE.to_owned()),
-        config: descriptor(CONFIG_TYPE, &image.id, image.config_bytes.len() as u64),
-        layers: layers.collect(),
+        config: descriptor(CONFIG_TYPE, &id, config_bytes.len() as u64),
+        layers,
     })?;
     let manifest_digest = Digest::of(&manifest);
-    let config = &image.config;
     let index = document(&OciIndex {
         schema_version: 2,
         media_type: Some(INDEX_TYPE.to_owned()),
@@ -88,23 +107,19 @@ fn oci(image: &Opened, name: &str) -> serde_json::Result<Parts> {
             ..descriptor(MANIFEST_TYPE, &manifest_digest, manifest.len() as u64)
         }],
     })?;
-    Ok(Parts {
-        before: vec![
-            ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
-            ("index.json".to_owned(), index),
-            (blob_name(&manifest_digest), manifest),
-            (blob_name(&image.id), image.config_bytes.clone()),
-        ],
-        after: Vec::new(),
-        is_docker: false,
-    })
+    Ok(vec![
+        ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
+        ("index.json".to_owned(), index),
+        (blob_name(&manifest_digest), manifest),
+        (blob_name(&id), config_bytes.to_vec()),
+    ])
 }
 
 fn document(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {
     serde_json::to_vec(value)
 }
 
-fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Descriptor {
+pub(super) fn descriptor(media_type: &str, digest: &Digest, size: u64) -> Descriptor {
     Descriptor {
         media_type: media_type.to_owned(),
         digest: digest.to_string(),

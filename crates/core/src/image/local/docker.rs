@@ -49,7 +49,7 @@ pub(super) fn layers(root: &Path, diff_ids: &[Digest]) -> Result<Vec<Stored>, Lo
 }
 
 /// The chain ids (OCI image-spec config.md): each names a layer with all that is below it.
-pub(crate) fn chain(diff_ids: &[Digest]) -> Vec<Digest> {
+pub(super) fn chain(diff_ids: &[Digest]) -> Vec<Digest> {
     let mut chain: Vec<Digest> = Vec::with_capacity(diff_ids.len());
     for diff_id in diff_ids {
         let next = match chain.last() {

@@ -12,8 +12,6 @@ mod tests;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-pub(crate) use docker::chain;
-
 use super::Digest;
 use super::archive::{ArchiveError, Config, Layer, Opened};
 use super::digest::HashingWriter;
@@ -153,6 +151,11 @@ impl LocalImage {
             .map(String::as_str)
             .collect::<Vec<_>>()
             .join("/")
+    }
+
+    /// The parts of the configuration that are checked.
+    pub(super) fn parsed(&self) -> &Config {
+        &self.parsed
     }
 
     /// The configuration is for this platform.

@@ -3,6 +3,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use super::docker::chain;
 use super::*;
 
 /// An image of three layers in a private store of buildah; its id. None where there is no buildah.

@@ -103,6 +103,11 @@ pub(super) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
     }
 }
 
+/// The root of the engine's store, where it is the recipe's own.
+pub(super) fn own_store(engine: Engine) -> Option<Text> {
+    (engine == Engine::Buildah).then(|| Text::here(buildah::ROOT))
+}
+
 /// Runs a command in an image.
 pub(super) fn smoke(engine: Engine, smoke: &Smoke<'_>) -> SmokeCommands {
     match engine {

@@ -1,0 +1,310 @@
+//! Sends what a node lacks of an image, and imports it there.
+//!
+//! Asked, packed, sent, placed, imported, asked again: each is a session on the node with a script of `scripts/`. What a
+//! store lists is taken for there; should its own tools then miss it, the rest follows. Nothing is believed at the end but
+//! the store's records: configuration and layers must be those that were built.
+
+mod answer;
+mod origin;
+mod pack;
+mod send;
+mod store;
+
+use std::collections::BTreeMap;
+use std::io::{Seek, Write};
+
+use self::answer::{Answer, Held};
+pub use self::pack::Packer;
+use self::pack::bytes;
+use self::send::Sent;
+use self::store::{Session, Store};
+use crate::event::{Failure, FailureKind};
+use crate::exec::ActionCx;
+use crate::image::archive::{LayerBlob, LayerForm};
+use crate::image::{Digest, LocalImage};
+use crate::plan::{Command, Node, ShipMissing, Shipment};
+
+/// One shipment under way.
+struct Ship<'a> {
+    wanted: &'a ShipMissing,
+    node: &'a Node,
+    store: Store<'a>,
+    cx: &'a ActionCx<'a>,
+    packer: &'a Packer,
+    id: Digest,
+}
+
+/// Sends and imports; yields the bytes that were sent.
+pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) -> Result<String, Failure> {
+    let id = cx.resolve(&wanted.id)?.to_string_lossy().into_owned();
+    let id = Digest::parse(&id).map_err(|error| Failure::new(FailureKind::Input, error.to_string()))?;
+    let node = node(&wanted.shipment, cx)?;
+    let name = folder(&wanted.shipment, cx);
+    let store = Store { node, ship: &name, reference: &wanted.reference };
+    let ship = Ship { wanted, node, store, cx, packer, id };
+    let image = origin::open(wanted, &id, cx)?;
+    ship.deliver(&image).map(|sent| sent.to_string())
+}
+
+/// Removes the shipment's folder, whatever is in it.
+pub(super) fn end(shipment: &Shipment, cx: &ActionCx<'_>) -> Result<(), Failure> {
+    let node = node(shipment, cx)?;
+    let folder = format!("{}/{}", node.dir, folder(shipment, cx));
+    cx.run(&Command::new(["rm", "-rf", "--", &folder]).on_node(&node.name)).map(|_| ())
+}
+
+fn node<'a>(shipment: &Shipment, cx: &'a ActionCx<'_>) -> Result<&'a Node, Failure> {
+    cx.nodes().get(&shipment.node).ok_or_else(|| {
+        Failure::new(FailureKind::Internal, format!("the plan has no node `{}`", shipment.node))
+    })
+}
+
+/// The folder's name: of this shipment and this workspace alone, and the same in the next run, which removes it.
+fn folder(shipment: &Shipment, cx: &ActionCx<'_>) -> String {
+    let machine = std::fs::read("/etc/machine-id").unwrap_or_default();
+    let mut whose = machine;
+    whose.extend(rustix::system::uname().nodename().to_bytes());
+    whose.extend(cx.here().as_os_str().as_encoded_bytes());
+    format!("ship-{}-{}", &Digest::of(&whose).hex()[..12], shipment.name)
+}
+
+impl Ship<'_> {
+    fn deliver(&self, image: &LocalImage) -> Result<u64, Failure> {
+        let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
+        let mut sent = Sent::default();
+        let mut answer = self.ask(&diff_ids)?;
+        let mut held = self.store.held(&answer, &diff_ids, &self.id);
+        if self.is_right(&held, &diff_ids) {
+            self.cx.say(format!("{} is there already: nothing is sent", self.what()));
+            return Ok(0);
+        }
+        if self.store.takes_docker_archive() && answer::docker_is_whole(&answer) {
+            self.cx.say("docker keeps its images in containerd's store there: all layers are sent");
+            held.there.clear();
+        }
+        // The second time nothing is left out.
+        for trusting in [true, false] {
+            if !trusting {
+                held.there.clear();
+            }
+            let blobs = self.send(image, &held, &answer, &mut sent)?;
+            match self.import(image, &held, &blobs, &answer) {
+                Ok(()) => break,
+                Err(failure) if trusting && !held.there.is_empty() && failed_itself(&failure) => {
+                    self.cx.say(format!(
+                        "the store lists layers that it cannot use ({}): the whole image is sent",
+                        failure.message
+                    ));
+                    answer = self.ask(&diff_ids)?;
+                }
+                Err(failure) => return Err(self.explained(failure)),
+            }
+        }
+        answer = self.ask(&diff_ids)?;
+        let after = self.store.held(&answer, &diff_ids, &self.id);
+        self.must_be_right(&after, &diff_ids)?;
+        self.report(image, &held, &sent);
+        Ok(sent.bytes)
+    }
+
+    fn what(&self) -> String {
+        format!("`{}` on node `{}`", self.wanted.reference, self.node.name)
+    }
+
+    fn run(&self, session: &Session) -> Result<Vec<u8>, Failure> {
+        self.cx.run(&self.command(session)).map(|captured| captured.stdout)
+    }
+
+    fn command(&self, session: &Session) -> Command {
+        Command::new(["sh", "-c", &session.script, "sh"])
+            .args(session.args.iter().map(String::as_str))
+            .on_node(&self.node.name)
+    }
+
+    fn ask(&self, diff_ids: &[Digest]) -> Result<Answer, Failure> {
+        Answer::read(&self.node.name, &self.run(&self.store.ask(diff_ids))?)
+    }
+
+    fn is_right(&self, held: &Held, diff_ids: &[Digest]) -> bool {
+        held.current == Some(self.id) && held.layers.as_deref() == Some(diff_ids)
+    }
+
+    fn must_be_right(&self, held: &Held, diff_ids: &[Digest]) -> Result<(), Failure> {
+        let mismatch = |message: String| Err(Failure::new(FailureKind::Mismatch, message));
+        match (&held.current, &held.layers) {
+            (None, _) => mismatch(format!("{} is not in the store after its import", self.what())).map_err(
+                |failure: Failure| {
+                    failure.help("does the node's `storage` name the store that its tools use?")
+                },
+            ),
+            (Some(found), _) if *found != self.id => mismatch(format!(
+                "{} is another image after its import: it has the id {found}, and {} was built",
+                self.what(),
+                self.id
+            )),
+            (_, None) => mismatch(format!("{} has layers that the store does not list", self.what())),
+            (_, Some(layers)) if layers != diff_ids => {
+                let show = |digests: &[Digest]| {
+                    digests.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+                };
+                mismatch(format!(
+                    "{} has the layers {} after its import, and {} were built",
+                    self.what(),
+                    show(layers),
+                    show(diff_ids)
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
+    /// Packs and sends each layer that is not there, once; where each layer of the image is then to be found.
+    fn send(
+        &self,
+        image: &LocalImage,
+        held: &Held,
+        answer: &Answer,
+        sent: &mut Sent,
+    ) -> Result<BTreeMap<Digest, LayerBlob>, Failure> {
+        let form = self.store.form(answer);
+        let mut missing: Vec<usize> = Vec::new();
+        for (index, layer) in image.layers.iter().enumerate() {
+            let is_known = missing.iter().any(|other| image.layers[*other].diff_id == layer.diff_id);
+            if !held.there.contains_key(&layer.diff_id) && !is_known {
+                missing.push(index);
+            }
+        }
+        self.must_fit(image, &missing, answer)?;
+        self.send_layers(image, &missing, form, answer, sent)
+    }
+
+    /// There is room for what is missing, once compressed and once unpacked.
+    fn must_fit(&self, image: &LocalImage, missing: &[usize], answer: &Answer) -> Result<(), Failure> {
+        let needed: u64 = missing.iter().map(|index| image.layers[*index].size).sum();
+        let store = self.store.root(answer);
+        for (word, place) in [("dir", self.node.dir.as_str()), ("room", store)] {
+            let Some(free) = answer.free(word) else { continue };
+            if free < needed {
+                let place = if place.is_empty() { "its store".to_owned() } else { format!("`{place}`") };
+                return Err(Failure::new(
+                    FailureKind::NoSpace,
+                    format!(
+                        "node `{}` has {} free in {place}, and the layers that it lacks need {}",
+                        self.node.name,
+                        bytes(free),
+                        bytes(needed)
+                    ),
+                )
+                .help("make room there: `crictl rmi --prune` removes images that nothing uses"));
+            }
+        }
+        Ok(())
+    }
+
+    /// Puts the documents and the sent layers into place, and imports them.
+    fn import(
+        &self,
+        image: &LocalImage,
+        held: &Held,
+        blobs: &BTreeMap<Digest, LayerBlob>,
+        answer: &Answer,
+    ) -> Result<(), Failure> {
+        let input = |error: serde_json::Error| Failure::new(FailureKind::Internal, error.to_string());
+        let documents = if self.store.takes_docker_archive() {
+            image.docker_documents(&self.wanted.reference).map_err(input)?.to_vec()
+        } else {
+            let layers: Vec<LayerBlob> = image
+                .layers
+                .iter()
+                .filter_map(|layer| {
+                    let blob = blobs.get(&layer.diff_id).or_else(|| held.there.get(&layer.diff_id));
+                    blob.cloned().map(|blob| sized(blob, layer.size))
+                })
+                .collect();
+            image.layout(&self.wanted.reference, &layers).map_err(input)?
+        };
+        let file = tarred(&documents).map_err(|error| {
+            Failure::new(FailureKind::Io, format!("no room for temporary files: {error}"))
+        })?;
+        let names: Vec<String> = blobs.values().map(|blob| blob.digest.hex()).collect();
+        let mut args = vec![self.node.dir.clone(), self.store.ship.to_owned()];
+        args.extend(names.iter().cloned());
+        let place = Session { script: include_str!("scripts/place.sh").to_owned(), args };
+        let said = self.cx.feed(&self.command(&place), &file)?.stdout;
+        if let Some(gone) = String::from_utf8_lossy(&said).lines().find(|line| line.starts_with("gone ")) {
+            return Err(Failure::new(
+                FailureKind::Io,
+                format!("node `{}` has lost a layer that was sent: {}", self.node.name, &gone[5..]),
+            )
+            .help("something removes files below the node's `dir` there"));
+        }
+        let pairs: Vec<(String, String)> =
+            blobs.iter().map(|(layer, blob)| (blob.digest.hex(), layer.hex())).collect();
+        let import = self.store.import(&self.wanted.platform.to_string(), &pairs, self.store.root(answer));
+        self.run(&import)?;
+        self.forget(&names)
+    }
+
+    /// Sent layers are in the store now.
+    fn forget(&self, blobs: &[String]) -> Result<(), Failure> {
+        let mut args = vec![self.node.dir.clone(), self.store.ship.to_owned()];
+        args.extend(blobs.iter().cloned());
+        self.run(&Session { script: include_str!("scripts/end.sh").to_owned(), args }).map(|_| ())
+    }
+
+    fn report(&self, image: &LocalImage, held: &Held, sent: &Sent) {
+        let mut avoided = (0, 0);
+        for layer in image.layers.iter().filter(|layer| held.there.contains_key(&layer.diff_id)) {
+            avoided = (avoided.0 + 1, avoided.1 + layer.size);
+        }
+        self.cx.say(format!(
+            "{}: {} sent for {} layers; {} layers of {} were there",
+            self.what(),
+            bytes(sent.bytes),
+            sent.layers,
+            avoided.0,
+            bytes(avoided.1)
+        ));
+    }
+
+    fn explained(&self, failure: Failure) -> Failure {
+        if failure.help.is_some() {
+            return failure;
+        }
+        if failure.message.contains("policy.json") {
+            return failure.help(format!(
+                "node `{}` needs /etc/containers/policy.json: \
+                 {{\"default\": [{{\"type\": \"insecureAcceptAnything\"}}]}} accepts every image",
+                self.node.name
+            ));
+        }
+        failure
+    }
+}
+
+/// A tool on the node failed, and the node could be reached.
+fn failed_itself(failure: &Failure) -> bool {
+    matches!(failure.kind, FailureKind::Exit { .. })
+}
+
+/// A plain layer has the size of its tar file; a store that does not know it leaves it out.
+fn sized(blob: LayerBlob, size: u64) -> LayerBlob {
+    match blob {
+        LayerBlob { form: LayerForm::Plain, size: 0, .. } => LayerBlob { size, ..blob },
+        other => other,
+    }
+}
+
+fn tarred(documents: &[(String, Vec<u8>)]) -> std::io::Result<std::fs::File> {
+    let mut builder = tar::Builder::new(tempfile::tempfile()?);
+    for (name, content) in documents {
+        let mut header = tar::Header::new_gnu();
+        header.set_size(content.len() as u64);
+        header.set_mode(0o600);
+        builder.append_data(&mut header, name, content.as_slice())?;
+    }
+    let mut file = builder.into_inner()?;
+    file.flush()?;
+    file.rewind()?;
+    Ok(file)
+}

@@ -1,0 +1,109 @@
+//! Layers made ready to travel: compressed once, for however many nodes.
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{self, BufWriter, Write};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use super::origin::unreadable;
+use crate::event::{Failure, FailureKind};
+use crate::image::archive::{LayerBlob, LayerForm};
+use crate::image::digest::HashingWriter;
+use crate::image::{Digest, LocalError, LocalImage};
+
+/// Fast, and for layers as small as what slower levels make of them.
+const ZSTD_LEVEL: i32 = 3;
+
+/// A layer as it travels.
+#[derive(Debug)]
+pub(super) struct Packed {
+    pub(super) blob: LayerBlob,
+    path: PathBuf,
+}
+
+impl Packed {
+    pub(super) fn open(&self) -> io::Result<File> {
+        File::open(&self.path)
+    }
+}
+
+impl Drop for Packed {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+/// The layers of a run that are packed, or being packed: whoever wants one that another packs waits for it.
+#[derive(Debug, Default)]
+pub struct Packer(Mutex<HashMap<(Digest, LayerForm), Slot>>);
+
+type Slot = Arc<Mutex<Option<Arc<Packed>>>>;
+
+impl Packer {
+    /// The layer `index` of the image, compressed in the folder for temporary files.
+    pub(super) fn pack(
+        &self,
+        image: &LocalImage,
+        index: usize,
+        form: LayerForm,
+        folder: &Path,
+    ) -> Result<Arc<Packed>, Failure> {
+        let key = (image.layers[index].diff_id, form);
+        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        let mut packed = slot.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(packed) = &*packed {
+            return Ok(packed.clone());
+        }
+        let new = Arc::new(compress(image, index, form, folder).map_err(|error| {
+            match error {
+                LocalError::Write(error) => {
+                    Failure::new(FailureKind::Io, format!("cannot write to {}: {error}", folder.display()))
+                        .help("layers are compressed there before they travel: make room, or set TMPDIR")
+                }
+                other => unreadable(&other),
+            }
+        })?);
+        *packed = Some(new.clone());
+        Ok(new)
+    }
+}
+
+fn compress(image: &LocalImage, index: usize, form: LayerForm, folder: &Path) -> Result<Packed, LocalError> {
+    let write = LocalError::Write;
+    let file = tempfile::Builder::new().prefix("layer-").tempfile_in(folder).map_err(write)?;
+    let mut sink = HashingWriter::new(BufWriter::new(file));
+    match form {
+        LayerForm::Plain => {
+            image.copy_layer(index, &mut sink)?;
+        }
+        LayerForm::Gzip => {
+            let mut encoder = flate2::write::GzEncoder::new(&mut sink, flate2::Compression::fast());
+            image.copy_layer(index, &mut encoder)?;
+            encoder.finish().map_err(write)?;
+        }
+        LayerForm::Zstd => {
+            let mut encoder = zstd::stream::write::Encoder::new(&mut sink, ZSTD_LEVEL).map_err(write)?;
+            image.copy_layer(index, &mut encoder)?;
+            encoder.finish().map_err(write)?;
+        }
+    }
+    sink.flush().map_err(write)?;
+    let (writer, digest, size) = sink.finish();
+    let file = writer.into_inner().map_err(|error| write(error.into_error()))?;
+    let (_, path) = file.keep().map_err(|error| write(error.error))?;
+    Ok(Packed { blob: LayerBlob { form, digest, size }, path })
+}
+
+/// Bytes in a few characters.
+pub(super) fn bytes(count: u64) -> String {
+    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
+    #[allow(clippy::cast_precision_loss)]
+    let mut value = count as f64;
+    let mut unit = 0;
+    while value >= 999.5 && unit + 1 < UNITS.len() {
+        value /= 1000.0;
+        unit += 1;
+    }
+    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
+}

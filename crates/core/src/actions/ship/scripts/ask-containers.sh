@@ -1,0 +1,30 @@
+ask() {
+  root=$1 driver=$2 ref=$3
+  shift 3
+  if [ -z "$root" ]; then
+    if [ "$(id -u)" = 0 ]; then
+      root=/var/lib/containers/storage
+      conf=/etc/containers/storage.conf
+      [ -e "$conf" ] || conf=/usr/share/containers/storage.conf
+    else
+      root=${XDG_DATA_HOME:-$HOME/.local/share}/containers/storage
+      conf=${XDG_CONFIG_HOME:-$HOME/.config}/containers/storage.conf
+    fi
+    conf=${CONTAINERS_STORAGE_CONF:-$conf}
+    key() { sed -n "s/^[[:space:]]*$1[[:space:]]*=[[:space:]]*\"\\(.*\\)\".*/\\1/p" "$conf" 2>/dev/null | head -n 1; }
+    set_root=$(key graphroot)
+    root=${set_root:-$root}
+    [ -n "$driver" ] || driver=$(key driver)
+  fi
+  if [ -z "$driver" ]; then
+    for driver in overlay vfs btrfs ''; do [ ! -e "$root/$driver-layers" ] || break; done
+  fi
+  echo "store $driver $root"
+  near=$root
+  until [ -e "$near" ]; do near=$(dirname -- "$near"); done
+  echo "room $(df -Pk -- "$near" | awk 'NR == 2 { print $4 }')"
+  split() { sed 's/},{"id"/}\
+{"id"/g' "$1" 2>/dev/null || :; }
+  split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"$ref\"" || :; } | sed 's/^/image /'
+  split "$root/$driver-layers/layers.json" | { grep -F "$(printf '"diff-digest":"%s"\n' "$@")" || :; } | sed 's/^/layer /'
+}
