@@ -7,12 +7,12 @@ lab_number() { printf '%d' $(($(printf '%s' "$LAB" | cksum | cut -d' ' -f1) % 20
 bridge_name() { printf 'plab%d%s' "$(lab_number)" "$1"; }
 bridge_subnet() { printf '10.%d.%d' "$1" "$(lab_number)"; }
 
-# make_bridge LETTER: d for dockerd, c for the CRI servers. Made here, with its address, because the CNI plugin would
+# make_bridge LETTER: d and n for dockerd, c for the CRI servers. Made here, with its address, because the CNI plugin would
 # turn on the whole machine's IP forwarding when it makes a gateway.
 make_bridge() {
   local name second
   name=$(bridge_name "$1")
-  case $1 in c) second=203 ;; *) second=204 ;; esac
+  case $1 in c) second=203 ;; n) second=205 ;; *) second=204 ;; esac
   [[ -e /sys/class/net/$name ]] && return
   ip link add "$name" type bridge && ip address add "$(bridge_subnet "$second").1/24" dev "$name" &&
     ip link set "$name" up

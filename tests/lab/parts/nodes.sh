@@ -1,7 +1,7 @@
-# Two machines to deliver to: an sshd each, on loopback. Sourced by `lab`.
+# Machines to deliver to, one for each runtime: an sshd each, on loopback. Sourced by `lab`.
 # shellcheck shell=bash
 
-NODES=(edge-arm64 edge-armv7)
+NODES=(edge-arm64 edge-armv7 edge-docker edge-podman)
 
 nodes_packages() { printf 'openssh-server openssh-client skopeo'; }
 nodes_missing() { first_missing sshd ssh ssh-keygen; }
@@ -54,8 +54,14 @@ node_listens() { ! port_is_free "$1"; }
 # StrictModes and PAM would ask for things that a scratch folder does not have. MaxStartups: many short connections
 # at once are what a delivery looks like, and sshd's default drops the eleventh.
 write_sshd_config() {
-  local storage=""
-  [[ $1 == edge-arm64 ]] && storage=" CONTAINERS_STORAGE_CONF=$LAB/$1/storage.conf" && write_storage_conf "$1"
+  local more=""
+  case $1 in
+    edge-arm64 | edge-podman)
+      more=" CONTAINERS_STORAGE_CONF=$LAB/$1/storage.conf CONTAINERS_CONF=$LAB/containers.conf"
+      write_storage_conf "$1"
+      ;;
+    edge-docker) more=" DOCKER_HOST=unix://$LAB/nodedocker.sock DOCKER_CONFIG=$LAB/nodedocker" ;;
+  esac
   cat >"$LAB/$1/sshd_config" <<CONF
 Port $2
 ListenAddress 127.0.0.1
@@ -72,16 +78,19 @@ UseDNS no
 MaxStartups 200
 MaxSessions 200
 Subsystem sftp internal-sftp
-SetEnv PATH=$LAB/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CRI_CONFIG_FILE=$LAB/$1/crictl.yaml$storage
+SetEnv PATH=$LAB/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CRI_CONFIG_FILE=$LAB/$1/crictl.yaml$more
 CONF
 }
 
+# podman's node has the other driver that is to be had everywhere.
 write_storage_conf() {
+  local driver=overlay root=$LAB/crio
+  [[ $1 == edge-podman ]] && driver=vfs root=$LAB/edge-podman/storage
   cat >"$LAB/$1/storage.conf" <<CONF
 [storage]
-driver = "overlay"
-graphroot = "$LAB/crio/root"
-runroot = "$LAB/crio/run"
+driver = "$driver"
+graphroot = "$root/root"
+runroot = "$root/run"
 CONF
 }
 

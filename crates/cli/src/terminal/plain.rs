@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use pipeline_core::event::{Event, EventKind, Failure, Status, Stream};
 use pipeline_core::fresh::Reason;
+use pipeline_core::output::command_line;
 use pipeline_core::plan::InstanceId;
 
 use super::{Style, clean, note, seconds};
@@ -70,8 +71,7 @@ impl Plain {
                 self.line("start", "", instance, &again);
             }
             EventKind::Command { instance, argv } => {
-                let shown = argv.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ");
-                self.text(instance, &format!("$ {shown}"));
+                self.text(instance, &format!("$ {}", command_line(argv)));
             }
             EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
                 self.text(instance, &format!("* {text}"));
@@ -207,11 +207,3 @@ fn short(text: &str) -> String {
     }
 }
 
-fn quoted(arg: &str) -> String {
-    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
-    if !arg.is_empty() && arg.chars().all(plain) {
-        arg.to_owned()
-    } else {
-        format!("'{}'", arg.replace('\'', "'\\''"))
-    }
-}

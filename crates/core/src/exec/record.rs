@@ -9,7 +9,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use crate::event::{Event, EventKind, Failure, Status, Stream};
-use crate::output::plain;
+use crate::output::{command_line, plain};
 use crate::plan::InstanceId;
 
 /// The folder of one run.
@@ -106,11 +106,7 @@ impl RunDir {
                 self.line(instance, &format!("# attempt {attempt}"))
             }
             EventKind::Command { instance, argv } => {
-                let words = argv.iter().map(|arg| match shlex::try_quote(arg) {
-                    Ok(word) => word.into_owned(),
-                    Err(_) => arg.clone(),
-                });
-                self.line(instance, &format!("$ {}", words.collect::<Vec<_>>().join(" ")))
+                self.line(instance, &format!("$ {}", command_line(argv)))
             }
             EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
                 self.line(instance, &format!("# {text}"))

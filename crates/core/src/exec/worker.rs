@@ -136,7 +136,7 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
         own => {
             let value = cx.shared.host.actions.perform(own, cx)?;
             match (own.yields(), &value) {
-                (Some(output), Some(value)) => digest(cx, output, value)?,
+                (Some(output), Some(value)) => shaped(cx, own.grammar(), output, value)?,
                 (Some(output), None) => {
                     return Err(Failure::new(
                         FailureKind::Internal,
@@ -150,12 +150,11 @@ fn carry_out(cx: &ActionCx<'_>, action: &Action) -> Result<Option<String>, Failu
     }
 }
 
-/// What our own actions yield are digests.
-fn digest(cx: &ActionCx<'_>, output: &str, value: &str) -> Result<(), Failure> {
-    if Grammar::Digest.accepts(value) {
+fn shaped(cx: &ActionCx<'_>, grammar: Grammar, output: &str, value: &str) -> Result<(), Failure> {
+    if grammar.accepts(value) {
         return Ok(());
     }
-    let what = Grammar::Digest.describe();
+    let what = grammar.describe();
     Err(Failure::new(FailureKind::Mismatch, format!("`{output}` is not {what}: `{}`", brief(cx, value))))
 }
 

@@ -7,11 +7,13 @@
 mod cap;
 mod encodings;
 mod escapes;
+mod folded;
 mod lines;
 mod redact;
 mod visible;
 
 pub use cap::{Cap, LeftOut};
+pub use folded::command_line;
 pub use lines::{Line, Lines};
 pub use redact::{MIN_SECRET, Redactor};
 pub use visible::plain;

@@ -454,6 +454,17 @@ impl Action {
         }
     }
 
+    /// What the output that it yields looks like.
+    pub fn grammar(&self) -> Grammar {
+        match self {
+            Self::Command(command) => {
+                command.capture.as_ref().map_or(Grammar::Any, |capture| capture.grammar)
+            }
+            Self::ShipMissing(_) => Grammar::Number,
+            _ => Grammar::Digest,
+        }
+    }
+
     /// The node that it asks or changes.
     pub fn node(&self) -> Option<&str> {
         match self {

@@ -1,0 +1,34 @@
+//! A command line as people read it.
+
+use std::borrow::Cow;
+
+/// The words of a command, quoted for a shell. Of a word of many lines, which is a script, only the ends are shown.
+pub fn command_line<S: AsRef<str>>(argv: &[S]) -> String {
+    let words = argv.iter().map(|arg| {
+        let word = folded(arg.as_ref());
+        shlex::try_quote(&word).map(Cow::into_owned).unwrap_or_else(|_| word.clone().into_owned())
+    });
+    words.collect::<Vec<_>>().join(" ")
+}
+
+fn folded(word: &str) -> Cow<'_, str> {
+    const ENDS: usize = 2;
+    let lines: Vec<&str> = word.lines().collect();
+    match (lines.first(), lines.last()) {
+        (Some(first), Some(last)) if lines.len() > 2 * ENDS => {
+            Cow::Owned(format!("{first} [{} lines] {last}", lines.len() - ENDS))
+        }
+        _ => Cow::Borrowed(word),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_script_is_folded_and_everything_else_is_there() {
+        assert_eq!(command_line(&["echo", "a b", "x\ny"]), "echo 'a b' 'x\ny'");
+        assert_eq!(command_line(&["sh", "-c", "1\n2\n3\n4\n5\n6", "z"]), "sh -c '1 [4 lines] 6' z");
+    }
+}
