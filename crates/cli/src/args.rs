@@ -27,6 +27,9 @@ pub(crate) enum Command {
     /// Run a recipe
     #[command(after_help = RUN_HELP)]
     Run(RunArgs),
+    /// Bring an image that is here to nodes, without a recipe: only the layers that they lack
+    #[command(after_help = SHIP_HELP)]
+    Ship(ShipArgs),
     /// Show the exact commands that a run executes, without running any
     Plan(PlanArgs),
     /// Say for every step whether it would run, and why
@@ -65,6 +68,59 @@ pub(crate) enum Command {
 
 const RUN_HELP: &str = "Exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe invalid, 5 preflight failed, \
                         6 verification mismatch, 130 interrupted, 143 terminated";
+
+const SHIP_HELP: &str = "\
+Examples:
+  pipeline ship registry:2 root@10.23.15.1                     whichever engine here has it
+  pipeline ship podman:app:1 cri-o://edge-1 containerd://edge-2
+  pipeline ship ./registry.arm64.img edge-1 --as docker.io/library/registry:2
+
+Exit codes are those of `pipeline run`";
+
+/// See `ship`.
+#[derive(Debug, Args)]
+pub(crate) struct ShipArgs {
+    /// A name in docker's, podman's or buildah's store (`docker:NAME` tells which), or the path of a docker archive, an OCI
+    /// archive or an OCI layout
+    pub(crate) image: String,
+    /// `[RUNTIME://][USER@]HOST[:PORT]` or a Host of ssh_config; `RUNTIME://` alone is this machine. The runtime is found
+    /// out where it is not told
+    #[arg(required = true)]
+    pub(crate) nodes: Vec<String>,
+    /// The name on the nodes; the image's own when absent
+    #[arg(long = "as", value_name = "REFERENCE")]
+    pub(crate) reference: Option<String>,
+    /// The ssh configuration, instead of the user's own
+    #[arg(long, value_name = "FILE")]
+    pub(crate) ssh_config: Option<PathBuf>,
+    /// The private key
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) identity: Option<PathBuf>,
+    /// Become root on the nodes with `sudo -n`
+    #[arg(long)]
+    pub(crate) sudo: bool,
+    /// The folder on the nodes for what is on its way; /var/tmp/pipeline when absent
+    #[arg(long, value_name = "PATH")]
+    pub(crate) dir: Option<String>,
+    /// The nodes' containers-storage, as containers-transports(5) writes it; what storage.conf says when absent
+    #[arg(long, value_name = "DRIVER@ROOT+RUNROOT")]
+    pub(crate) storage: Option<String>,
+    /// The nodes' CRI socket, such as unix:///run/crio/crio.sock
+    #[arg(long, value_name = "ENDPOINT")]
+    pub(crate) cri: Option<String>,
+    /// Platforms that the nodes execute although they are of another
+    #[arg(long, value_delimiter = ',')]
+    pub(crate) emulates: Vec<String>,
+    /// Do not ask the CRI runtime for the image afterwards
+    #[arg(long)]
+    pub(crate) no_verify: bool,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value_t = Progress::Auto, env = "PIPELINE_PROGRESS")]
+    pub(crate) progress: Progress,
+    /// Show every line that tools print
+    #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) verbose: bool,
+}
 
 /// Which recipe, with which values.
 #[derive(Debug, Default, Args)]

@@ -14,6 +14,7 @@ mod prepare;
 mod recipe;
 mod records;
 mod report;
+mod ship;
 mod terminal;
 
 use std::process::ExitCode;

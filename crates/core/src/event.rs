@@ -75,6 +75,15 @@ pub enum EventKind {
         #[serde(skip)]
         painted: Option<String>,
     },
+    /// How far data is on its way to a node. Told now and then.
+    Transfer {
+        /// For which instance.
+        instance: InstanceId,
+        /// Bytes so far, of this blob.
+        sent: u64,
+        /// Bytes of the whole blob.
+        total: u64,
+    },
     /// A late value has become known.
     Output {
         /// Of which instance.

@@ -12,6 +12,7 @@ mod list;
 mod plan;
 mod run;
 mod schema;
+mod ship;
 mod steps;
 
 use crate::args::{Cli, Command};
@@ -20,6 +21,7 @@ use crate::args::{Cli, Command};
 pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Ship(args) => ship::ship(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Graph(args) => graph::graph(&args),

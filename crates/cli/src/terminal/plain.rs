@@ -80,7 +80,7 @@ impl Plain {
                 let painted = painted.as_ref().filter(|_| self.style.colours());
                 self.show(instance, painted.unwrap_or(text));
             }
-            EventKind::Output { .. } => {}
+            EventKind::Output { .. } | EventKind::Transfer { .. } => {}
             EventKind::Finished { instance, status, took, attempts } => {
                 self.finished(instance, status, &seconds(*took), *attempts);
             }
@@ -206,4 +206,3 @@ fn short(text: &str) -> String {
         None => text.to_owned(),
     }
 }
-

@@ -2,8 +2,8 @@
 
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
-use crate::image::archive;
 use crate::image::digest::sha256_file;
+use crate::image::{LocalError, LocalImage};
 use crate::plan::{ArchiveDigest, DigestOf};
 
 pub(super) fn perform(wanted: &ArchiveDigest, cx: &ActionCx<'_>) -> Result<String, Failure> {
@@ -13,18 +13,21 @@ pub(super) fn perform(wanted: &ArchiveDigest, cx: &ActionCx<'_>) -> Result<Strin
             .map(|digest| digest.to_string())
             .map_err(|error| Failure::new(FailureKind::Io, format!("cannot read {}: {error}", wanted.path))),
         DigestOf::Config => {
-            let info = archive::inspect(&path)
-                .map_err(|error| Failure::new(FailureKind::Mismatch, error.to_string()))?;
-            if !wanted.platform.matches_config(&info.os, &info.architecture, info.variant.as_deref()) {
+            let bad = |error: LocalError| Failure::new(FailureKind::Mismatch, error.to_string());
+            let image = LocalImage::in_archive(&path).map_err(bad)?;
+            if !image.is_for(&wanted.platform) {
                 return Err(Failure::new(
                     FailureKind::Mismatch,
                     format!(
-                        "{} holds an image for {}/{}, not for {}",
-                        wanted.path, info.os, info.architecture, wanted.platform
+                        "{} holds an image for {}, not for {}",
+                        wanted.path,
+                        image.platform(),
+                        wanted.platform
                     ),
                 ));
             }
-            Ok(info.id.to_string())
+            image.verify().map_err(bad)?;
+            Ok(image.id.to_string())
         }
     }
 }

@@ -26,6 +26,7 @@ use crate::plan::Plan;
 use crate::platform::Platform;
 
 pub use engine::choose_engine;
+pub use nodes::{RuntimeThere, find_runtime};
 pub use preflight::preflight;
 pub use workspace::network_disk;
 

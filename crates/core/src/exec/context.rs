@@ -4,7 +4,9 @@ use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
+use std::io::Seek;
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{self, RecvTimeoutError};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -17,6 +19,9 @@ use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Stream};
 use crate::output::{self, Cap, Line};
 use crate::plan::{Command, Instance, Node, Place, Plan, Text};
+
+/// How often it is told how far data has come.
+const TELL_EVERY: Duration = Duration::from_millis(500);
 
 /// What all workers of a run share.
 pub(super) struct Shared<'a> {
@@ -156,10 +161,28 @@ impl ActionCx<'_> {
         self.execute(command, Keep::Stdout, Codes::Ok, None)
     }
 
-    /// The same for a command that reads `input`, from where the file stands to its end. The position moves as it reads,
-    /// so that another thread can see how far it is.
+    /// The same for a command that reads `input`, from where the file stands to its end.
     pub fn feed(&self, command: &Command, input: &File) -> Result<Captured, Failure> {
         self.execute(command, Keep::Stdout, Codes::Ok, Some(input))
+    }
+
+    /// The same, and tells meanwhile how far the command has read.
+    pub fn feed_telling(&self, command: &Command, input: &File) -> Result<Captured, Failure> {
+        let total = input.metadata().map(|meta| meta.len()).unwrap_or_default();
+        let (port, id) = (&self.shared.port, &self.instance.id);
+        let (ended, over) = mpsc::channel::<()>();
+        std::thread::scope(|scope| {
+            scope.spawn(move || {
+                while over.recv_timeout(TELL_EVERY) == Err(RecvTimeoutError::Timeout) {
+                    // The child shares the position.
+                    let sent = (&mut &*input).stream_position().unwrap_or_default();
+                    port.send(Message::Event(EventKind::Transfer { instance: id.clone(), sent, total }));
+                }
+            });
+            let captured = self.feed(command, input);
+            drop(ended);
+            captured
+        })
     }
 
     /// Runs a command and keeps its stdout, whatever the exit code. A tool that does not start, an end by a signal and an

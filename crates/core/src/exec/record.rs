@@ -85,7 +85,9 @@ impl RunDir {
         // Lines come by the ten thousand, and so does what need not run; what decides is on its way to the disk at once.
         let many = matches!(
             event.kind,
-            EventKind::Line { .. } | EventKind::Finished { status: Status::UpToDate, .. }
+            EventKind::Line { .. }
+                | EventKind::Transfer { .. }
+                | EventKind::Finished { status: Status::UpToDate, .. }
         );
         if many { Ok(()) } else { self.events.flush() }
     }
@@ -123,6 +125,7 @@ impl RunDir {
                 result
             }
             EventKind::RunStarted { .. }
+            | EventKind::Transfer { .. }
             | EventKind::Warning { .. }
             | EventKind::Interrupted { .. }
             | EventKind::RunFinished { .. } => Ok(()),

@@ -77,11 +77,12 @@ impl StepBody for Spec {
             ShipFrom::Archive(cx.need("image", "path")?)
         } else {
             let engine = engine_of_image(cx);
+            let users = cx.input("image", "store").is_some();
             ShipFrom::Engine {
                 engine,
                 handle: cx.need("image", "handle")?,
-                inspect: engine::inspect(engine),
-                store: engine::own_store(engine),
+                inspect: if users { engine::inspect_users(engine) } else { engine::inspect(engine) },
+                store: engine::own_store(engine).filter(|_| !users),
             }
         };
         let shipment = Shipment { node: node.name.clone(), name: format!("{}-{}", cx.recipe, cx.id) };

@@ -26,6 +26,7 @@ step_kinds! {
     git_checkout::GitCheckout,
     patch_from::PatchFrom,
     build::BuildImage,
+    local_image::LocalImage,
     smoke::Smoke,
     save::Save,
     scp::Scp,

@@ -47,12 +47,15 @@ pub(super) fn open(wanted: &ShipMissing, id: &Digest, cx: &ActionCx<'_>) -> Resu
                         Engine::Docker | Engine::Buildx => StoreKind::Docker,
                         Engine::Podman | Engine::Buildah => StoreKind::Containers,
                     };
-                    let said = cx.run(&inspect.clone().arg(handle.as_str()))?.stdout;
-                    (
-                        kind,
-                        root(&said)
-                            .ok_or_else(|| format!("{} does not tell where its store is", engine.name())),
-                    )
+                    let found = match engine {
+                        Engine::Buildah => {
+                            let format = "{{(index .store \"GraphRoot\")}}";
+                            let said = cx.run(&Command::new(["buildah", "info", "--format", format]))?.stdout;
+                            Some(PathBuf::from(String::from_utf8_lossy(&said).trim()))
+                        }
+                        _ => root(&cx.run(&inspect.clone().arg(handle.as_str()))?.stdout),
+                    };
+                    (kind, found.ok_or_else(|| format!("{} does not tell where its store is", engine.name())))
                 }
             };
             let found = root

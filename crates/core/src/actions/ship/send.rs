@@ -113,7 +113,7 @@ impl Ship<'_> {
             script: include_str!("scripts/receive.sh").to_owned(),
             args: vec![self.node.dir.clone(), name.to_owned(), size, from],
         };
-        let fed = self.cx.feed(&self.command(&session), &file);
+        let fed = self.cx.feed_telling(&self.command(&session), &file);
         // What ssh has read it may have sent.
         sent.bytes += file.stream_position().map_err(gone)?.saturating_sub(offset);
         let said = String::from_utf8_lossy(&fed?.stdout).trim().to_owned();

@@ -3,8 +3,11 @@
 mod cri;
 mod judge;
 mod refusal;
+mod runtime;
 mod script;
 mod session;
+
+pub use runtime::{RuntimeThere, find_runtime};
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;

@@ -153,6 +153,14 @@ impl LocalImage {
             .join("/")
     }
 
+    /// The names that an archive gives it, as they are written there.
+    pub fn names(&self) -> Vec<String> {
+        match &self.at {
+            At::Archive(opened, _) => opened.names.clone(),
+            At::Store(_) => Vec::new(),
+        }
+    }
+
     /// The parts of the configuration that are checked.
     pub(super) fn parsed(&self) -> &Config {
         &self.parsed
@@ -162,6 +170,11 @@ impl LocalImage {
     pub fn is_for(&self, platform: &Platform) -> bool {
         let Config { os, architecture, variant, .. } = &self.parsed;
         platform.matches_config(os, architecture, variant.as_deref())
+    }
+
+    /// Reads every layer, and fails unless each is the one that the configuration names.
+    pub fn verify(&self) -> Result<(), LocalError> {
+        (0..self.layers.len()).try_for_each(|index| self.copy_layer(index, &mut io::sink()).map(|_| ()))
     }
 
     /// Writes the tar file of the layer `index` (from 0): bytes of which the digest is known to be right only at the end.

@@ -74,6 +74,14 @@ pub(super) fn inspect(engine: Engine) -> Command {
     }
 }
 
+/// The same in the user's own store.
+pub(super) fn inspect_users(engine: Engine) -> Command {
+    match engine {
+        Engine::Buildah => Command::new(["buildah", "inspect", "--type", "image", "--"]),
+        other => inspect(other),
+    }
+}
+
 /// Tells which images there are.
 pub(super) fn store(engine: Engine) -> Store {
     let listed = |tool: &str| {

@@ -1,0 +1,85 @@
+//! `pipeline ship`: `deliver` without a recipe. It writes the recipe, in a folder of its own, and runs it.
+
+use std::collections::BTreeMap;
+use std::ffi::OsString;
+use std::fs;
+use std::os::unix::fs::DirBuilderExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use pipeline_core::image::Digest;
+
+use crate::args::{PartArgs, RecipeArgs, RunArgs, SelectArgs, ShipArgs};
+use crate::ship::{Refusal, image, node, recipe};
+use crate::{environment, exit_code, terminal};
+
+pub(super) fn ship(args: &ShipArgs) -> u8 {
+    match prepared(args) {
+        Ok(file) => super::run::run(&run_args(args, file)),
+        Err(refusal) => {
+            terminal::error(&refusal.message, refusal.help.as_deref());
+            refusal.code
+        }
+    }
+}
+
+/// The written recipe.
+fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
+    let env = environment::for_steps(&[]);
+    let image = image::find(&args.image, args.reference.as_deref(), &env)?;
+    let nodes: Vec<node::ShipNode> =
+        args.nodes.iter().map(|text| node::parse(text)).collect::<Result<_, _>>()?;
+    let folder = folder(args, &env)?;
+    let nodes = node::with_runtimes(nodes, args, &folder, &env)?;
+    let text = recipe::text(&image, &nodes, args)?;
+    let file = folder.join("pipeline.toml");
+    fs::write(&file, text).map_err(|error| {
+        Refusal::new(exit_code::PREFLIGHT_FAILED, format!("cannot write {}: {error}", file.display()))
+    })?;
+    Ok(file)
+}
+
+/// A folder for this image and these nodes: the next time, what a killed one left is found there.
+fn folder(args: &ShipArgs, env: &BTreeMap<OsString, OsString>) -> Result<PathBuf, Refusal> {
+    let set = |name: &str| std::env::var_os(name).or_else(|| env.get(&OsString::from(name)).cloned());
+    let cache = set("XDG_CACHE_HOME")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .or_else(|| {
+            set("HOME").filter(|path| !path.is_empty()).map(|home| PathBuf::from(home).join(".cache"))
+        })
+        .filter(|path| path.is_absolute())
+        .ok_or_else(|| {
+            Refusal::new(
+                exit_code::PREFLIGHT_FAILED,
+                "neither HOME nor XDG_CACHE_HOME says where files may lie",
+            )
+            .help("set HOME")
+        })?;
+    let here = std::env::current_dir().unwrap_or_default();
+    let key = format!("{here:?} {:?} {:?} {:?}", args.image, args.nodes, args.reference);
+    let folder = cache.join("pipeline/ship").join(&Digest::of(key.as_bytes()).hex()[..16]);
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| {
+        Refusal::new(exit_code::PREFLIGHT_FAILED, format!("cannot make {}: {error}", folder.display()))
+    })?;
+    Ok(folder)
+}
+
+fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
+    RunArgs {
+        recipe: RecipeArgs { file: vec![file], no_local: true, ..RecipeArgs::default() },
+        select: SelectArgs::default(),
+        part: PartArgs::default(),
+        jobs: None,
+        // A node that fails keeps no other from its image.
+        keep_going: true,
+        dry_run: false,
+        yes: true,
+        allow_privileged: false,
+        allow_owner: false,
+        allow_network_disk: true,
+        wait_lock: Duration::MAX,
+        progress: args.progress,
+        verbose: args.verbose,
+    }
+}
