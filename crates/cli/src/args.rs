@@ -214,6 +214,9 @@ pub(crate) struct RunArgs {
     /// Show every line that tools print
     #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) verbose: bool,
+    /// What is missing is looked for first; `ship` does without, as its steps ask for all that they need.
+    #[arg(skip = true)]
+    pub(crate) look_ahead: bool,
 }
 
 /// A switch like the others, or a duration.

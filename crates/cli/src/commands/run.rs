@@ -72,7 +72,9 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         }));
     }
     let allowed = privileged(plan, args.allow_privileged)?;
-    look_ahead(args, prepared)?;
+    if args.look_ahead {
+        look_ahead(args, prepared)?;
+    }
     let scratch = scratch(&lock, env.get(OsStr::new("TMPDIR")).map(OsString::as_os_str))?;
     options.scratch = Some(scratch.path().to_owned());
     let signals = match contain::engine() {

@@ -81,5 +81,6 @@ fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
         wait_lock: Duration::MAX,
         progress: args.progress,
         verbose: args.verbose,
+        look_ahead: false,
     }
 }

@@ -64,14 +64,18 @@ impl Store<'_> {
         )
     }
 
-    /// Imports what was placed, removes it and asks once more. `sent`: of each sent layer the blob and the layer.
-    pub(super) fn import(&self, diff_ids: &[Digest], sent: &[(Digest, Digest)], before: &Answer) -> Session {
+    /// Imports, removes what was sent and asks once more. `words`: `BLOB=LAYER` of each sent layer, and the documents.
+    pub(super) fn import(
+        &self,
+        diff_ids: &[Digest],
+        words: impl Iterator<Item = String>,
+        before: &Answer,
+    ) -> Session {
         let [ask, import] = self.functions();
         // Where it was found without being named.
         let found = before.get("store").and_then(|line| line.split_once(' ')).map_or("", |(_, root)| root);
         let root = if found.is_empty() { self.root() } else { found };
-        let pairs = sent.iter().map(|(blob, layer)| format!("{}={}", blob.hex(), layer.hex()));
-        let words = diff_ids.iter().map(ToString::to_string).chain(pairs);
+        let words = diff_ids.iter().map(ToString::to_string).chain(words);
         self.session(
             &["# import the image\n", HEAD, ask, import, include_str!("scripts/import.sh")],
             root,
