@@ -69,6 +69,7 @@ impl Actions for Performer<'_> {
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx).map(|()| None),
             Action::ShipMissing(wanted) => ship::perform(wanted, &self.packer, cx).map(Some),
+            Action::Rollback(wanted) => ship::rollback(wanted, cx).map(|()| None),
             Action::EndShipment(shipment) => ship::end(shipment, &self.packer, cx).map(|()| None),
             Action::WriteFile(file) => write_file::perform(file, cx).map(|()| None),
             Action::Check(check) => check::perform(check, cx).map(|()| None),

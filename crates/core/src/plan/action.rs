@@ -37,6 +37,8 @@ pub enum Action {
     ShipMissing(ShipMissing),
     /// Remove what a shipment left on its node.
     EndShipment(Shipment),
+    /// Give a reference on a node back to the image that had it before.
+    Rollback(Rollback),
 }
 
 /// A tool and its arguments. No shell reads them, here or on a node.
@@ -383,6 +385,15 @@ pub struct Shipment {
     pub name: String,
 }
 
+/// See [`Action::Rollback`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// The node, and the shipment that put the image there.
+    pub shipment: Shipment,
+    /// The full reference.
+    pub reference: String,
+}
+
 /// Where an image lies on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -396,7 +407,7 @@ pub enum ShipFrom {
         /// What the engine calls the image.
         handle: Text,
         /// The engine's command that prints an image's configuration as JSON; the handle is appended.
-        inspect: Command,
+        inspect: Box<Command>,
         /// The root of its containers-storage, where it is the recipe's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store: Option<Text>,
@@ -450,7 +461,7 @@ impl Action {
                 }
                 texts
             }
-            Self::EndShipment(_) => Vec::new(),
+            Self::EndShipment(_) | Self::Rollback(_) => Vec::new(),
         }
     }
 
@@ -472,6 +483,7 @@ impl Action {
             Self::CriVerify(verify) => Some(&verify.node),
             Self::ShipMissing(ship) => Some(&ship.shipment.node),
             Self::EndShipment(shipment) => Some(&shipment.node),
+            Self::Rollback(rollback) => Some(&rollback.shipment.node),
             _ => None,
         }
     }
@@ -490,7 +502,8 @@ impl Action {
             | Self::EnsureBinfmt(_)
             | Self::Check(_)
             | Self::CriVerify(_)
-            | Self::EndShipment(_) => None,
+            | Self::EndShipment(_)
+            | Self::Rollback(_) => None,
         }
     }
 }

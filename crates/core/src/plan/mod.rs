@@ -15,8 +15,8 @@ use serde::{Deserialize, Serialize};
 
 pub use action::{
     Action, ArchiveDigest, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine, EnsureBinfmt,
-    Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, ShipFrom, ShipMissing, Shipment,
-    WriteFile,
+    Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing,
+    Shipment, WriteFile,
 };
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
 pub use limits::{Cause, MAX_LOG, Retry, Share};

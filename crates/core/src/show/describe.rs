@@ -62,6 +62,9 @@ pub(super) fn describe(action: &Action) -> String {
                 ship.shipment.node, ship.id, ship.platform, ship.reference
             )
         }
+        Action::Rollback(back) => {
+            format!("give {} on {} back to the image that had it before", back.reference, back.shipment.node)
+        }
         Action::EndShipment(shipment) => format!("remove what the shipment left on {}", shipment.node),
         Action::Check(check) => match &check.expect {
             Expect::Text(text) => format!("check that {} is {text}", check.what),

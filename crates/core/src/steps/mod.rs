@@ -6,9 +6,11 @@
 mod engine;
 mod kind;
 mod lower;
+mod rollout;
 
 pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
 pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
+pub use rollout::{OnFailure, Rollout};
 
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::spec::{Recipe, Step, Str, unknown_step};

@@ -25,7 +25,7 @@ use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
 use crate::image::archive::{LayerBlob, LayerForm};
 use crate::image::{Digest, LocalImage};
-use crate::plan::{Command, Node, ShipMissing, Shipment};
+use crate::plan::{Command, Node, Rollback, ShipMissing, Shipment};
 
 /// The remote command line is one argument of a shell there, of at most 128 KiB, and is quoted.
 const LONGEST_WORD: usize = 48 << 10;
@@ -47,7 +47,8 @@ pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) 
     let node = node(&wanted.shipment, cx)?;
     let name = folder(&wanted.shipment, cx);
     let platform = wanted.platform.to_string();
-    let store = Store { node, ship: &name, reference: &wanted.reference, platform: &platform };
+    let store =
+        Store { node, ship: &name, reference: &wanted.reference, platform: &platform, keep: wanted.keep };
     let ship = Ship { wanted, node, store, cx, packer, id };
     let image = origin::open(wanted, &id, cx)?;
     let sent = ship.deliver(&image)?;
@@ -64,6 +65,21 @@ pub(super) fn end(shipment: &Shipment, packer: &Packer, cx: &ActionCx<'_>) -> Re
     let node = node(shipment, cx)?;
     let folder = format!("{}/{}", node.dir, folder(shipment, cx));
     cx.run(&Command::new(["rm", "-rf", "--", &folder]).on_node(&node.name)).map(|_| ())
+}
+
+/// Gives the reference back to the image that had it before; yields its id, as the store calls it.
+pub(super) fn rollback(wanted: &Rollback, cx: &ActionCx<'_>) -> Result<(), Failure> {
+    let node = node(&wanted.shipment, cx)?;
+    let (ship, reference) = (folder(&wanted.shipment, cx), wanted.reference.as_str());
+    let session = Store { node, ship: &ship, reference, platform: "", keep: 1 }.rollback();
+    let command = Command::new(["sh", "-c", &session.script, "sh"])
+        .args(session.args.iter().map(String::as_str))
+        .on_node(&node.name);
+    let said = cx.run(&Command { mismatch: Some(6), ..command })?.stdout;
+    let said = String::from_utf8_lossy(&said);
+    let (from, to) = said.trim().split_once(' ').unwrap_or(("", said.trim()));
+    cx.say(format!("`{reference}` on node `{}`: {from} -> {to}", node.name));
+    Ok(())
 }
 
 fn node<'a>(shipment: &Shipment, cx: &'a ActionCx<'_>) -> Result<&'a Node, Failure> {
@@ -232,7 +248,7 @@ impl Ship<'_> {
                 .iter()
                 .filter_map(|layer| {
                     let blob = blobs.get(&layer.diff_id).or_else(|| held.there.get(&layer.diff_id));
-                    blob.cloned().map(|blob| sized(blob, layer.size))
+                    blob.copied().map(|blob| sized(blob, layer.size))
                 })
                 .collect();
             image.layout(&self.wanted.reference, &layers).map_err(input)?
@@ -241,7 +257,7 @@ impl Ship<'_> {
             Failure::new(FailureKind::Io, format!("no room for temporary files: {error}"))
         };
         let tar = tarred(&documents).map_err(no_room)?;
-        let mut words = vec![self.documents(&tar).map_err(no_room)?];
+        let mut words = vec![Self::documents(&tar).map_err(no_room)?];
         if words[0].is_none() {
             let mut file = tempfile::tempfile().map_err(no_room)?;
             file.write_all(&tar).and_then(|()| file.rewind()).map_err(no_room)?;
@@ -256,7 +272,7 @@ impl Ship<'_> {
     }
 
     /// The layout's documents as a word of the command line, where they fit into one.
-    fn documents(&self, tar: &[u8]) -> std::io::Result<Option<String>> {
+    fn documents(tar: &[u8]) -> std::io::Result<Option<String>> {
         let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
         encoder.write_all(tar)?;
         let word = format!("documents={}", STANDARD.encode(encoder.finish()?));

@@ -6,7 +6,11 @@ for pair in $pairs; do
   blob=${pair%%=*}
   ln -- "$dir/blobs/$blob" "$ship/blobs/sha256/$blob"
 done
-import >&2
+{
+  rotate
+  import
+  [ -z "$lost" ] || forget "$lost" || :
+} >&2
 rm -rf -- "$ship"
 for pair in $pairs; do rm -f -- "$dir/blobs/${pair%%=*}"; done
 answer
