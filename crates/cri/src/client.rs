@@ -134,7 +134,7 @@ impl Client {
         Ok(answer.images.into_iter().map(Image::from).collect())
     }
 
-    fn call<Q: Message, A: Message + Default>(
+    pub(crate) fn call<Q: Message, A: Message + Default>(
         &mut self,
         path: &'static str,
         question: &Q,

@@ -2,6 +2,8 @@
 //!
 //! Fields that are not named here are skipped when read, so newer runtimes are understood.
 
+pub(crate) mod pods;
+
 use std::collections::BTreeMap;
 
 use prost::Message;
