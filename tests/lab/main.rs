@@ -18,3 +18,4 @@ mod save;
 mod script;
 mod smoke;
 mod verify;
+mod verify_run;

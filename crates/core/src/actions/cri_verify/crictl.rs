@@ -78,9 +78,9 @@ const GONE: i32 = 44;
 
 /// Removes the pods with the label `$1`. Their containers are killed first: stopping the pod would grant them the
 /// runtime's grace of ten seconds and more.
-const REMOVE: &str = "set -e; l=$1; shift; all=$(\"$@\" pods --quiet --label \"$l\"); for p in $all; do \
+const REMOVE: &str = "set -e; l=$1; shift; n=0; all=$(\"$@\" pods --quiet --label \"$l\"); for p in $all; do \
      for c in $(\"$@\" ps --all --quiet --pod \"$p\"); do \"$@\" stop --timeout 0 \"$c\" >/dev/null || :; done; \
-     \"$@\" stopp \"$p\" >/dev/null; \"$@\" rmp \"$p\" >/dev/null; echo \"$p\"; done";
+     \"$@\" stopp \"$p\" >/dev/null; \"$@\" rmp \"$p\" >/dev/null; n=$((n + 1)); done; echo $n";
 
 /// crictl on a node.
 pub(super) struct Crictl<'a> {
@@ -175,20 +175,34 @@ impl Crictl<'_> {
         Ok(self.cx.run_any(&self.command(&["images", "--quiet"]))?.code == 0)
     }
 
-    fn line(&self, command: &Command) -> Result<String, Failure> {
-        let answer = self.cx.run(command)?;
-        Ok(String::from_utf8_lossy(&answer.stdout).trim().to_owned())
+    /// The last line that a script of crictl's prints. Where it fails that is crictl's own reason.
+    fn line(&self, script: &str, args: &[&str]) -> Result<String, Failure> {
+        let answer = self.cx.run_any(&self.script(&format!("exec 2>&1; {script}"), args))?;
+        let text = String::from_utf8_lossy(&answer.stdout);
+        let last = text.trim_end().lines().next_back().unwrap_or_default();
+        if answer.code == 0 {
+            return Ok(last.to_owned());
+        }
+        Err(Failure::new(FailureKind::Tool, reason(&self.cx.hide(last))))
     }
+}
+
+/// What crictl's log says, less the log's form: `time="…" level=fatal msg="…"`.
+fn reason(line: &str) -> String {
+    let message = line.split_once(" msg=").map(|(_, message)| message);
+    let text = message.and_then(|message| serde_json::from_str(message).ok());
+    let text: String = text.unwrap_or_else(|| line.to_owned());
+    if text.is_empty() { "crictl says nothing about it".into() } else { text.chars().take(1000).collect() }
 }
 
 impl Pods for Crictl<'_> {
     fn run(&self, pod: &PodSpec) -> Result<String, Failure> {
         let (sandbox, container) = (sandbox(pod).to_string(), container(pod).to_string());
-        self.line(&self.script(RUN, &[&pod.log_directory, &sandbox, &container]))
+        self.line(RUN, &[&pod.log_directory, &sandbox, &container])
     }
 
     fn start(&self, id: &str, pod: &PodSpec) -> Result<String, Failure> {
-        self.line(&self.script(START, &[&pod.log_directory, id]))
+        self.line(START, &[&pod.log_directory, id])
     }
 
     fn state(&self, container: &str) -> Result<ContainerState, Failure> {
@@ -214,8 +228,10 @@ impl Pods for Crictl<'_> {
     }
 
     fn remove(&self, (key, value): &(String, String)) -> Result<usize, Failure> {
-        let ids = self.line(&self.script(REMOVE, &[&format!("{key}={value}")]))?;
-        Ok(ids.lines().count())
+        let count = self.line(REMOVE, &[&format!("{key}={value}")])?;
+        count
+            .parse()
+            .map_err(|_| Failure::new(FailureKind::Tool, format!("crictl printed something else: {count}")))
     }
 }
 
@@ -244,4 +260,16 @@ fn container(pod: &PodSpec) -> serde_json::Value {
         "log_path": pod.log_path,
         "linux": { "security_context": namespaces(pod) },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_reason_is_what_the_log_says() {
+        assert_eq!(reason("time=\"x\" level=fatal msg=\"run: \\\"a\\\" is bad\""), "run: \"a\" is bad");
+        assert_eq!(reason("sh: 1: crictl: not found"), "sh: 1: crictl: not found");
+        assert_eq!(reason(""), "crictl says nothing about it");
+    }
 }

@@ -45,7 +45,7 @@ pub(in crate::actions) fn perform(
     let spec = spec(wanted, &names, cx)?;
     let node = reach::node(&wanted.pod.node, cx)?;
     with_pods(&wanted.pod, node, performer, cx, &|pods| {
-        let left = pods.remove(&names.label)?;
+        let left = pods.remove(&names.label).map_err(not_removed(node))?;
         if left > 0 {
             cx.say(format!("node `{}` had {left} pods of an earlier run: removed", node.name));
         }
@@ -67,8 +67,13 @@ pub(in crate::actions) fn end(
 ) -> Result<(), Failure> {
     let names = Names::of(pod, cx);
     let node = reach::node(&pod.node, cx)?;
-    with_pods(pod, node, performer, cx, &|pods| pods.remove(&names.label).map(drop))?;
+    with_pods(pod, node, performer, cx, &|pods| pods.remove(&names.label).map_err(not_removed(node)))?;
     cx.run(&Command::new(["rm", "-rf", "--", &names.dir]).on_node(&node.name)).map(drop)
+}
+
+fn not_removed(node: &Node) -> impl Fn(Failure) -> Failure {
+    let text = format!("a pod of ours could not be removed from node `{}`", node.name);
+    move |failure| Failure { message: format!("{text}: {}", failure.message), ..failure }
 }
 
 fn with_pods<T>(

@@ -1,0 +1,145 @@
+//! `crictl-verify` with `run`: pods on real CRI servers, by the real crictl and over their sockets, and what is left.
+
+use std::time::Duration;
+
+use pipeline_core::event::FailureKind;
+
+use crate::kit::{Lab, Outcome, TestNode, Work, eventually, free_port};
+use crate::require_lab;
+use crate::verify::{EMULATES, HOSTS, WITHOUT_CRICTL, delivered};
+
+const VERIFY: &str = "verify@arm64@node";
+
+/// The pods of ours that a node has.
+fn pods(lab: &Lab, host: &str) -> Vec<String> {
+    let ids = lab.on_node(host, "crictl pods --quiet --namespace pipeline");
+    ids.lines().map(str::to_owned).collect()
+}
+
+/// The folders for logs of pods that a node has.
+fn folders(lab: &Lab, host: &str, name: &str) -> Vec<String> {
+    let all = std::fs::read_dir(lab.path(host).join("files").join(name)).into_iter().flatten().flatten();
+    let names = all.map(|entry| entry.file_name().into_string().unwrap());
+    names.filter(|name| name.starts_with(".verify-")).collect()
+}
+
+/// Runs a recipe that verifies with `keys`; afterwards no pod named after the recipe is there.
+#[track_caller]
+fn verified(lab: &Lab, name: &str, host: &str, keys: &str) -> Outcome {
+    let outcome = delivered(lab, name, host, EMULATES, "", keys).run(&[]);
+    let left = lab.on_node(host, &format!("crictl pods --name pipeline-{name}"));
+    assert_eq!(left.lines().count(), 1, "{left}");
+    assert_eq!(folders(lab, host, name), Vec::<String>::new());
+    outcome
+}
+
+#[track_caller]
+fn differs(outcome: Outcome, expected: &str, found: &str) {
+    let outcome = outcome.exits(6);
+    let failure = outcome.failure(VERIFY);
+    assert_eq!(failure.kind, FailureKind::Mismatch, "{failure:?}");
+    assert!(failure.message.contains(&format!("expected: {expected}")), "{failure:?}");
+    assert!(failure.message.contains(&format!("it is: {found}")), "{failure:?}");
+}
+
+#[test]
+fn what_it_prints_and_how_it_ends() {
+    let lab = require_lab!("nodes", "containerd", "crio", "crictl");
+    for host in HOSTS {
+        let keys = "run = { argv = [\"sh\", \"-c\", \"uname -m; echo \\\"$WORD\\\"; exit 3\"], env = { WORD = \"a  'b\" }, \
+             exit-code = 3, stdout = { regex = \"^aarch64\\na  'b$\" } }\n";
+        let outcome =
+            verified(lab, &format!("run-good-{host}"), host, &keys.replace("\\n", "\\\\n")).exits(0);
+        let log = outcome.lines(VERIFY);
+        assert!(log.contains("container: aarch64") && log.contains("exit code 3"), "{log}");
+        let size: u64 = outcome.output(VERIFY, "size").parse().unwrap();
+        assert!((500_000..10_000_000).contains(&size), "{size}");
+    }
+}
+
+#[test]
+fn another_exit_code_and_another_output() {
+    let lab = require_lab!("nodes", "containerd", "crio", "crictl");
+    for host in HOSTS {
+        let keys = "run = { argv = [\"sh\", \"-c\", \"echo why >&2; exit 7\"] }\n";
+        let outcome = verified(lab, &format!("run-code-{host}"), host, keys);
+        assert!(outcome.failure(VERIFY).message.contains("it said:\n  why"), "{}", outcome.stderr);
+        differs(outcome, "0", "7");
+        let keys = "run = { argv = [\"uname\", \"-m\"], stdout = \"armv7l\" }\n";
+        differs(verified(lab, &format!("run-out-{host}"), host, keys), "armv7l", "aarch64");
+    }
+}
+
+#[test]
+fn a_program_that_is_not_there_and_one_that_does_not_end() {
+    let lab = require_lab!("nodes", "containerd", "crio", "crictl");
+    for host in HOSTS {
+        let outcome =
+            verified(lab, &format!("run-none-{host}"), host, "run = { argv = [\"/no/such\"] }\n").exits(1);
+        let failure = outcome.failure(VERIFY);
+        assert!(
+            failure.message.contains("could not be started") && failure.message.contains("/no/such"),
+            "{failure:?}"
+        );
+        let keys = "run = { argv = [\"sh\", \"-c\", \"echo begun; sleep 1000\"], timeout = \"3s\" }\n";
+        let outcome = verified(lab, &format!("run-long-{host}"), host, keys).exits(1);
+        assert_eq!(outcome.failure(VERIFY).kind, FailureKind::Timeout);
+        assert!(outcome.lines(VERIFY).contains("container: begun"));
+    }
+}
+
+/// busybox serves a file where a registry answers.
+const SERVER: &str = "argv = [\"busybox\", \"httpd\", \"-f\", \"-p\", \"127.0.0.1:PORT\", \"-h\", \"/www\"]";
+
+/// Delivers an image with a page.
+fn serving(lab: &Lab, name: &str, host: &str, run: &str, page: &str) -> Outcome {
+    let work = delivered(lab, name, host, EMULATES, "", &format!("run = {{ {run} }}\n"));
+    let file = "context-arm64/Dockerfile";
+    work.write("context-arm64/index.html", page);
+    work.write(file, work.read(file) + "COPY index.html /www/v2/index.html\n");
+    work.run(&[])
+}
+
+#[test]
+fn an_http_path() {
+    let lab = require_lab!("nodes", "containerd", "crio", "crictl");
+    for host in HOSTS {
+        let port = free_port();
+        let server = SERVER.replace("PORT", &port.to_string());
+        let run = |http: &str| format!("{server}, timeout = \"20s\", http = {{ port = {port}, {http} }}");
+        let good = run("path = \"/v2/\", body = \"^a page\"");
+        let outcome = serving(lab, &format!("http-good-{host}"), host, &good, "a page\n").exits(0);
+        assert!(outcome.lines(VERIFY).contains("status 200"), "{}", outcome.lines(VERIFY));
+        let outcome = serving(lab, &format!("http-path-{host}"), host, &run("path = \"/none\"").replace("20s", "5s"), "");
+        differs(outcome, "status 200", "status 404");
+        let other = run("path = \"/v2/\", body = \"^a page\"").replace("20s", "5s");
+        let outcome = serving(lab, &format!("http-body-{host}"), host, &other, "another");
+        differs(outcome, "status 200 with a body that matches `^a page`", "status 200, `another`");
+        let ended = format!("argv = [\"sh\", \"-c\", \"exit 4\"], http = {{ port = {port} }}");
+        let outcome = serving(lab, &format!("http-ended-{host}"), host, &ended, "");
+        differs(outcome, "status 200", "ended with exit code 4");
+        assert_eq!(pods(lab, host), Vec::<String>::new());
+    }
+}
+
+#[test]
+fn a_port_that_somebody_else_answers_at() {
+    let lab = require_lab!("nodes", "registry", "crio", "crictl");
+    let registry = lab.registry();
+    let port = registry.rsplit(':').next().unwrap();
+    let run = format!("argv = [\"sleep\", \"100\"], http = {{ port = {port}, path = \"/v2/\" }}");
+    let outcome = serving(lab, "http-taken", "edge-arm64", &run, "").exits(1);
+    let failure = outcome.failure(VERIFY);
+    assert!(failure.message.contains("before the container is there, with 200"), "{failure:?}");
+}
+
+#[test]
+fn a_pod_with_a_network_of_its_own() {
+    let lab = require_lab!("nodes", "containerd", "crio", "crictl");
+    for host in HOSTS {
+        let run = "argv = [\"busybox\", \"httpd\", \"-f\", \"-p\", \"80\", \"-h\", \"/www\"], network = \"pod\", \
+             timeout = \"20s\", http = { port = 80, path = \"/v2/\" }";
+        let outcome = serving(lab, &format!("http-pod-{host}"), host, run, "own").exits(0);
+        assert!(outcome.lines(VERIFY).contains("status 200"));
+    }
+}
