@@ -45,7 +45,7 @@ pub(crate) fn delivered(
 }
 
 #[track_caller]
-fn mismatch(outcome: Outcome, what: &str) {
+pub(crate) fn mismatch(outcome: Outcome, what: &str) {
     let outcome = outcome.exits(6);
     let failure = outcome.failure("verify@arm64@node");
     assert_eq!(failure.kind, FailureKind::Mismatch, "{failure:?}");

@@ -34,8 +34,9 @@ pub(super) fn perform(
     let (image, lists) = ask(wanted, node, performer, cx)?;
     if !lists {
         cx.say(format!(
-            "node `{}` cannot list its images, though it can show one by its name: another image there, such as one of \
-             another architecture, breaks `crictl images` (cri-o#6457); remove that one, the runtime's own words name it",
+            "node `{}` cannot list its images, though it can show one by its name: a foreign image there breaks `crictl \
+             images` (cri-o#6457), such as an index that has none of the node's architecture. The runtime's words stand \
+             above; `buildah images` and `podman images` still list: remove that image with `rmi`",
             node.name
         ));
     }
@@ -178,8 +179,8 @@ fn pin(runtime: Runtime, reference: &str, endpoint: Option<&str>) -> String {
         .map(|socket| format!(" -a {socket}"))
         .unwrap_or_default();
     let containerd = format!(
-        "run `ctr{address} -n k8s.io images label {reference} io.cri-containerd.pinned=pinned` there; containerd tells \
-         it from 1.7 on"
+        "run `ctr{address} -n k8s.io images label {reference} io.cri-containerd.pinned=pinned` there; containerd \
+         1.6 does not tell it"
     );
     match runtime {
         Runtime::CriO => crio,

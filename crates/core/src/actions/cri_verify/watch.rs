@@ -95,7 +95,8 @@ impl Watched<'_> {
         }
         if let Some(expect) = stdout {
             let what = format!("the output of {}", self.what());
-            let check = Check { what, value: printed.stdout.trim_end_matches('\n').into(), expect: expect.clone() };
+            let check =
+                Check { what, value: printed.stdout.trim_end_matches('\n').into(), expect: expect.clone() };
             check::perform(&check, self.cx)
                 .map_err(|failure| Failure { kind: FailureKind::Mismatch, ..failure })?;
         }
