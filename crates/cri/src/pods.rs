@@ -96,7 +96,7 @@ impl Pod {
             |(key, value): (&String, &String)| wire::KeyValue { key: key.clone(), value: value.clone() };
         wire::ContainerConfig {
             metadata: Some(wire::ContainerMetadata { name: self.name.clone(), attempt: 0 }),
-            image: Some(ImageSpec { image: self.image.clone() }),
+            image: Some(ImageSpec { image: self.image.clone(), user_specified_image: self.image.clone() }),
             command: self.command.clone(),
             envs: self.env.iter().map(pair).collect(),
             log_path: self.log_path.clone(),
