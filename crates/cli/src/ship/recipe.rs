@@ -9,17 +9,25 @@ use super::node::{ShipNode, name_of};
 use crate::args::ShipArgs;
 use crate::exit_code;
 
+/// The target of nodes with a CRI runtime.
+const VERIFIED: &str = "cri";
+
 /// `pipeline.toml` with the steps `local-image`, `deliver` and, where there is a CRI runtime, `crictl-verify`.
 pub(crate) fn text(image: &ShipImage, nodes: &[ShipNode], args: &ShipArgs) -> Result<String, Refusal> {
     let mut recipe = Table::new();
     recipe.insert("version".into(), Value::Integer(1));
     recipe.insert("pipeline".into(), table([("name", Some(text_of("ship")))]));
-    let names = nodes.iter().map(|node| text_of(&node.name)).collect();
-    let target = table([
-        ("platform", Some(text_of(&image.platform.to_string()))),
-        ("nodes", Some(Value::Array(names))),
-    ]);
-    recipe.insert("targets".into(), table([("image", Some(target))]));
+    // docker and podman have no CRI socket to ask: a target of their own, without the check.
+    let has_cri = |node: &&ShipNode| !matches!(node.runtime, Some(Runtime::Docker | Runtime::Podman));
+    let (asked, others): (Vec<&ShipNode>, Vec<&ShipNode>) =
+        nodes.iter().partition(|node| has_cri(node) && !args.no_verify);
+    let target = |nodes: &[&ShipNode]| {
+        let names = nodes.iter().map(|node| text_of(&node.name)).collect();
+        let platform = text_of(&image.platform.to_string());
+        let target = table([("platform", Some(platform)), ("nodes", Some(Value::Array(names)))]);
+        (!nodes.is_empty()).then_some(target)
+    };
+    recipe.insert("targets".into(), table([(VERIFIED, target(&asked)), ("image", target(&others))]));
     let mut tables = Table::new();
     for node in nodes {
         tables.insert(node.name.clone(), node_table(node, args)?);
@@ -45,9 +53,9 @@ pub(crate) fn text(image: &ShipImage, nodes: &[ShipNode], args: &ShipArgs) -> Re
         ]),
         table([("uses", Some(text_of("deliver")))]),
     ];
-    let has_cri = |node: &ShipNode| matches!(node.runtime, Some(Runtime::CriO | Runtime::Containerd) | None);
-    if !args.no_verify && nodes.iter().all(has_cri) {
-        steps.push(table([("uses", Some(text_of("crictl-verify")))]));
+    if !asked.is_empty() {
+        let targets = Value::Array(vec![text_of(VERIFIED)]);
+        steps.push(table([("uses", Some(text_of("crictl-verify"))), ("targets", Some(targets))]));
     }
     recipe.insert("step".into(), Value::Array(steps));
     toml::to_string(&recipe).map_err(|error| Refusal::new(exit_code::USAGE, error.to_string()))

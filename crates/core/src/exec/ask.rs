@@ -5,6 +5,7 @@ use std::ffi::{OsStr, OsString};
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
@@ -65,7 +66,7 @@ pub(crate) fn ask(question: &Question<'_>) -> Result<Answer, NoAnswer> {
         keep_stdout: true,
         redactor: &Redactor::default(),
     };
-    let cancel = Cancel::new().map_err(NoAnswer::Io)?;
+    let cancel = Arc::new(Cancel::new().map_err(NoAnswer::Io)?);
     let deadline = Instant::now().checked_add(question.within);
     let limits =
         Limits { cancel: &cancel, heed_stop: false, deadline, silence: None, grace: GRACE, release: None };

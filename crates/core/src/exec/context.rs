@@ -7,11 +7,12 @@ use std::fs::File;
 use std::io::Seek;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{self, RecvTimeoutError};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::asked::Asked;
 use super::cancel::Cancel;
+use super::connection::{Connections, Refused, Start};
 use super::failure::{self, Shown};
 use super::process::{self, Limits, Request, Stdin, Why};
 use super::round::Rounds;
@@ -27,7 +28,7 @@ const TELL_EVERY: Duration = Duration::from_millis(500);
 pub(super) struct Shared<'a> {
     pub(super) plan: &'a Plan,
     pub(super) host: &'a Host<'a>,
-    pub(super) cancel: &'a Cancel,
+    pub(super) cancel: &'a Arc<Cancel>,
     pub(super) grace: Duration,
     pub(super) port: Port,
     values: Mutex<Values>,
@@ -35,6 +36,8 @@ pub(super) struct Shared<'a> {
     pub(super) asked: Asked,
     /// What is asked of nodes before anything runs there.
     pub(super) rounds: Rounds,
+    /// To nodes.
+    connections: Connections,
     /// See [`Options::scratch`](super::Options::scratch).
     pub(super) scratch: Option<&'a Path>,
 }
@@ -43,13 +46,14 @@ impl<'a> Shared<'a> {
     pub(super) fn new(
         plan: &'a Plan,
         host: &'a Host<'a>,
-        cancel: &'a Cancel,
+        cancel: &'a Arc<Cancel>,
         grace: Duration,
         port: Port,
         values: Values,
     ) -> Self {
         let (asked, rounds) = (Asked::default(), Rounds::default());
-        Self { plan, host, cancel, grace, port, values: Mutex::new(values), asked, rounds, scratch: None }
+        let (values, connections) = (Mutex::new(values), Connections::default());
+        Self { plan, host, cancel, grace, port, values, asked, rounds, connections, scratch: None }
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -229,7 +233,7 @@ impl ActionCx<'_> {
             (Some(file), Some(node)) => (node.wrap_fed(&command.argv), Stdin::File(file)),
             (Some(file), None) => (command.argv.clone(), Stdin::File(file)),
         };
-        let argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
+        let mut argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
         let inner: Vec<OsString> =
             command.argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
         let about = self.instance.node.as_deref();
@@ -268,6 +272,13 @@ impl ActionCx<'_> {
         }
         let program =
             process::find(tool, &dir, &env).ok_or_else(|| failure::missing_tool(&tool.to_string_lossy()))?;
+        let to = if remote { node } else { about.filter(|_| tool == "scp") };
+        match to.map_or(Ok(Ok(Vec::new())), |node| self.connected(node, &dir, &env))? {
+            Ok(options) => drop(argv.splice(1..1, options)),
+            Err(refused) => {
+                failure::outcome(command, codes, &shown, refused.code, &refused.said)?;
+            }
+        }
         self.event(EventKind::Command {
             instance: self.instance.id.clone(),
             argv: argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
@@ -323,6 +334,22 @@ impl ActionCx<'_> {
         let judged = failure::outcome(command, codes, &shown, code, said);
         judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
         Ok(Captured { stdout: ended.stdout, code })
+    }
+
+    /// The options by which ssh or scp goes through the one connection to the node.
+    fn connected(
+        &self,
+        node: &str,
+        dir: &Path,
+        env: &BTreeMap<OsString, OsString>,
+    ) -> Result<Result<Vec<OsString>, Refused>, Failure> {
+        let found = self.nodes().get(node).and_then(|node| Some((node, node.ssh.as_ref()?)));
+        let (Some((node, ssh)), Some(folder)) = (found, self.shared.scratch) else {
+            return Ok(Ok(Vec::new()));
+        };
+        let argv = ssh.ssh(&[]).iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
+        let start = Start { node, argv, folder, dir, env };
+        Ok(self.shared.connections.options(&start, self.shared.cancel))
     }
 
     pub(super) fn event(&self, kind: EventKind) {

@@ -3,6 +3,7 @@
 //! The same look at each instance that a run takes when the instance is ready. What depends on something that has to run
 //! first is not decided, unless it must run whatever comes of that.
 
+use std::sync::Arc;
 use std::sync::mpsc::sync_channel;
 use std::time::Duration;
 
@@ -28,7 +29,7 @@ pub struct Explained {
 
 /// Looks at all instances of a plan, dependencies first.
 pub fn explain(plan: &Plan, host: &Host<'_>, records: &mut Records<'_>) -> std::io::Result<Vec<Explained>> {
-    let cancel = Cancel::new()?;
+    let cancel = Arc::new(Cancel::new()?);
     let (sender, _) = sync_channel(1);
     let mut shared = Shared::new(plan, host, &cancel, Duration::from_secs(2), Port(sender), Values::new());
     let mut walk =

@@ -48,11 +48,8 @@ impl Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let words = self.argv.iter().map(|arg| arg.to_string_lossy().into_owned());
-        let line: Vec<String> = words
-            .map(|word| shlex::try_quote(&word).map(std::borrow::Cow::into_owned).unwrap_or(word.clone()))
-            .collect();
-        let line = line.join(" ");
+        let words: Vec<_> = self.argv.iter().map(|arg| arg.to_string_lossy()).collect();
+        let line = crate::output::command_line(&words);
         if line.chars().count() > SHOWN {
             write!(f, "`{}…`", line.chars().take(SHOWN).collect::<String>())?;
         } else {

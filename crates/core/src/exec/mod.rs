@@ -15,6 +15,7 @@ mod assess;
 mod beside;
 mod cancel;
 mod clock;
+mod connection;
 mod context;
 mod explain;
 mod failure;

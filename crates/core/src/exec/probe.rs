@@ -60,7 +60,7 @@ mod tests {
         let here = folder.path().to_owned();
         let host = Host { here, env: env(), redactor: Redactor::default(), actions: &None_ };
         let plan = plan(Vec::new(), &[]);
-        let cancel = Cancel::new().unwrap();
+        let cancel = std::sync::Arc::new(Cancel::new().unwrap());
         let ask = |probe: Probe| {
             // Nobody listens, and more lines than any channel holds: a probe's lines are not news.
             let port = Port(sync_channel(1).0);

@@ -120,7 +120,7 @@ pub(super) fn settled<'a, 'r>(
     host: &Host<'_>,
     records: &'a mut Records<'r>,
 ) -> Option<Settled<'a, 'r>> {
-    let cancel = Cancel::new().ok()?;
+    let cancel = Arc::new(Cancel::new().ok()?);
     let port = Port(sync_channel(1).0);
     let shared = Shared::new(plan, host, &cancel, Duration::ZERO, port, Values::new());
     let mut memory = Memory::new(plan, Some(records));

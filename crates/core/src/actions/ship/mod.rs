@@ -40,7 +40,8 @@ pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) 
     let id = Digest::parse(&id).map_err(|error| Failure::new(FailureKind::Input, error.to_string()))?;
     let node = node(&wanted.shipment, cx)?;
     let name = folder(&wanted.shipment, cx);
-    let store = Store { node, ship: &name, reference: &wanted.reference };
+    let platform = wanted.platform.to_string();
+    let store = Store { node, ship: &name, reference: &wanted.reference, platform: &platform };
     let ship = Ship { wanted, node, store, cx, packer, id };
     let image = origin::open(wanted, &id, cx)?;
     ship.deliver(&image).map(|sent| sent.to_string())
@@ -88,8 +89,12 @@ impl Ship<'_> {
                 held.there.clear();
             }
             let blobs = self.send(image, &held, &answer, &mut sent)?;
-            match self.import(image, &held, &blobs, &answer) {
-                Ok(()) => break,
+            match self.import(image, &held, &blobs, &answer, &diff_ids) {
+                Ok(after) => {
+                    self.must_be_right(&self.store.held(&after, &diff_ids, &self.id), &diff_ids)?;
+                    self.report(image, &held, &sent);
+                    return Ok(sent.bytes);
+                }
                 Err(failure) if trusting && !held.there.is_empty() && failed_itself(&failure) => {
                     self.cx.say(format!(
                         "the store lists layers that it cannot use ({}): the whole image is sent",
@@ -100,11 +105,7 @@ impl Ship<'_> {
                 Err(failure) => return Err(self.explained(failure)),
             }
         }
-        answer = self.ask(&diff_ids)?;
-        let after = self.store.held(&answer, &diff_ids, &self.id);
-        self.must_be_right(&after, &diff_ids)?;
-        self.report(image, &held, &sent);
-        Ok(sent.bytes)
+        Err(Failure::new(FailureKind::Internal, "an import that neither worked nor failed"))
     }
 
     fn what(&self) -> String {
@@ -181,7 +182,7 @@ impl Ship<'_> {
     /// There is room for what is missing, once compressed and once unpacked.
     fn must_fit(&self, image: &LocalImage, missing: &[usize], answer: &Answer) -> Result<(), Failure> {
         let needed: u64 = missing.iter().map(|index| image.layers[*index].size).sum();
-        let store = self.store.root(answer);
+        let store = answer.get("store").and_then(|line| line.split_once(' ')).map_or("", |(_, root)| root);
         for (word, place) in [("dir", self.node.dir.as_str()), ("room", store)] {
             let Some(free) = answer.free(word) else { continue };
             if free < needed {
@@ -208,7 +209,8 @@ impl Ship<'_> {
         held: &Held,
         blobs: &BTreeMap<Digest, LayerBlob>,
         answer: &Answer,
-    ) -> Result<(), Failure> {
+        diff_ids: &[Digest],
+    ) -> Result<Answer, Failure> {
         let input = |error: serde_json::Error| Failure::new(FailureKind::Internal, error.to_string());
         let documents = if self.store.takes_docker_archive() {
             image.docker_documents(&self.wanted.reference).map_err(input)?.to_vec()
@@ -226,30 +228,21 @@ impl Ship<'_> {
         let file = tarred(&documents).map_err(|error| {
             Failure::new(FailureKind::Io, format!("no room for temporary files: {error}"))
         })?;
-        let names: Vec<String> = blobs.values().map(|blob| blob.digest.hex()).collect();
         let mut args = vec![self.node.dir.clone(), self.store.ship.to_owned()];
-        args.extend(names.iter().cloned());
+        args.extend(blobs.values().map(|blob| blob.digest.hex()));
         let place = Session { script: include_str!("scripts/place.sh").to_owned(), args };
         let said = self.cx.feed(&self.command(&place), &file)?.stdout;
-        if let Some(gone) = String::from_utf8_lossy(&said).lines().find(|line| line.starts_with("gone ")) {
+        if let Some(gone) = String::from_utf8_lossy(&said).lines().find_map(|line| line.strip_prefix("gone "))
+        {
             return Err(Failure::new(
                 FailureKind::Io,
-                format!("node `{}` has lost a layer that was sent: {}", self.node.name, &gone[5..]),
+                format!("node `{}` has lost a layer that was sent: {gone}", self.node.name),
             )
             .help("something removes files below the node's `dir` there"));
         }
-        let pairs: Vec<(String, String)> =
-            blobs.iter().map(|(layer, blob)| (blob.digest.hex(), layer.hex())).collect();
-        let import = self.store.import(&self.wanted.platform.to_string(), &pairs, self.store.root(answer));
-        self.run(&import)?;
-        self.forget(&names)
-    }
-
-    /// Sent layers are in the store now.
-    fn forget(&self, blobs: &[String]) -> Result<(), Failure> {
-        let mut args = vec![self.node.dir.clone(), self.store.ship.to_owned()];
-        args.extend(blobs.iter().cloned());
-        self.run(&Session { script: include_str!("scripts/end.sh").to_owned(), args }).map(|_| ())
+        let sent: Vec<(Digest, Digest)> = blobs.iter().map(|(layer, blob)| (blob.digest, *layer)).collect();
+        let said = self.run(&self.store.import(diff_ids, &sent, answer))?;
+        Answer::read(&self.node.name, &said)
     }
 
     fn report(&self, image: &LocalImage, held: &Held, sent: &Sent) {

@@ -1,14 +1,11 @@
-//! The node's store, by its runtime: how it is asked, how it takes an image, how names in it move.
+//! The node's store, by its runtime: how it is asked, and how it takes an image.
 
 use super::answer::{self, Answer, Held};
 use crate::image::Digest;
 use crate::image::archive::LayerForm;
-use crate::plan::{Node, Runtime};
+use crate::plan::{Node, Runtime, Storage};
 
-const ENTER: &str = include_str!("scripts/enter.sh");
-const RUN_IMPORT: &str = include_str!("scripts/run-import.sh");
-
-/// The script of a session and its arguments after `sh -c SCRIPT sh`.
+/// The script of a session and its arguments, after `sh -c SCRIPT sh`.
 pub(super) struct Session {
     pub(super) script: String,
     pub(super) args: Vec<String>,
@@ -20,45 +17,66 @@ pub(super) struct Store<'n> {
     /// The name of the shipment's folder.
     pub(super) ship: &'n str,
     pub(super) reference: &'n str,
+    pub(super) platform: &'n str,
 }
 
+/// Reads the arguments, and what an answer has whatever the store.
+const HEAD: &str = include_str!("scripts/head.sh");
+
 impl Store<'_> {
-    fn is_containers(&self) -> bool {
-        matches!(self.node.runtime, Runtime::CriO | Runtime::Podman)
+    /// The functions `ask` and `import` of the store.
+    fn functions(&self) -> [&'static str; 2] {
+        match self.node.runtime {
+            Runtime::CriO | Runtime::Podman => {
+                [include_str!("scripts/containers.sh"), include_str!("scripts/containers-import.sh")]
+            }
+            Runtime::Docker => [include_str!("scripts/docker.sh"), include_str!("scripts/docker-import.sh")],
+            Runtime::Containerd => {
+                [include_str!("scripts/containerd.sh"), include_str!("scripts/containerd-import.sh")]
+            }
+        }
     }
 
-    fn specifier(&self) -> String {
-        self.node.storage.as_ref().map(crate::plan::Storage::specifier).unwrap_or_default()
+    fn session(&self, scripts: &[&str], root: &str, words: impl Iterator<Item = String>) -> Session {
+        let storage = self.node.storage.as_ref();
+        let driver = storage.and_then(|storage| storage.driver.as_deref()).unwrap_or_default();
+        let specifier = storage.map(Storage::specifier).unwrap_or_default();
+        let socket = self.node.cri.as_deref().and_then(|cri| cri.strip_prefix("unix://")).unwrap_or_default();
+        let head =
+            [&self.node.dir, self.ship, root, driver, &specifier, socket, self.reference, self.platform];
+        let args = head.into_iter().map(str::to_owned).chain(words).collect();
+        Session { script: scripts.concat(), args }
     }
 
-    fn socket(&self) -> &str {
-        self.node.cri.as_deref().and_then(|cri| cri.strip_prefix("unix://")).unwrap_or_default()
-    }
-
-    /// A session of two scripts, the first of which defines what the second calls.
-    fn session(&self, functions: &[&str], main: &str, args: &[&str]) -> Session {
-        let script = functions.iter().copied().chain([main]).collect::<String>();
-        let head = [self.node.dir.as_str(), self.ship];
-        Session { script, args: head.iter().chain(args).map(|arg| (*arg).to_owned()).collect() }
+    /// The folder of the store, where the recipe names it.
+    fn root(&self) -> &str {
+        self.node.storage.as_ref().map_or("", |storage| storage.root.as_str())
     }
 
     /// Makes room for the shipment and asks what is there.
     pub(super) fn ask(&self, diff_ids: &[Digest]) -> Session {
-        let digests: Vec<String> = diff_ids.iter().map(ToString::to_string).collect();
-        let storage = self.node.storage.as_ref();
-        let root = storage.map_or("", |storage| storage.root.as_str());
-        let driver = storage.and_then(|storage| storage.driver.as_deref()).unwrap_or_default();
-        let (ask, mut args) = match self.node.runtime {
-            Runtime::CriO | Runtime::Podman => {
-                (include_str!("scripts/ask-containers.sh"), vec![root, driver, self.reference])
-            }
-            Runtime::Docker => (include_str!("scripts/ask-docker.sh"), vec![self.reference]),
-            Runtime::Containerd => {
-                (include_str!("scripts/ask-containerd.sh"), vec![self.socket(), root, self.reference])
-            }
-        };
-        args.extend(digests.iter().map(String::as_str));
-        self.session(&[ask], ENTER, &args)
+        let [ask, _] = self.functions();
+        let words = diff_ids.iter().map(ToString::to_string);
+        self.session(
+            &["# ask what the store has\n", HEAD, ask, include_str!("scripts/enter.sh")],
+            self.root(),
+            words,
+        )
+    }
+
+    /// Imports what was placed, removes it and asks once more. `sent`: of each sent layer the blob and the layer.
+    pub(super) fn import(&self, diff_ids: &[Digest], sent: &[(Digest, Digest)], before: &Answer) -> Session {
+        let [ask, import] = self.functions();
+        // Where it was found without being named.
+        let found = before.get("store").and_then(|line| line.split_once(' ')).map_or("", |(_, root)| root);
+        let root = if found.is_empty() { self.root() } else { found };
+        let pairs = sent.iter().map(|(blob, layer)| format!("{}={}", blob.hex(), layer.hex()));
+        let words = diff_ids.iter().map(ToString::to_string).chain(pairs);
+        self.session(
+            &["# import the image\n", HEAD, ask, import, include_str!("scripts/import.sh")],
+            root,
+            words,
+        )
     }
 
     /// What the answer says of the image.
@@ -83,32 +101,5 @@ impl Store<'_> {
     /// The store takes images as docker archives, not as OCI layouts.
     pub(super) fn takes_docker_archive(&self) -> bool {
         self.node.runtime == Runtime::Docker
-    }
-
-    /// Imports what was placed. `layers`: of each sent layer the blob's digits and the layer's.
-    pub(super) fn import(&self, platform: &str, layers: &[(String, String)], root: &str) -> Session {
-        let specifier = self.specifier();
-        let pairs: Vec<String> = layers.iter().map(|(blob, layer)| format!("{blob}={layer}")).collect();
-        let (import, mut args) = match self.node.runtime {
-            Runtime::CriO | Runtime::Podman => {
-                (include_str!("scripts/import-containers.sh"), vec![root, specifier.as_str(), self.reference])
-            }
-            Runtime::Docker => (include_str!("scripts/import-docker.sh"), vec![self.reference]),
-            Runtime::Containerd => {
-                (include_str!("scripts/import-containerd.sh"), vec![self.socket(), platform])
-            }
-        };
-        if self.takes_docker_archive() {
-            args.extend(pairs.iter().map(String::as_str));
-        }
-        self.session(&[import], RUN_IMPORT, &args)
-    }
-
-    /// The folder of the store, where the answer tells.
-    pub(super) fn root<'a>(&self, answer: &'a Answer) -> &'a str {
-        if !self.is_containers() {
-            return "";
-        }
-        answer.get("store").and_then(|line| line.split_once(' ')).map_or("", |(_, root)| root)
     }
 }

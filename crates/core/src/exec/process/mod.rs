@@ -5,6 +5,7 @@
 //! the wish to stop and for deadlines. No thread is started, nothing is polled in intervals (but where the kernel has no
 //! pidfd). Unaware of plans, instances and events.
 
+mod background;
 mod find;
 mod spawn;
 mod watch;
@@ -15,8 +16,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub(super) use background::Background;
 pub(crate) use find::find;
 
 use super::cancel::Cancel;
@@ -65,7 +68,7 @@ impl Stdin<'_> {
 /// What ends it early.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Limits<'a> {
-    pub(super) cancel: &'a Cancel,
+    pub(super) cancel: &'a Arc<Cancel>,
     /// The first wish to stop is heard. Clean-up hears only the second.
     pub(super) heed_stop: bool,
     pub(super) deadline: Option<Instant>,

@@ -4,6 +4,7 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::os::unix::process::CommandExt;
 use std::process::ExitStatus;
+use std::sync::Arc;
 
 use os_pipe::{PipeReader, PipeWriter};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
@@ -13,10 +14,10 @@ use crate::exec::cancel::Cancel;
 use crate::exec::reaper;
 
 /// A running child, the leader of its process group. Dropping it ends the group.
-pub(super) struct Child<'a> {
+pub(super) struct Child {
     handle: duct::Handle,
     pid: Pid,
-    cancel: &'a Cancel,
+    cancel: Arc<Cancel>,
     reaped: bool,
     /// stdout and stderr, or only stderr.
     pub(super) lines: Option<PipeReader>,
@@ -27,7 +28,7 @@ pub(super) struct Child<'a> {
     pub(super) pidfd: Option<OwnedFd>,
 }
 
-pub(super) fn spawn<'a>(request: &Request<'_>, cancel: &'a Cancel) -> io::Result<Child<'a>> {
+pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<Child> {
     let name = request.argv.first().ok_or(io::ErrorKind::InvalidInput)?.clone();
     let mut expression = duct::cmd(request.program, &request.argv[1..])
         .dir(request.dir)
@@ -71,6 +72,7 @@ pub(super) fn spawn<'a>(request: &Request<'_>, cancel: &'a Cancel) -> io::Result
     // It holds our copies of the child's ends of the pipes: no end of file while it lives.
     drop(expression);
     cancel.enter(pid);
+    let cancel = Arc::clone(cancel);
     Ok(Child { handle, pid, cancel, reaped: false, lines: Some(lines), kept, stdin, pidfd: pidfd(pid) })
 }
 
@@ -84,7 +86,7 @@ fn pidfd(_: Pid) -> Option<OwnedFd> {
     None
 }
 
-impl Child<'_> {
+impl Child {
     /// Sends a signal to the whole group. The leader is not reaped yet, so the number is still its own.
     pub(super) fn signal(&self, signal: Signal) {
         if !self.reaped {
@@ -109,7 +111,7 @@ impl Child<'_> {
     }
 }
 
-impl Drop for Child<'_> {
+impl Drop for Child {
     /// Only after a panic or an I/O error is it still there.
     fn drop(&mut self) {
         if !self.reaped {

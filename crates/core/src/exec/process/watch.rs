@@ -43,7 +43,7 @@ enum Stage {
 }
 
 pub(super) struct Watch<'a> {
-    child: Child<'a>,
+    child: Child,
     limits: &'a Limits<'a>,
     stage: Stage,
     why: Option<Why>,
@@ -54,7 +54,7 @@ pub(super) struct Watch<'a> {
 }
 
 impl<'a> Watch<'a> {
-    pub(super) fn new(child: Child<'a>, limits: &'a Limits<'a>) -> Self {
+    pub(super) fn new(child: Child, limits: &'a Limits<'a>) -> Self {
         let heard = limits.cancel.now();
         Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new(), heard }
     }

@@ -151,6 +151,7 @@ fn of(kind: &EventKind) -> Option<&InstanceId> {
         | EventKind::Command { instance, .. }
         | EventKind::Line { instance, .. }
         | EventKind::Output { instance, .. }
+        | EventKind::Transfer { instance, .. }
         | EventKind::Finished { instance, .. } => Some(instance),
         EventKind::RunStarted { .. }
         | EventKind::Warning { .. }

@@ -1,3 +1,4 @@
+# put the layout into place
 set -e
 umask 077
 dir=$1 ship=$dir/$2

@@ -1,3 +1,4 @@
+# receive a layer
 set -e
 umask 077
 blob=$1/blobs/$2 size=$3 offset=$4

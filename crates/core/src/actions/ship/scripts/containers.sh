@@ -1,6 +1,4 @@
 ask() {
-  root=$1 driver=$2 ref=$3
-  shift 3
   if [ -z "$root" ]; then
     if [ "$(id -u)" = 0 ]; then
       root=/var/lib/containers/storage
@@ -20,11 +18,9 @@ ask() {
     for driver in overlay vfs btrfs ''; do [ ! -e "$root/$driver-layers" ] || break; done
   fi
   echo "store $driver $root"
-  near=$root
-  until [ -e "$near" ]; do near=$(dirname -- "$near"); done
-  echo "room $(df -Pk -- "$near" | awk 'NR == 2 { print $4 }')"
+  echo "room $(free "$root")"
   split() { sed 's/},{"id"/}\
 {"id"/g' "$1" 2>/dev/null || :; }
-  split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"$ref\"" || :; } | sed 's/^/image /'
-  split "$root/$driver-layers/layers.json" | { grep -F "$(printf '"diff-digest":"%s"\n' "$@")" || :; } | sed 's/^/layer /'
+  split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"${ref}[.\"]" || :; } | sed 's/^/image /'
+  split "$root/$driver-layers/layers.json" | { grep -F "$(printf '"diff-digest":"%s"\n' $ids)" || :; } | sed 's/^/layer /'
 }

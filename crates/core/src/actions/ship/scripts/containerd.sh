@@ -1,12 +1,9 @@
+c() { ctr ${socket:+--address "$socket"} --namespace k8s.io "$@"; }
 ask() {
-  socket=$1 root=${2:-/var/lib/containerd} ref=$3
-  shift 3
-  c() { ctr ${socket:+--address "$socket"} --namespace k8s.io "$@"; }
-  near=$root
-  until [ -e "$near" ]; do near=$(dirname -- "$near"); done
-  echo "room $(df -Pk -- "$near" | awk 'NR == 2 { print $4 }')"
+  root=${root:-/var/lib/containerd}
+  echo "room $(free "$root")"
   c content ls >"$ship.content"
-  { grep -F "$(printf '%s\n' "$@")" "$ship.content" || :; } | while read -r blob rest; do
+  { grep -F "$(printf '%s\n' $ids)" "$ship.content" || :; } | while read -r blob rest; do
     file=$root/io.containerd.content.v1.content/blobs/sha256/${blob#sha256:}
     size=$(stat -c %s -- "$file" 2>/dev/null || c content get "$blob" | wc -c)
     echo "content $blob $size $rest"

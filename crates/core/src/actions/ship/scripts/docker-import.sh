@@ -1,7 +1,5 @@
 import() {
-  ref=$1
-  shift
-  for pair; do
+  for pair in $pairs; do
     blob=$ship/blobs/sha256/${pair%%=*} to=$ship/${pair#*=}.tar
     if [ "$(od -An -tx1 -N4 "$blob" | tr -d ' ')" = 28b52ffd ]; then
       zstd -dcq -- "$blob" >"$to"

@@ -1,0 +1,12 @@
+ask() {
+  info=$(docker info --format 'driver {{.Driver}} {{.DriverStatus}}
+root {{.DockerRootDir}}')
+  echo "$info"
+  echo "room $(free "$(echo "$info" | sed -n 's/^root //p')")"
+  docker image inspect --format 'image {{.Id}} {{json .RootFS.Layers}}' -- "$ref" 2>/dev/null || :
+  first=${ids# }
+  all=$(docker image ls --all --quiet --no-trunc | sort -u)
+  [ -z "$all" ] ||
+    docker image inspect --format 'layers {{json .RootFS.Layers}}' $all 2>/dev/null |
+    { grep -F "[\"${first%% *}\"" || :; } | sort -u
+}

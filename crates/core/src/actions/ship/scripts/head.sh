@@ -1,0 +1,27 @@
+set -e
+umask 077
+dir=$1 ship=$1/$2 root=$3 driver=$4 spec=$5 socket=$6 ref=$7 platform=$8
+shift 8
+ids='' pairs=''
+for word; do
+  case $word in
+  *=*) pairs="$pairs $word" ;;
+  *) ids="$ids $word" ;;
+  esac
+done
+free() {
+  near=$1
+  until [ -e "$near" ]; do near=$(dirname -- "$near"); done
+  df -Pk -- "$near" | awk 'NR == 2 { print $4 }'
+}
+answer() {
+  {
+    echo "dir $(free "$dir")"
+    if command -v zstd >/dev/null; then echo zstd; fi
+    for blob in "$dir/blobs"/*; do
+      [ ! -f "$blob" ] || echo "blob ${blob##*/} $(stat -c %s -- "$blob")"
+    done
+    ask
+    echo end
+  } | gzip -c
+}
