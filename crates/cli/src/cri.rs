@@ -84,10 +84,12 @@ fn message(pod: &PodSpec) -> Pod {
     }
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
 fn say(error: Error) -> String {
     format!("{error}; {}", error.help())
 }
 
+#[expect(clippy::needless_pass_by_value, reason = "it is what `map_err` takes")]
 fn failure(error: Error) -> Failure {
     let kind = match &error {
         Error::Unreachable { .. } => FailureKind::Unreachable,

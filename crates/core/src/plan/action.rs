@@ -431,7 +431,6 @@ impl Action {
                 }
                 texts
             }
-            Self::EndCriRun(_) => Vec::new(),
             Self::ShipMissing(ship) => {
                 let mut texts = vec![&ship.id];
                 match &ship.from {
@@ -444,7 +443,7 @@ impl Action {
                 }
                 texts
             }
-            Self::EndShipment(_) => Vec::new(),
+            Self::EndShipment(_) | Self::EndCriRun(_) => Vec::new(),
         }
     }
 

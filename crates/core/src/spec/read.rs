@@ -162,8 +162,8 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
 /// The place of the key that serde does not know, in one of the tables below.
 fn unknown_key(table: &DeTable<'_>, message: &str) -> Option<Span> {
     let (typed, _) = message.strip_prefix("unknown field `")?.split_once("`, expected ")?;
-    let tables = table.values().filter_map(|value| value.get_ref().as_table());
-    tables.filter_map(|inner| key_place(inner, &|key| *key.get_ref() == typed)).next()
+    let mut tables = table.values().filter_map(|value| value.get_ref().as_table());
+    tables.find_map(|inner| key_place(inner, &|key| *key.get_ref() == typed))
 }
 
 /// The place of the first key that fits, in a table or below it.

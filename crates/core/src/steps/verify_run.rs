@@ -13,7 +13,7 @@ use crate::plan::{CriExpect, CriPod, CriRun, HttpExpect, Node};
 use crate::spec::Str;
 
 /// Where the recipe says nothing. An emulated program may take long to start.
-const TIMEOUT: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_mins(1);
 
 /// A pod of one container on the node, removed afterwards.
 #[derive(Debug, Deserialize, JsonSchema)]

@@ -2,7 +2,6 @@
 //!
 //! The request is made here and goes the way that ssh opens, so the node needs no tool for it.
 
-use std::cell::Cell;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, TcpStream};
 use std::os::unix::net::UnixStream;
@@ -104,13 +103,13 @@ fn answers(
     };
     let what = format!("`GET {}` at port {} of {}", http.path, http.port, watched.what());
     let mut pause = first_pause();
-    let requests = Cell::new(0);
+    let mut requests: u32 = 0;
     loop {
         let answer = way.get(at, &http.path);
-        requests.set(requests.get() + 1);
+        requests += 1;
         let good = answer.as_ref().is_ok_and(&fits);
         let late = watched.late();
-        if (good || late || requests.get() % LOOKS == 0)
+        if (good || late || requests.is_multiple_of(LOOKS))
             && let Some((code, _)) = watched.exited(started)?
         {
             drop(watched.printed());
@@ -124,7 +123,7 @@ fn answers(
             .help("the log has what it printed last"));
         }
         if good {
-            watched.cx.say(format!("{what} is {}, at request {}", wanted(http), requests.get()));
+            watched.cx.say(format!("{what} is {}, at request {}", wanted(http), requests));
             return Ok(());
         }
         if late {
