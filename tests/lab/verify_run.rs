@@ -277,3 +277,25 @@ fn the_registry_answers_on_cri_o() {
     let log = outcome.lines("verify-crio@arm64@edge-arm64");
     assert!(log.contains("`GET /v2/`") && log.contains("is status 200 with a body that matches"), "{log}");
 }
+
+#[test]
+fn on_this_machine_without_ssh_and_without_crictl() {
+    let lab = require_lab!("nodes", "containerd", "crictl");
+    let (name, port) = ("run-here", free_port());
+    let rest = format!(
+        "[nodes.node]\nruntime = \"containerd\"\ncri = \"unix://{}\"\ndir = \"FILES\"\n{EMULATES}\n\
+         [[step]]\nuses = \"save\"\n[[step]]\nuses = \"load\"\n[[step]]\nid = \"verify\"\nuses = \"crictl-verify\"\n\
+         run = {{ {}, timeout = \"20s\", http = {{ port = {port}, path = \"/page\" }} }}\n",
+        lab.path("containerd.sock").display(),
+        SERVER.replace("PORT", &port.to_string()).replace("/www", "/"),
+    );
+    let page = "RUN [\"busybox\", \"touch\", \"/page\"]";
+    let mut work = Work::tiny(name, "buildah", &[("arm64", "\"node\"")], page, &rest);
+    let files = work.root().join("files");
+    work.write("pipeline.toml", work.read("pipeline.toml").replace("FILES", files.to_str().unwrap()));
+    work.env("PATH", WITHOUT_CRICTL);
+    let log = work.run(&[]).exits(0).lines(VERIFY);
+    assert!(log.contains("has no crictl: asking") && log.contains("is status 200"), "{log}");
+    assert_eq!(pods_of(lab, "edge-armv7", name), 0);
+    assert_eq!(std::fs::read_dir(&files).unwrap().count(), 0);
+}
