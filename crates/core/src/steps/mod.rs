@@ -7,6 +7,8 @@ mod engine;
 mod kind;
 mod lower;
 mod rollout;
+mod stdout;
+mod verify_run;
 
 pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
 pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
