@@ -11,13 +11,13 @@ const LONG: Duration = Duration::from_mins(2);
 
 /// With the signals as a terminal's child has them: a background job, such as a CI runner's, ignores Ctrl-C, and so does
 /// an engine that it starts.
-fn start(work: &Work, args: &[&str]) -> Child {
+pub(crate) fn start(work: &Work, args: &[&str]) -> Child {
     let mut command = work.command("env");
     command.args(["--default-signal=INT,TERM,HUP", env!("CARGO_BIN_EXE_pipeline"), "run"]);
     command.args(args).stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap()
 }
 
-fn signal(name: &str, pid: u32) {
+pub(crate) fn signal(name: &str, pid: u32) {
     assert!(Command::new("kill").args([name, &pid.to_string()]).status().unwrap().success());
 }
 

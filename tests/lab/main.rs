@@ -18,3 +18,5 @@ mod save;
 mod script;
 mod smoke;
 mod verify;
+mod verify_image;
+mod verify_run;

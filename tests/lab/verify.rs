@@ -26,7 +26,14 @@ fn node(lab: &Lab, host: &str, folder: &str, keys: &str) -> String {
 }
 
 /// Delivers `name` to the host, then does `tamper`, then verifies with `keys`.
-fn delivered(lab: &Lab, name: &str, host: &str, node_keys: &str, tamper: &str, keys: &str) -> Work {
+pub(crate) fn delivered(
+    lab: &Lab,
+    name: &str,
+    host: &str,
+    node_keys: &str,
+    tamper: &str,
+    keys: &str,
+) -> Work {
     let import = if host == "edge-arm64" { TO_CRIO } else { TO_CONTAINERD };
     let rest = node(lab, host, name, node_keys)
         + &import.replace("NAME", name)
@@ -38,15 +45,15 @@ fn delivered(lab: &Lab, name: &str, host: &str, node_keys: &str, tamper: &str, k
 }
 
 #[track_caller]
-fn mismatch(outcome: Outcome, what: &str) {
+pub(crate) fn mismatch(outcome: Outcome, what: &str) {
     let outcome = outcome.exits(6);
     let failure = outcome.failure("verify@arm64@node");
     assert_eq!(failure.kind, FailureKind::Mismatch, "{failure:?}");
     assert!(failure.message.contains(what), "{failure:?}");
 }
 
-const EMULATES: &str = "emulates = [\"linux/arm64\"]";
-const HOSTS: [&str; 2] = ["edge-arm64", "edge-armv7"];
+pub(crate) const EMULATES: &str = "emulates = [\"linux/arm64\"]";
+pub(crate) const HOSTS: [&str; 2] = ["edge-arm64", "edge-armv7"];
 
 #[test]
 fn what_was_built_is_there() {
@@ -164,7 +171,7 @@ fn find<'v>(
 }
 
 /// What a node's PATH has when nobody installed crictl there.
-const WITHOUT_CRICTL: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
+pub(crate) const WITHOUT_CRICTL: &str = "/usr/sbin:/usr/bin:/sbin:/bin";
 
 #[test]
 fn without_crictl_over_the_socket_here() {

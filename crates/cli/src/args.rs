@@ -30,6 +30,8 @@ pub(crate) enum Command {
     /// Bring an image that is here to nodes, without a recipe: only the layers that they lack
     #[command(after_help = SHIP_HELP)]
     Ship(ShipArgs),
+    /// Give names on nodes back to the images that had them before the last `deliver`
+    Rollback(RollbackArgs),
     /// Show the exact commands that a run executes, without running any
     Plan(PlanArgs),
     /// Say for every step whether it would run, and why
@@ -68,6 +70,15 @@ pub(crate) enum Command {
 
 const RUN_HELP: &str = "Exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe invalid, 5 preflight failed, \
                         6 verification mismatch, 130 interrupted, 143 terminated";
+
+/// See `rollback`.
+#[derive(Debug, Args)]
+pub(crate) struct RollbackArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+}
 
 const SHIP_HELP: &str = "\
 Examples:
@@ -214,6 +225,9 @@ pub(crate) struct RunArgs {
     /// Show every line that tools print
     #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) verbose: bool,
+    /// What is missing is looked for first; `ship` does without, as its steps ask for all that they need.
+    #[arg(skip = true)]
+    pub(crate) look_ahead: bool,
 }
 
 /// A switch like the others, or a duration.

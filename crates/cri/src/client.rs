@@ -112,7 +112,7 @@ impl Client {
     ///
     /// Any of [`Error`]. A malformed reference need not be one: for containerd 1.6 it is an absent image.
     pub fn image_status(&mut self, image: &str) -> Result<Option<ImageStatus>, Error> {
-        let spec = wire::ImageSpec { image: image.to_owned() };
+        let spec = wire::ImageSpec { image: image.to_owned(), ..Default::default() };
         let question = wire::ImageStatusRequest { image: Some(spec), verbose: true };
         match self.call::<_, wire::ImageStatusResponse>(IMAGE_STATUS, &question) {
             Ok(answer) => {
@@ -134,7 +134,7 @@ impl Client {
         Ok(answer.images.into_iter().map(Image::from).collect())
     }
 
-    fn call<Q: Message, A: Message + Default>(
+    pub(crate) fn call<Q: Message, A: Message + Default>(
         &mut self,
         path: &'static str,
         question: &Q,

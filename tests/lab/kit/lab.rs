@@ -6,7 +6,7 @@ use std::os::unix::fs::MetadataExt as _;
 use std::os::unix::process::CommandExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use super::repository;
 
@@ -114,8 +114,15 @@ impl Lab {
         String::from_utf8(output.stdout).unwrap()
     }
 
+    /// Nobody else lists images, or has them not to be listed, for as long as the guard lives.
+    pub(crate) fn listing() -> MutexGuard<'static, ()> {
+        static LISTING: Mutex<()> = Mutex::new(());
+        LISTING.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The names that the real `crictl images` lists on a node: `(name, tag, id)`.
     pub(crate) fn crictl_images(&self, node: &str) -> Vec<(String, String, String)> {
+        let _listing = Self::listing();
         let table = self.on_node(node, "crictl images --no-trunc");
         table
             .lines()

@@ -51,6 +51,7 @@ node_up() {
 
 node_listens() { ! port_is_free "$1"; }
 
+# HOME: what the machine's root has in its .bashrc is no part of a node, and some of it takes long.
 # StrictModes and PAM would ask for things that a scratch folder does not have. MaxStartups: many short connections
 # at once are what a delivery looks like, and sshd's default drops the eleventh.
 write_sshd_config() {
@@ -78,7 +79,7 @@ UseDNS no
 MaxStartups 200
 MaxSessions 200
 Subsystem sftp internal-sftp
-SetEnv PATH=$LAB/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CRI_CONFIG_FILE=$LAB/$1/crictl.yaml$more
+SetEnv HOME=$LAB/$1 PATH=$LAB/bin:/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin CRI_CONFIG_FILE=$LAB/$1/crictl.yaml$more
 CONF
 }
 

@@ -10,6 +10,7 @@ mod graph;
 mod init;
 mod list;
 mod plan;
+mod rollback;
 mod run;
 mod schema;
 mod ship;
@@ -21,6 +22,7 @@ use crate::args::{Cli, Command};
 pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Rollback(args) => rollback::rollback(&args),
         Command::Ship(args) => ship::ship(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Explain(args) => explain::explain(&args),

@@ -88,12 +88,11 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
-    // Nothing is under way yet, so it simply ends. The look ahead has made the connections that the run goes through.
     options.connections = Connections::new(sockets).ok().map(Arc::new);
-    signals.meanwhile(
-        |signal| std::process::exit(i32::from(exit_code::SIGNAL) + signal),
-        || look_ahead(args, prepared, options.connections.as_deref()),
-    )?;
+    if args.look_ahead {
+        // It makes the connections that the run goes through.
+        signals.meanwhile(leave, || look_ahead(args, prepared, options.connections.as_deref()))?;
+    }
     let mut record = record(found, &options.run)?;
     record.save_plan(&show::Document(plan));
     let performer = prepare::performer(allowed);
@@ -101,6 +100,12 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     Ok(tell(args, prepared, record, &options.run, |sink| {
         exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
     }))
+}
+
+/// A signal came while nothing was under way.
+#[allow(clippy::exit, reason = "the thread that waits for a node can be told nothing")]
+fn leave(signal: i32) {
+    std::process::exit(i32::from(exit_code::SIGNAL) + signal);
 }
 
 /// The folder for temporary files.

@@ -57,7 +57,7 @@ fn folder(args: &ShipArgs, env: &BTreeMap<OsString, OsString>) -> Result<PathBuf
             .help("set HOME")
         })?;
     let here = std::env::current_dir().unwrap_or_default();
-    let key = format!("{here:?} {:?} {:?} {:?}", args.image, args.nodes, args.reference);
+    let key = format!("{} {:?} {:?} {:?}", here.display(), args.image, args.nodes, args.reference);
     let folder = cache.join("pipeline/ship").join(&Digest::of(key.as_bytes()).hex()[..16]);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| {
         Refusal::new(exit_code::PREFLIGHT_FAILED, format!("cannot make {}: {error}", folder.display()))
@@ -81,5 +81,6 @@ fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
         wait_lock: Duration::MAX,
         progress: args.progress,
         verbose: args.verbose,
+        look_ahead: false,
     }
 }

@@ -5,6 +5,7 @@
 mod archive_digest;
 pub(crate) mod check;
 mod check_bases;
+mod cri;
 mod cri_verify;
 mod ensure_binfmt;
 mod image_id;
@@ -14,10 +15,8 @@ mod seal_archive;
 mod ship;
 pub(crate) mod write_file;
 
+pub use cri::{ContainerState, Cri, CriImage, PodSpec, Pods};
 pub use ship::Packer;
-
-use std::path::Path;
-use std::time::Duration;
 
 use crate::binfmt::{self, Assessment, Binfmt};
 use crate::event::{Failure, FailureKind};
@@ -39,25 +38,6 @@ pub struct Performer<'p> {
     pub packer: Packer,
 }
 
-/// What a CRI runtime says of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct CriImage {
-    /// The image id: `sha256:…`, or the bare digits (CRI-O).
-    pub id: String,
-    /// References by tag.
-    pub repo_tags: Vec<String>,
-    /// Kept from the kubelet's garbage collection.
-    pub pinned: bool,
-    /// The verbose information, as JSON, by key.
-    pub info: std::collections::BTreeMap<String, String>,
-}
-
-/// A client of the CRI socket; the core itself speaks no gRPC.
-pub trait Cri: Sync {
-    /// The image of that reference, `None` when the runtime has none. The error says what and what to do.
-    fn image(&self, socket: &Path, reference: &str, timeout: Duration) -> Result<Option<CriImage>, String>;
-}
-
 impl Actions for Performer<'_> {
     fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure> {
         match action {
@@ -67,9 +47,12 @@ impl Actions for Performer<'_> {
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
-            Action::CriVerify(verify) => cri_verify::perform(verify, self, cx).map(|()| None),
+            Action::CriVerify(verify) => cri_verify::perform(verify, self, cx),
+            Action::CriRun(wanted) => cri_verify::run::perform(wanted, self, cx).map(|()| None),
+            Action::EndCriRun(pod) => cri_verify::run::end(pod, self, cx).map(|()| None),
             Action::ShipMissing(wanted) => ship::perform(wanted, &self.packer, cx).map(Some),
-            Action::EndShipment(shipment) => ship::end(shipment, cx).map(|()| None),
+            Action::Rollback(wanted) => ship::rollback(wanted, cx).map(|()| None),
+            Action::EndShipment(shipment) => ship::end(shipment, &self.packer, cx).map(|()| None),
             Action::WriteFile(file) => write_file::perform(file, cx).map(|()| None),
             Action::Check(check) => check::perform(check, cx).map(|()| None),
             Action::Command(_) => Err(Failure::new(FailureKind::Internal, "commands belong to the engine")),

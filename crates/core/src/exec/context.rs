@@ -147,6 +147,16 @@ impl ActionCx<'_> {
         Ok(())
     }
 
+    /// The time of the run, which stands still while it is paused.
+    pub fn now(&self) -> Instant {
+        self.shared.cancel.now()
+    }
+
+    /// Waits; whether the run was stopped meanwhile.
+    pub fn wait(&self, pause: Duration) -> bool {
+        self.shared.cancel.wait(pause)
+    }
+
     /// Says something about this instance: a line in its log.
     pub fn say(&self, line: impl Into<String>) {
         let text = output::plain(&line.into()).into_owned();

@@ -7,7 +7,7 @@ use std::borrow::Cow;
 pub fn command_line<S: AsRef<str>>(argv: &[S]) -> String {
     let words = argv.iter().map(|arg| {
         let word = folded(arg.as_ref());
-        shlex::try_quote(&word).map(Cow::into_owned).unwrap_or_else(|_| word.clone().into_owned())
+        shlex::try_quote(&word).map_or_else(|_| word.clone().into_owned(), Cow::into_owned)
     });
     words.collect::<Vec<_>>().join(" ")
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
 use super::text::{Grammar, Text};
 use crate::image::ArchiveFormat;
 use crate::platform::Platform;
@@ -33,10 +34,16 @@ pub enum Action {
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
     CriVerify(CriVerify),
+    /// Run an image on a node and see how that ends. The pod is left for [`Action::EndCriRun`].
+    CriRun(CriRun),
+    /// Remove the pod of [`Action::CriRun`], and all that earlier runs left of it.
+    EndCriRun(CriPod),
     /// Send what a node lacks of an image, and import it there; yields the bytes that were sent.
     ShipMissing(ShipMissing),
     /// Remove what a shipment left on its node.
     EndShipment(Shipment),
+    /// Give a reference on a node back to the image that had it before.
+    Rollback(Rollback),
 }
 
 /// A tool and its arguments. No shell reads them, here or on a node.
@@ -336,25 +343,6 @@ pub enum Expect {
     ManifestConfig(Text),
 }
 
-/// What a node's CRI runtime must report of an image.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CriVerify {
-    /// The node, by its name in the plan.
-    pub node: String,
-    /// The CRI endpoint on the node; `crictl`'s own configuration when absent.
-    pub endpoint: Option<String>,
-    /// The exact reference, fully qualified.
-    pub reference: String,
-    /// The config digest that was built.
-    pub id: Text,
-    /// The image's platform.
-    pub platform: Platform,
-    /// Platforms that the node executes although it is of another.
-    pub emulates: Vec<Platform>,
-    /// The node's own platform where the recipe names it; otherwise it is asked.
-    pub node_platform: Option<Platform>,
-}
-
 /// An image on its way to a node's store.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShipMissing {
@@ -383,6 +371,15 @@ pub struct Shipment {
     pub name: String,
 }
 
+/// See [`Action::Rollback`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Rollback {
+    /// The node, and the shipment that put the image there.
+    pub shipment: Shipment,
+    /// The full reference.
+    pub reference: String,
+}
+
 /// Where an image lies on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -396,7 +393,7 @@ pub enum ShipFrom {
         /// What the engine calls the image.
         handle: Text,
         /// The engine's command that prints an image's configuration as JSON; the handle is appended.
-        inspect: Command,
+        inspect: Box<Command>,
         /// The root of its containers-storage, where it is the recipe's own.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         store: Option<Text>,
@@ -438,6 +435,13 @@ impl Action {
                 Expect::Regex(_) => vec![&check.value],
             },
             Self::CriVerify(verify) => vec![&verify.id],
+            Self::CriRun(run) => {
+                let mut texts: Vec<&Text> = run.argv.iter().chain(run.env.values()).collect();
+                if let CriExpect::Exit { stdout: Some(Expect::Text(text)), .. } = &run.expect {
+                    texts.push(text);
+                }
+                texts
+            }
             Self::ShipMissing(ship) => {
                 let mut texts = vec![&ship.id];
                 match &ship.from {
@@ -450,7 +454,7 @@ impl Action {
                 }
                 texts
             }
-            Self::EndShipment(_) => Vec::new(),
+            Self::EndShipment(_) | Self::Rollback(_) | Self::EndCriRun(_) => Vec::new(),
         }
     }
 
@@ -460,7 +464,7 @@ impl Action {
             Self::Command(command) => {
                 command.capture.as_ref().map_or(Grammar::Any, |capture| capture.grammar)
             }
-            Self::ShipMissing(_) => Grammar::Number,
+            Self::ShipMissing(_) | Self::CriVerify(_) => Grammar::Number,
             _ => Grammar::Digest,
         }
     }
@@ -470,8 +474,10 @@ impl Action {
         match self {
             Self::Command(Command { place: Place::Node(node), .. }) => Some(node),
             Self::CriVerify(verify) => Some(&verify.node),
+            Self::CriRun(CriRun { pod, .. }) | Self::EndCriRun(pod) => Some(&pod.node),
             Self::ShipMissing(ship) => Some(&ship.shipment.node),
             Self::EndShipment(shipment) => Some(&shipment.node),
+            Self::Rollback(rollback) => Some(&rollback.shipment.node),
             _ => None,
         }
     }
@@ -484,13 +490,16 @@ impl Action {
             Self::SealArchive(seal) => Some(&seal.output),
             Self::ArchiveDigest(digest) => Some(&digest.output),
             Self::ShipMissing(ship) => Some(&ship.output),
+            Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
             Self::CheckBases(_)
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
             | Self::Check(_)
-            | Self::CriVerify(_)
-            | Self::EndShipment(_) => None,
+            | Self::CriRun(_)
+            | Self::EndCriRun(_)
+            | Self::EndShipment(_)
+            | Self::Rollback(_) => None,
         }
     }
 }

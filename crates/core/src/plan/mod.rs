@@ -1,6 +1,7 @@
 //! The plan: a graph of instances, each lowered to actions. Data; nothing here runs anything.
 
 mod action;
+mod cri;
 mod instance;
 mod limits;
 mod node;
@@ -14,14 +15,15 @@ pub use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 pub use action::{
-    Action, ArchiveDigest, Capture, Check, CheckBases, Command, CriVerify, DigestOf, Engine, EnsureBinfmt,
-    Expect, FromRules, ImageId, Place, Register, RewriteFrom, SealArchive, ShipFrom, ShipMissing, Shipment,
+    Action, ArchiveDigest, Capture, Check, CheckBases, Command, DigestOf, Engine, EnsureBinfmt, Expect,
+    FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing, Shipment,
     WriteFile,
 };
+pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
 pub use limits::{Cause, MAX_LOG, Retry, Share};
-pub(crate) use node::WATCHDOG;
 pub use node::{Node, Runtime, Ssh, Storage};
+pub(crate) use node::{OWN_FOLDER, WATCHDOG};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};
 
 /// Everything that a run will do, as a pure function of the recipe, the selection and the variables.

@@ -99,6 +99,15 @@ pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=
      (while read -r _ <&3; do :; done; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
      wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; exit $r";
 
+/// Makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that a file
+/// will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo a copy
+/// still comes as the user who logs in.
+pub(crate) const OWN_FOLDER: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u -- \"$1\"); \
+     case $o in 0|\"$(id -u)\"|\"${SUDO_UID-}\") ;; \
+     *) echo \"$1 belongs to the user $o, who could replace the image: choose another folder\" >&2; exit 1;; esac; \
+     rm -rf -- \"$2\"; mkdir -m 700 -- \"$2\"; \
+     if [ -n \"${SUDO_UID-}\" ]; then chown -- \"$SUDO_UID:$SUDO_GID\" \"$2\"; fi";
+
 impl Ssh {
     /// The destination, reached as ssh_config says.
     pub fn to(destination: impl Into<String>) -> Self {

@@ -72,6 +72,7 @@ pub(super) fn link(
     }
     let mut graph = edges.graph;
     gates(configured, members, &mut graph);
+    super::rollout::waves(configured, members, &mut graph);
     cycles(configured, members, &graph, diagnostics).then_some(graph)
 }
 

@@ -223,6 +223,7 @@ fn one(
     instance.basis = lowered.basis;
     instance.basis.always |= common.always.unwrap_or(false);
     limits.put(instance);
+    super::rollout::bound(configured, instance);
     Some((map, lowered.claims))
 }
 

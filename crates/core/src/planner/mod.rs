@@ -11,6 +11,7 @@ mod lower;
 mod nodes;
 mod part;
 mod producers;
+mod rollout;
 mod targets;
 #[cfg(test)]
 mod testing;

@@ -1,6 +1,6 @@
 //! Actions of our own, in one line each.
 
-use super::{shown_line, shown_word};
+use super::{cri, shown_line, shown_word};
 use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register, ShipFrom};
 
 /// What an action that is no command does.
@@ -62,23 +62,18 @@ pub(super) fn describe(action: &Action) -> String {
                 ship.shipment.node, ship.id, ship.platform, ship.reference
             )
         }
+        Action::Rollback(back) => {
+            format!("give {} on {} back to the image that had it before", back.reference, back.shipment.node)
+        }
         Action::EndShipment(shipment) => format!("remove what the shipment left on {}", shipment.node),
         Action::Check(check) => match &check.expect {
             Expect::Text(text) => format!("check that {} is {text}", check.what),
             Expect::Regex(regex) => format!("check that {} matches {regex}", check.what),
             Expect::ManifestConfig(id) => format!("check that {} is the image {id}", check.what),
         },
-        Action::CriVerify(verify) => {
-            let endpoint = verify.endpoint.as_deref().map_or_else(String::new, |endpoint| {
-                format!(" --runtime-endpoint {endpoint} --image-endpoint {endpoint}")
-            });
-            let machine = if verify.node_platform.is_none() { "uname -m; " } else { "" };
-            format!(
-                "on {}: {machine}crictl --timeout 30s{endpoint} inspecti --output json {} (through the CRI socket where there is \
-                 no crictl); check name, {} and {}",
-                verify.node, verify.reference, verify.id, verify.platform
-            )
-        }
+        Action::CriVerify(verify) => cri::verify(verify),
+        Action::CriRun(run) => cri::run(run),
+        Action::EndCriRun(pod) => format!("remove the pod {} from {}", pod.name, pod.node),
     }
 }
 

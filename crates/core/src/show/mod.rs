@@ -1,5 +1,6 @@
 //! A plan for people (`text`), for programs (`json`), and as a script that does the job (`sh`).
 
+mod cri;
 mod describe;
 mod json;
 mod legend;

@@ -11,7 +11,8 @@ use schemars::generate::SchemaSettings;
 use serde::de::DeserializeOwned;
 use serde::de::value::MapDeserializer;
 use serde_json::Value;
-use toml::de::{DeTable, DeValue, Error, ValueDeserializer};
+use toml::Spanned;
+use toml::de::{DeString, DeTable, DeValue, Error, ValueDeserializer};
 
 use super::shape::{allows, at_place, known_keys, property, shape, what};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
@@ -119,11 +120,17 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
             Err(error) => error,
         };
         let place = error.span().filter(|place| *place != *span);
+        // An error about a table with a header of its own has no place.
+        let place = place.or_else(|| unknown_key(table, error.message()));
         let culprit = place.as_ref().and_then(|place| {
             rest()
                 .find(|(key, value)| {
                     key.span() == *place
                         || (value.span().start <= place.start && place.end <= value.span().end)
+                        || value
+                            .get_ref()
+                            .as_table()
+                            .is_some_and(|inner| key_place(inner, &|key| key.span() == *place).is_some())
                 })
                 .map(|(key, _)| key.get_ref().as_ref())
         });
@@ -150,6 +157,21 @@ fn read_as<T: DeserializeOwned + JsonSchema>(
             }
         }
     }
+}
+
+/// The place of the key that serde does not know, in one of the tables below.
+fn unknown_key(table: &DeTable<'_>, message: &str) -> Option<Span> {
+    let (typed, _) = message.strip_prefix("unknown field `")?.split_once("`, expected ")?;
+    let mut tables = table.values().filter_map(|value| value.get_ref().as_table());
+    tables.find_map(|inner| key_place(inner, &|key| *key.get_ref() == typed))
+}
+
+/// The place of the first key that fits, in a table or below it.
+fn key_place(table: &DeTable<'_>, fits: &dyn Fn(&Spanned<DeString<'_>>) -> bool) -> Option<Span> {
+    let here = table.keys().find(|key| fits(key)).map(Spanned::span);
+    here.or_else(|| {
+        table.values().filter_map(|value| value.get_ref().as_table()).find_map(|inner| key_place(inner, fits))
+    })
 }
 
 fn missing_field(message: &str) -> Option<&str> {

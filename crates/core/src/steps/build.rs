@@ -96,7 +96,7 @@ pub(super) fn engine_of(cx: &mut Lower<'_>, key: Option<&Str>) -> Result<Engine,
     })
 }
 
-fn texts(cx: &mut Lower<'_>, map: &BTreeMap<String, Str>, what: &str) -> Result<BTreeMap<String, Text>, Refused> {
+pub(super) fn texts(cx: &mut Lower<'_>, map: &BTreeMap<String, Str>, what: &str) -> Result<BTreeMap<String, Text>, Refused> {
     let mut texts = BTreeMap::new();
     for (name, value) in map {
         if name.is_empty() || name.contains('=') || name.chars().any(|c| c.is_control() || c.is_whitespace()) {

@@ -6,7 +6,7 @@ use serde::Deserialize;
 use super::engine;
 use super::load;
 use super::smoke::engine_of_image;
-use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
+use super::{Claim, Input, Lower, Lowered, Refused, Role, Rollout, StepBody, StepKind};
 use crate::diag::Diagnostic;
 use crate::plan::{Action, Artifact, Grammar, Probe, ShipFrom, ShipMissing, Shipment};
 use crate::spec::{Scope, Str};
@@ -31,6 +31,11 @@ pub(super) struct Spec {
     image: Option<Str>,
     /// The name on the node; the one that the image was built with when absent.
     reference: Option<Str>,
+    /// In which order many nodes go, such as `{ canary = 1, max-parallel = 4, on-failure = "stop" }`.
+    rollout: Option<Rollout>,
+    /// How many images that had the name before stay on the node, as `TAG.previous`, `TAG.previous-2` and so on, for
+    /// `pipeline rollback`; 1 when absent, at most 9. What has lost its last name is removed where no container uses it.
+    keep: Option<u8>,
 }
 
 impl StepBody for Spec {
@@ -49,6 +54,10 @@ impl StepBody for Spec {
 
     fn produces(&self) -> Vec<Artifact> {
         vec![Artifact::NodeImage]
+    }
+
+    fn rollout(&self) -> Option<&Rollout> {
+        self.rollout.as_ref()
     }
 
     fn role(&self) -> Role {
@@ -72,6 +81,14 @@ impl StepBody for Spec {
             }
             None => cx.need("image", "reference")?.to_string(),
         };
+        let keep = self.keep.unwrap_or(1);
+        if keep > 9 {
+            return Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", format!("`keep = {keep}` is more than 9"))
+                    .at(&cx.span.clone(), "in this step")
+                    .help("each image that is kept takes room on the node"),
+            ));
+        }
         let id = cx.need("image", "id")?;
         let from = if cx.inputs.get("image").is_some_and(|input| input.artifact == Artifact::Archive) {
             ShipFrom::Archive(cx.need("image", "path")?)
@@ -81,7 +98,7 @@ impl StepBody for Spec {
             ShipFrom::Engine {
                 engine,
                 handle: cx.need("image", "handle")?,
-                inspect: if users { engine::inspect_users(engine) } else { engine::inspect(engine) },
+                inspect: if users { engine::inspect_users(engine) } else { engine::inspect(engine) }.into(),
                 store: engine::own_store(engine).filter(|_| !users),
             }
         };
@@ -93,7 +110,7 @@ impl StepBody for Spec {
             reference: reference.clone(),
             id: id.clone(),
             platform: platform.clone(),
-            keep: 1,
+            keep,
             output: "sent".into(),
         }));
         lowered.cleanup.push(Action::EndShipment(shipment));

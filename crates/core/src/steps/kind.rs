@@ -6,6 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::de::DeserializeOwned;
 
 use super::lower::{Lower, Lowered, Refused};
+use super::rollout::Rollout;
 use crate::diag::Diagnostics;
 use crate::plan::Artifact;
 use crate::spec::{COMMON_KEYS, Defaults, Scope, Step, Str, read_loosely, read_part};
@@ -46,6 +47,11 @@ pub trait StepBody: Debug + 'static {
     /// Its part in the gates between checks and deliveries.
     fn role(&self) -> Role {
         Role::Work
+    }
+
+    /// In which order its nodes go.
+    fn rollout(&self) -> Option<&Rollout> {
+        None
     }
 
     /// What to do for one instance, with outputs, claims and how to probe for them.

@@ -154,5 +154,6 @@ pub(super) fn present(cx: &Lower<'_>, node: &Node, reference: &str, id: &Text, p
         platform,
         emulates: node.emulates.clone(),
         node_platform: node.platform.clone(),
+        report: None,
     })]
 }

@@ -6,9 +6,13 @@
 mod engine;
 mod kind;
 mod lower;
+mod rollout;
+mod stdout;
+mod verify_run;
 
 pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
 pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
+pub use rollout::{OnFailure, Rollout};
 
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::spec::{Recipe, Step, Str, unknown_step};

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::plan::{Artifact, Command, Probe, Text};
+use crate::plan::{Artifact, Command, OWN_FOLDER, Probe, Text};
 use crate::spec::{Scope, Str};
 
 pub(super) struct Scp;
@@ -39,15 +39,6 @@ const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256s
 /// The file `$2` is there and has the digest `$1`.
 const THERE: &str =
     "test -f \"$2\" && printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status";
-
-/// Makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that the copy
-/// will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo the
-/// copy still comes as the user who logs in.
-const ENTER: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u -- \"$1\"); \
-     case $o in 0|\"$(id -u)\"|\"${SUDO_UID-}\") ;; \
-     *) echo \"$1 belongs to the user $o, who could replace the image: choose another folder\" >&2; exit 1;; esac; \
-     rm -rf -- \"$2\"; mkdir -m 700 -- \"$2\"; \
-     if [ -n \"${SUDO_UID-}\" ]; then chown -- \"$SUDO_UID:$SUDO_GID\" \"$2\"; fi";
 
 impl StepBody for Spec {
     fn scope(&self) -> Scope {
@@ -110,7 +101,7 @@ impl StepBody for Spec {
         let entered = format!("{}/.partial-{}-{}", folder.trim_end_matches('/'), cx.recipe, cx.id);
         let partial = format!("{entered}/{name}");
         let mut lowered = Lowered::default();
-        lowered.push(Command::new(["sh", "-c", ENTER, "sh", folder, &entered]).on_node(&node.name));
+        lowered.push(Command::new(["sh", "-c", OWN_FOLDER, "sh", folder, &entered]).on_node(&node.name));
         match &node.ssh {
             // A name with a `:` in it would be taken for a host.
             Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial))),

@@ -4,9 +4,10 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::engine;
+use super::stdout::Stdout;
 use super::{Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::plan::{Action, Artifact, Check, Engine, EnsureBinfmt, Expect, Grammar, Probe, Register, Text};
+use crate::plan::{Action, Artifact, Check, Engine, EnsureBinfmt, Grammar, Probe, Register, Text};
 use crate::spec::{Scope, Str};
 
 pub(super) struct Smoke;
@@ -37,76 +38,6 @@ pub(super) struct Spec {
     network: Option<Str>,
     /// How buildah isolates it; `chroot` when absent.
     isolation: Option<Str>,
-}
-
-/// With the place of the whole value.
-#[derive(Debug)]
-enum Stdout {
-    Literal(Str),
-    Regex(Str),
-}
-
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Regex {
-    /// A regular expression.
-    regex: Str,
-}
-
-/// By hand, as serde's untagged enums lose places and say nothing of what is wrong.
-impl<'de> Deserialize<'de> for Stdout {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let spanned = toml::Spanned::<Shape>::deserialize(deserializer)?;
-        let span = spanned.span();
-        Ok(match spanned.into_inner() {
-            Shape::Text(value) => Self::Literal(Str { value, span }),
-            Shape::Regex(regex) => Self::Regex(regex),
-        })
-    }
-}
-
-enum Shape {
-    Text(String),
-    Regex(Str),
-}
-
-impl<'de> Deserialize<'de> for Shape {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        struct Visitor;
-
-        impl<'de> serde::de::Visitor<'de> for Visitor {
-            type Value = Shape;
-
-            fn expecting(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-                f.write_str("a string or a table `{ regex }`")
-            }
-
-            fn visit_str<E>(self, value: &str) -> Result<Shape, E> {
-                Ok(Shape::Text(value.to_owned()))
-            }
-
-            fn visit_map<A: serde::de::MapAccess<'de>>(self, map: A) -> Result<Shape, A::Error> {
-                let Regex { regex } = Regex::deserialize(serde::de::value::MapAccessDeserializer::new(map))?;
-                Ok(Shape::Regex(regex))
-            }
-        }
-
-        deserializer.deserialize_any(Visitor)
-    }
-}
-
-impl JsonSchema for Stdout {
-    fn inline_schema() -> bool {
-        true
-    }
-
-    fn schema_name() -> std::borrow::Cow<'static, str> {
-        "Stdout".into()
-    }
-
-    fn json_schema(generator: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        schemars::json_schema!({ "anyOf": [String::json_schema(generator), Regex::json_schema(generator)] })
-    }
 }
 
 impl StepBody for Spec {
@@ -160,26 +91,7 @@ impl StepBody for Spec {
         lowered.actions.extend(commands.before);
         lowered.push(run);
         lowered.cleanup = commands.after;
-        let expect = match &self.stdout {
-            None => None,
-            Some(Stdout::Literal(text)) => Some(Expect::Text(cx.text(text)?)),
-            Some(Stdout::Regex(regex)) => {
-                if let Err(error) = regex::Regex::new(&regex.value) {
-                    // Its last line says why; those before draw the expression.
-                    let error = error.to_string();
-                    let why = error.lines().last().unwrap_or_default().trim_start_matches("error: ");
-                    return Err(cx.refuse(
-                        Diagnostic::error(
-                            "spec::bad-value",
-                            format!("`{}` is no regular expression: {why}", regex.value.escape_debug()),
-                        )
-                        .at(&regex.span, "in here")
-                        .help("write a literal `(`, `[`, `.` or the like with `\\\\` before it"),
-                    ));
-                }
-                Some(Expect::Regex(regex.value.clone()))
-            }
-        };
+        let expect = self.stdout.as_ref().map(|stdout| stdout.lower(cx)).transpose()?;
         if let Some(expect) = expect {
             let shown = self.argv.iter().map(|arg| arg.value.as_str()).collect::<Vec<_>>().join(" ");
             lowered.push(Action::Check(Check {

@@ -13,6 +13,9 @@ mod store;
 use std::collections::BTreeMap;
 use std::io::{Seek, Write};
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
+
 use self::answer::{Answer, Held};
 pub use self::pack::Packer;
 use self::pack::bytes;
@@ -22,7 +25,10 @@ use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
 use crate::image::archive::{LayerBlob, LayerForm};
 use crate::image::{Digest, LocalImage};
-use crate::plan::{Command, Node, ShipMissing, Shipment};
+use crate::plan::{Command, Node, Rollback, ShipMissing, Shipment};
+
+/// The remote command line is one argument of a shell there, of at most 128 KiB, and is quoted.
+const LONGEST_WORD: usize = 48 << 10;
 
 /// One shipment under way.
 struct Ship<'a> {
@@ -41,17 +47,39 @@ pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) 
     let node = node(&wanted.shipment, cx)?;
     let name = folder(&wanted.shipment, cx);
     let platform = wanted.platform.to_string();
-    let store = Store { node, ship: &name, reference: &wanted.reference, platform: &platform };
+    let store =
+        Store { node, ship: &name, reference: &wanted.reference, platform: &platform, keep: wanted.keep };
     let ship = Ship { wanted, node, store, cx, packer, id };
     let image = origin::open(wanted, &id, cx)?;
-    ship.deliver(&image).map(|sent| sent.to_string())
+    let sent = ship.deliver(&image)?;
+    packer.arrived(&wanted.shipment);
+    Ok(sent.to_string())
 }
 
 /// Removes the shipment's folder, whatever is in it.
-pub(super) fn end(shipment: &Shipment, cx: &ActionCx<'_>) -> Result<(), Failure> {
+pub(super) fn end(shipment: &Shipment, packer: &Packer, cx: &ActionCx<'_>) -> Result<(), Failure> {
+    // What arrived has left nothing.
+    if packer.has_arrived(shipment) {
+        return Ok(());
+    }
     let node = node(shipment, cx)?;
     let folder = format!("{}/{}", node.dir, folder(shipment, cx));
     cx.run(&Command::new(["rm", "-rf", "--", &folder]).on_node(&node.name)).map(|_| ())
+}
+
+/// Gives the reference back to the image that had it before; yields its id, as the store calls it.
+pub(super) fn rollback(wanted: &Rollback, cx: &ActionCx<'_>) -> Result<(), Failure> {
+    let node = node(&wanted.shipment, cx)?;
+    let (ship, reference) = (folder(&wanted.shipment, cx), wanted.reference.as_str());
+    let session = Store { node, ship: &ship, reference, platform: "", keep: 1 }.rollback();
+    let command = Command::new(["sh", "-c", &session.script, "sh"])
+        .args(session.args.iter().map(String::as_str))
+        .on_node(&node.name);
+    let said = cx.run(&Command { mismatch: Some(6), ..command })?.stdout;
+    let said = String::from_utf8_lossy(&said);
+    let (from, to) = said.trim().split_once(' ').unwrap_or(("", said.trim()));
+    cx.say(format!("`{reference}` on node `{}`: {from} -> {to}", node.name));
+    Ok(())
 }
 
 fn node<'a>(shipment: &Shipment, cx: &'a ActionCx<'_>) -> Result<&'a Node, Failure> {
@@ -220,29 +248,35 @@ impl Ship<'_> {
                 .iter()
                 .filter_map(|layer| {
                     let blob = blobs.get(&layer.diff_id).or_else(|| held.there.get(&layer.diff_id));
-                    blob.cloned().map(|blob| sized(blob, layer.size))
+                    blob.copied().map(|blob| sized(blob, layer.size))
                 })
                 .collect();
             image.layout(&self.wanted.reference, &layers).map_err(input)?
         };
-        let file = tarred(&documents).map_err(|error| {
+        let no_room = |error: std::io::Error| {
             Failure::new(FailureKind::Io, format!("no room for temporary files: {error}"))
-        })?;
-        let mut args = vec![self.node.dir.clone(), self.store.ship.to_owned()];
-        args.extend(blobs.values().map(|blob| blob.digest.hex()));
-        let place = Session { script: include_str!("scripts/place.sh").to_owned(), args };
-        let said = self.cx.feed(&self.command(&place), &file)?.stdout;
-        if let Some(gone) = String::from_utf8_lossy(&said).lines().find_map(|line| line.strip_prefix("gone "))
-        {
-            return Err(Failure::new(
-                FailureKind::Io,
-                format!("node `{}` has lost a layer that was sent: {gone}", self.node.name),
-            )
-            .help("something removes files below the node's `dir` there"));
+        };
+        let tar = tarred(&documents).map_err(no_room)?;
+        let mut words = vec![Self::documents(&tar).map_err(no_room)?];
+        if words[0].is_none() {
+            let mut file = tempfile::tempfile().map_err(no_room)?;
+            file.write_all(&tar).and_then(|()| file.rewind()).map_err(no_room)?;
+            let args = vec![self.node.dir.clone(), self.store.ship.to_owned()];
+            let place = Session { script: include_str!("scripts/place.sh").to_owned(), args };
+            self.cx.feed(&self.command(&place), &file)?;
         }
-        let sent: Vec<(Digest, Digest)> = blobs.iter().map(|(layer, blob)| (blob.digest, *layer)).collect();
-        let said = self.run(&self.store.import(diff_ids, &sent, answer))?;
+        words
+            .extend(blobs.iter().map(|(layer, blob)| Some(format!("{}={}", blob.digest.hex(), layer.hex()))));
+        let said = self.run(&self.store.import(diff_ids, words.into_iter().flatten(), answer))?;
         Answer::read(&self.node.name, &said)
+    }
+
+    /// The layout's documents as a word of the command line, where they fit into one.
+    fn documents(tar: &[u8]) -> std::io::Result<Option<String>> {
+        let mut encoder = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::default());
+        encoder.write_all(tar)?;
+        let word = format!("documents={}", STANDARD.encode(encoder.finish()?));
+        Ok(Some(word).filter(|word| word.len() <= LONGEST_WORD))
     }
 
     fn report(&self, image: &LocalImage, held: &Held, sent: &Sent) {
@@ -288,16 +322,13 @@ fn sized(blob: LayerBlob, size: u64) -> LayerBlob {
     }
 }
 
-fn tarred(documents: &[(String, Vec<u8>)]) -> std::io::Result<std::fs::File> {
-    let mut builder = tar::Builder::new(tempfile::tempfile()?);
+fn tarred(documents: &[(String, Vec<u8>)]) -> std::io::Result<Vec<u8>> {
+    let mut builder = tar::Builder::new(Vec::new());
     for (name, content) in documents {
         let mut header = tar::Header::new_gnu();
         header.set_size(content.len() as u64);
         header.set_mode(0o600);
         builder.append_data(&mut header, name, content.as_slice())?;
     }
-    let mut file = builder.into_inner()?;
-    file.flush()?;
-    file.rewind()?;
-    Ok(file)
+    builder.into_inner()
 }

@@ -11,6 +11,7 @@ use crate::event::{Failure, FailureKind};
 use crate::image::archive::{LayerBlob, LayerForm};
 use crate::image::digest::HashingWriter;
 use crate::image::{Digest, LocalError, LocalImage};
+use crate::plan::Shipment;
 
 /// Fast, and for layers as small as what slower levels make of them.
 const ZSTD_LEVEL: i32 = 3;
@@ -36,11 +37,23 @@ impl Drop for Packed {
 
 /// The layers of a run that are packed, or being packed: whoever wants one that another packs waits for it.
 #[derive(Debug, Default)]
-pub struct Packer(Mutex<HashMap<(Digest, LayerForm), Slot>>);
+pub struct Packer {
+    layers: Mutex<HashMap<(Digest, LayerForm), Slot>>,
+    /// Shipments that left nothing on their nodes.
+    arrived: Mutex<Vec<Shipment>>,
+}
 
 type Slot = Arc<Mutex<Option<Arc<Packed>>>>;
 
 impl Packer {
+    pub(super) fn arrived(&self, shipment: &Shipment) {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(shipment.clone());
+    }
+
+    pub(super) fn has_arrived(&self, shipment: &Shipment) -> bool {
+        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).contains(shipment)
+    }
+
     /// The layer `index` of the image, compressed in the folder for temporary files.
     pub(super) fn pack(
         &self,
@@ -50,7 +63,7 @@ impl Packer {
         folder: &Path,
     ) -> Result<Arc<Packed>, Failure> {
         let key = (image.layers[index].diff_id, form);
-        let slot = self.0.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
+        let slot = self.layers.lock().unwrap_or_else(PoisonError::into_inner).entry(key).or_default().clone();
         let mut packed = slot.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(packed) = &*packed {
             return Ok(packed.clone());

@@ -53,7 +53,7 @@ impl Ship<'_> {
             for (index, packed) in packed {
                 let packed = packed?;
                 self.send_layer(&packed, answer, sent)?;
-                blobs.insert(image.layers[index].diff_id, packed.blob.clone());
+                blobs.insert(image.layers[index].diff_id, packed.blob);
             }
             Ok(())
         })?;

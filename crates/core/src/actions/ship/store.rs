@@ -18,10 +18,15 @@ pub(super) struct Store<'n> {
     pub(super) ship: &'n str,
     pub(super) reference: &'n str,
     pub(super) platform: &'n str,
+    /// How many earlier images keep a name.
+    pub(super) keep: u8,
 }
 
 /// Reads the arguments, and what an answer has whatever the store.
 const HEAD: &str = include_str!("scripts/head.sh");
+
+/// Names of images that had the reference before.
+const KEEP: &str = include_str!("scripts/keep.sh");
 
 impl Store<'_> {
     /// The functions `ask` and `import` of the store.
@@ -42,8 +47,8 @@ impl Store<'_> {
         let driver = storage.and_then(|storage| storage.driver.as_deref()).unwrap_or_default();
         let specifier = storage.map(Storage::specifier).unwrap_or_default();
         let socket = self.node.cri.as_deref().and_then(|cri| cri.strip_prefix("unix://")).unwrap_or_default();
-        let head =
-            [&self.node.dir, self.ship, root, driver, &specifier, socket, self.reference, self.platform];
+        let (dir, keep) = (self.node.dir.as_str(), self.keep.to_string());
+        let head = [dir, self.ship, root, driver, &specifier, socket, self.reference, self.platform, &keep];
         let args = head.into_iter().map(str::to_owned).chain(words).collect();
         Session { script: scripts.concat(), args }
     }
@@ -64,19 +69,37 @@ impl Store<'_> {
         )
     }
 
-    /// Imports what was placed, removes it and asks once more. `sent`: of each sent layer the blob and the layer.
-    pub(super) fn import(&self, diff_ids: &[Digest], sent: &[(Digest, Digest)], before: &Answer) -> Session {
+    /// Imports, removes what was sent and asks once more. `words`: `BLOB=LAYER` of each sent layer, and the documents.
+    pub(super) fn import(
+        &self,
+        diff_ids: &[Digest],
+        words: impl Iterator<Item = String>,
+        before: &Answer,
+    ) -> Session {
         let [ask, import] = self.functions();
         // Where it was found without being named.
         let found = before.get("store").and_then(|line| line.split_once(' ')).map_or("", |(_, root)| root);
         let root = if found.is_empty() { self.root() } else { found };
-        let pairs = sent.iter().map(|(blob, layer)| format!("{}={}", blob.hex(), layer.hex()));
-        let words = diff_ids.iter().map(ToString::to_string).chain(pairs);
+        let find = if self.is_containers() { "where\n" } else { "" };
+        let words = diff_ids.iter().map(ToString::to_string).chain(words);
         self.session(
-            &["# import the image\n", HEAD, ask, import, include_str!("scripts/import.sh")],
+            &["# import the image\n", HEAD, KEEP, ask, import, find, include_str!("scripts/import.sh")],
             root,
             words,
         )
+    }
+
+    /// Gives the reference to the image that had it before, and the other way round.
+    pub(super) fn rollback(&self) -> Session {
+        let [ask, names] = self.functions();
+        let find = if self.is_containers() { "where\n" } else { "" };
+        let scripts =
+            ["# give the name back\n", HEAD, KEEP, ask, names, find, include_str!("scripts/rollback.sh")];
+        self.session(&scripts, self.root(), std::iter::empty())
+    }
+
+    fn is_containers(&self) -> bool {
+        matches!(self.node.runtime, Runtime::CriO | Runtime::Podman)
     }
 
     /// What the answer says of the image.

@@ -26,6 +26,7 @@ fn verify(name: &str, cri: Option<String>) -> (Instance, Node) {
         platform: Platform::parse("arm64").unwrap(),
         emulates: Vec::new(),
         node_platform: None,
+        report: None,
     };
     let mut step = instance("verify", Some(name), vec![Action::CriVerify(verify)]);
     step.platform = Some(Platform::parse("s390x").unwrap());

@@ -132,10 +132,10 @@ impl Opened {
         loop {
             let got = reader.read(&mut buffer).map_err(Flaw::Read)?;
             let piece = &buffer[..got];
-            if count == 0 {
-                if let Some(how) = Compression::of(piece) {
-                    return Err(Flaw::Compressed { number, name: name.clone(), how: how.name() }.into());
-                }
+            if count == 0
+                && let Some(how) = Compression::of(piece)
+            {
+                return Err(Flaw::Compressed { number, name: name.clone(), how: how.name() }.into());
             }
             count += got as u64;
             sink(piece)?;

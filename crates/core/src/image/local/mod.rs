@@ -32,7 +32,7 @@ pub struct LocalImage {
 
 #[derive(Debug)]
 enum At {
-    Archive(Opened, PathBuf),
+    Archive(Box<Opened>, PathBuf),
     Store(Vec<Stored>),
 }
 
@@ -114,7 +114,7 @@ impl LocalImage {
                 .map(|layer| Layer { diff_id: layer.diff_id, size: layer.size })
                 .collect(),
             parsed: opened.config.clone(),
-            at: At::Archive(opened, path.to_owned()),
+            at: At::Archive(Box::new(opened), path.to_owned()),
         })
     }
 

@@ -1,3 +1,23 @@
+id_of() {
+  split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"$1\"" || :; } |
+    sed -n 's/.*{"id":"\([0-9a-f]\{64\}\)".*/\1/p' | head -n 1
+}
+name() {
+  if command -v skopeo >/dev/null; then
+    skopeo copy --quiet "containers-storage:$spec$1" "containers-storage:$spec$2"
+  else
+    podman tag "${1#@}" "$2"
+  fi
+}
+swap() {
+  one=$(id_of "$1") other=$(id_of "$2")
+  name "@$other" "$1"
+  name "@$one" "$2"
+}
+forget() {
+  ! split "$root/$driver-images/images.json" | grep -F "{\"id\":\"$1\"" | grep -q '"names":\["' || return 0
+  if command -v skopeo >/dev/null; then skopeo delete "containers-storage:$spec@$1"; else podman rmi "$1"; fi
+}
 import() {
   if command -v skopeo >/dev/null; then
     skopeo --tmpdir "$ship/tmp" copy --quiet "oci:$ship" "containers-storage:$spec$ref"

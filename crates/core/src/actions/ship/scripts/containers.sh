@@ -1,4 +1,4 @@
-ask() {
+where() {
   if [ -z "$root" ]; then
     if [ "$(id -u)" = 0 ]; then
       root=/var/lib/containers/storage
@@ -17,10 +17,13 @@ ask() {
   if [ -z "$driver" ]; then
     for driver in overlay vfs btrfs ''; do [ ! -e "$root/$driver-layers" ] || break; done
   fi
-  echo "store $driver $root"
-  echo "room $(free "$root")"
+}
   split() { sed 's/},{"id"/}\
 {"id"/g' "$1" 2>/dev/null || :; }
+ask() {
+  where
+  echo "store $driver $root"
+  echo "room $(free "$root")"
   split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"${ref}[.\"]" || :; } | sed 's/^/image /'
   split "$root/$driver-layers/layers.json" | { grep -F "$(printf '"diff-digest":"%s"\n' $ids)" || :; } | sed 's/^/layer /'
 }

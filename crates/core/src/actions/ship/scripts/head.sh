@@ -1,10 +1,11 @@
 set -e
 umask 077
-dir=$1 ship=$1/$2 root=$3 driver=$4 spec=$5 socket=$6 ref=$7 platform=$8
-shift 8
-ids='' pairs=''
+dir=$1 ship=$1/$2 root=$3 driver=$4 spec=$5 socket=$6 ref=$7 platform=$8 keep=$9
+shift 9
+ids='' pairs='' documents=''
 for word; do
   case $word in
+  documents=*) documents=${word#*=} ;;
   *=*) pairs="$pairs $word" ;;
   *) ids="$ids $word" ;;
   esac

@@ -2,6 +2,8 @@
 //!
 //! Fields that are not named here are skipped when read, so newer runtimes are understood.
 
+pub(crate) mod pods;
+
 use std::collections::BTreeMap;
 
 use prost::Message;
@@ -36,6 +38,9 @@ pub(crate) struct VersionResponse {
 pub(crate) struct ImageSpec {
     #[prost(string, tag = "1")]
     pub(crate) image: String,
+    /// What a pod names. CRI-O refuses a container without it, as signatures are checked by it.
+    #[prost(string, tag = "18")]
+    pub(crate) user_specified_image: String,
 }
 
 #[derive(Clone, PartialEq, Message)]

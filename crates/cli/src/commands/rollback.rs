@@ -1,0 +1,115 @@
+//! `pipeline rollback`: the image before this one, on every node that a recipe delivers to.
+
+use std::collections::BTreeMap;
+
+use petgraph::graph::DiGraph;
+use pipeline_core::event::{Event, EventKind, FailureKind, Status, Stream};
+use pipeline_core::exec::{self, Host, Options, Scratch};
+use pipeline_core::plan::{Action, Instance, InstanceId, Plan, Pool, Rollback};
+
+use crate::args::RollbackArgs;
+use crate::contain::{self, Side};
+use crate::prepare::{self, WithoutEngine};
+use crate::{environment, exit_code, place, terminal};
+
+pub(super) fn rollback(args: &RollbackArgs) -> u8 {
+    let prepared = match prepare::prepare(&args.recipe, &args.select, WithoutEngine::Assume) {
+        Ok(prepared) => prepared,
+        Err(code) => return code,
+    };
+    let plan = back(&prepared.plan);
+    if plan.graph.node_count() == 0 {
+        terminal::error(
+            "the recipe delivers nothing that could be taken back",
+            Some("steps with `uses = \"deliver\"` keep the image before, on the nodes that are selected"),
+        );
+        return exit_code::USAGE;
+    }
+    let (Ok(code) | Err(code)) = carry_out(&prepared, &plan);
+    code
+}
+
+/// An instance for each delivery of the plan.
+fn back(plan: &Plan) -> Plan {
+    let mut graph = DiGraph::new();
+    for delivery in plan.order().into_iter().map(|at| &plan.graph[at]) {
+        let Some(ship) = delivery.actions.iter().find_map(|action| match action {
+            Action::ShipMissing(ship) => Some(ship),
+            _ => None,
+        }) else {
+            continue;
+        };
+        let id = InstanceId::new("rollback", delivery.target.as_deref(), delivery.node.as_deref());
+        let action = Rollback { shipment: ship.shipment.clone(), reference: ship.reference.clone() };
+        // A pinned host key is written first, as for the delivery.
+        let pins = delivery.actions.iter().filter(|action| matches!(action, Action::WriteFile(_))).cloned();
+        let actions = pins.chain([Action::Rollback(action)]).collect();
+        graph.add_node(Instance {
+            target: delivery.target.clone(),
+            node: delivery.node.clone(),
+            pool: Pool::Node,
+            ..Instance::new(id, "rollback", actions)
+        });
+    }
+    Plan { recipe: plan.recipe.clone(), graph, nodes: plan.nodes.clone(), notes: Vec::new() }
+}
+
+fn carry_out(prepared: &prepare::Prepared, plan: &Plan) -> Result<u8, u8> {
+    let lock = place::lock(&prepared.found.folder, std::time::Duration::MAX)?;
+    let failed = |error: &dyn std::fmt::Display| {
+        terminal::error(&format!("nothing was begun: {error}"), None);
+        exit_code::PREFLIGHT_FAILED
+    };
+    let tmpdir = prepared.env.get(std::ffi::OsStr::new("TMPDIR")).map(std::ffi::OsString::as_os_str);
+    let scratch = Scratch::create(&lock, tmpdir).map_err(|error| failed(&error))?;
+    let options =
+        Options { keep_going: true, scratch: Some(scratch.path().to_owned()), ..Options::default() };
+    let signals = match contain::engine() {
+        Ok(Side::Engine(signals)) => {
+            // It is the parent's, who ends last.
+            std::mem::forget(scratch);
+            signals
+        }
+        Ok(Side::Parent(code)) => return Ok(code),
+        Err(error) => return Err(failed(&error)),
+    };
+    let performer = prepare::performer(false);
+    let host = Host {
+        here: prepared.found.folder.clone(),
+        env: prepared.env.clone(),
+        redactor: environment::redactor(&prepared.secret),
+        actions: &performer,
+    };
+    let mut said: BTreeMap<InstanceId, String> = BTreeMap::new();
+    let summary = exec::run(plan, &host, &options, Some(&signals), &mut |event: &Event| match &event.kind {
+        EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
+            said.insert(instance.clone(), text.clone());
+        }
+        EventKind::Finished { instance, status: Status::Failed(failure), .. } => {
+            let node = plan.graph.node_weights().find(|known| known.id == *instance);
+            let node = node.and_then(|known| known.node.clone()).unwrap_or_default();
+            terminal::error(&format!("node `{node}`: {}", failure.message), failure.help.as_deref());
+        }
+        EventKind::Finished { instance, status: Status::Done, .. } => {
+            let line = said.get(instance).map(String::as_str).unwrap_or_default();
+            terminal::out(&format!("{}\n", terminal::clean(line)));
+        }
+        _ => {}
+    });
+    if let Some(signal) = summary.interrupted {
+        return Ok(exit_code::SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0)));
+    }
+    let of = |wanted: fn(&FailureKind) -> bool| {
+        summary
+            .results
+            .values()
+            .any(|(status, _)| matches!(status, Status::Failed(failure) if wanted(&failure.kind)))
+    };
+    Ok(if of(|kind| *kind == FailureKind::Mismatch) {
+        exit_code::MISMATCH
+    } else if of(|_| true) {
+        exit_code::STEP_FAILED
+    } else {
+        exit_code::DONE
+    })
+}
