@@ -6,6 +6,7 @@
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::Read;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -119,7 +120,9 @@ fn open(start: &Start<'_>, socket: PathBuf, cancel: &Arc<Cancel>) -> Result<Opti
 
 /// Names of nodes may be long.
 fn short(name: &str) -> String {
-    crate::image::Digest::of(name.as_bytes()).hex()[..8].to_owned()
+    let mut hasher = DefaultHasher::new();
+    name.hash(&mut hasher);
+    format!("{:016x}", hasher.finish())
 }
 
 /// The last line that says something.
