@@ -85,12 +85,11 @@ class Node:
 
     def image_id(self):
         """The image's id, as the node's own storage has it: every layer of it read and compared."""
-        out = self.folder / "out.tar"
-        out.unlink(missing_ok=True)
+        out = self.folder / "out"
         source = f"containers-storage:[overlay@{self.folder}/root+{self.folder}/run]{REFERENCE}"
         said = subprocess.run(["skopeo", "inspect", "--raw", "--config", source], capture_output=True, check=True).stdout
-        quiet("skopeo", "copy", "--quiet", source, f"docker-archive:{out}")
-        out.unlink()
+        quiet("skopeo", "copy", "--quiet", source, f"oci:{out}")
+        shutil.rmtree(out)
         return "sha256:" + hashlib.sha256(said).hexdigest()
 
     def stop(self):
