@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -119,7 +120,10 @@ impl Connections {
 
     /// Names of nodes may be long.
     fn socket(&self, node: &str) -> PathBuf {
-        self.folder.join(format!("ssh-{}", &crate::image::Digest::of(node.as_bytes()).hex()[..8]))
+        // Names of nodes may be long.
+        let mut hasher = DefaultHasher::new();
+        node.hash(&mut hasher);
+        self.folder.join(format!("ssh-{:016x}", hasher.finish()))
     }
 }
 

@@ -7,9 +7,9 @@ for pair in $pairs; do
   ln -- "$dir/blobs/$blob" "$ship/blobs/sha256/$blob"
 done
 {
-  rotate
+  before
   import
-  [ -z "$lost" ] || forget "$lost" || :
+  after
 } >&2
 rm -rf -- "$ship"
 for pair in $pairs; do rm -f -- "$dir/blobs/${pair%%=*}"; done
