@@ -32,6 +32,7 @@ import() {
   else
     TMPDIR=$ship/tmp podman_ pull --quiet "oci:$ship" >"$ship/id"
     podman_ tag "$(cat "$ship/id")" "$ref"
+    podman_ untag "$(cat "$ship/id")" "localhost$ship:latest" || :
   fi
   [ -z "$root" ] || sync -f -- "$root" || :
 }
