@@ -46,9 +46,9 @@ impl Rack {
             let (here, there) = (rack.address(number, 1), rack.address(number, 2));
             ip(&format!("netns add {namespace}"));
             ip(&format!("link add {near} type veth peer name {far} netns {namespace}"));
-            ip(&format!("address add {}/30 dev {near}", here));
+            ip(&format!("address add {here}/30 dev {near}"));
             ip(&format!("link set {near} up"));
-            ip(&format!("-n {namespace} address add {}/30 dev {far}", there));
+            ip(&format!("-n {namespace} address add {there}/30 dev {far}"));
             ip(&format!("-n {namespace} link set {far} up"));
             let config = at.join(format!("sshd-{number}"));
             let text = format!(
