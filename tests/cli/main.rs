@@ -4,6 +4,7 @@
 mod chain;
 mod check;
 mod compose;
+mod connection;
 mod contend;
 mod explain;
 mod faults;

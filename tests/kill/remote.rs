@@ -8,7 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use pipeline_core::plan::{Action, Command as Tool, Node, Runtime, Ssh};
+use pipeline_core::plan::{Action, Command as Tool, Node, Ssh};
 use pipeline_testkit::TestSpace;
 use rustix::process::Signal;
 
@@ -53,25 +53,8 @@ fn start(keep: Keep) -> Run {
 }
 
 fn there() -> Node {
-    let ssh = Ssh {
-        destination: "n1".into(),
-        config: None,
-        port: None,
-        identity: None,
-        host_key: None,
-        known_hosts: None,
-    };
-    Node {
-        name: "n1".into(),
-        ssh: Some(ssh),
-        sudo: false,
-        platform: None,
-        emulates: Vec::new(),
-        runtime: Runtime::CriO,
-        cri: None,
-        storage: None,
-        dir: "/tmp".into(),
-    }
+    let ssh = Ssh::to("n1");
+    Node { ssh: Some(ssh), ..Node::new("n1") }
 }
 
 /// A node: what is asked for over a connection runs here, and is no descendant of the run.

@@ -9,6 +9,7 @@ mod binfmt;
 mod build;
 mod checkout;
 mod deliver;
+mod delta;
 mod demo;
 mod engine_ends;
 mod patch;

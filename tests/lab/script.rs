@@ -35,8 +35,11 @@ fn by_target(work: &Work, calls: &[Call]) -> BTreeMap<&'static str, Vec<String>>
     let mut sorted: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for call in calls {
         let line = shown(work, &call.line());
-        // The script's own fifo; and the look ahead, which is no part of the plan.
-        if line.starts_with("rm -f [ROOT]/tmp/tmp.") || line.contains("say end: yes") {
+        // The script's own fifo; and the look ahead and the connection, which are no part of the plan.
+        if line.starts_with("rm -f [ROOT]/tmp/tmp.")
+            || line.contains("say end: yes")
+            || line.starts_with("ssh -M ")
+        {
             continue;
         }
         let about = format!("{line} {}", call.cwd.display());
@@ -52,7 +55,15 @@ fn by_target(work: &Work, calls: &[Call]) -> BTreeMap<&'static str, Vec<String>>
 }
 
 fn shown(work: &Work, line: &str) -> String {
-    line.replace(work.root().to_str().unwrap(), "[ROOT]")
+    let line = line.replace(work.root().to_str().unwrap(), "[ROOT]");
+    // A run goes through its one connection to the node.
+    let words = line.split(' ').collect::<Vec<_>>();
+    match words.as_slice() {
+        [tool, "-o", "ControlMaster=no", "-o", path, rest @ ..] if path.contains("ControlPath=") => {
+            [&[*tool], rest].concat().join(" ")
+        }
+        _ => line,
+    }
 }
 
 /// What each instance of a run executed, by the run's own account; only what the shims see.

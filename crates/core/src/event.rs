@@ -187,6 +187,8 @@ pub enum FailureKind {
     Tool,
     /// A node could not be reached.
     Unreachable,
+    /// A node does not let us in, or is not known to be the one it is called: another attempt would be the same.
+    Refused,
     /// Something is other than what it must be: a digest, an architecture, a reference.
     Mismatch,
     /// A file could not be read or written.

@@ -27,8 +27,10 @@ mod normalise;
 mod require;
 mod rule;
 mod space;
+mod sshd;
 
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
 pub use require::{SKIPS_VARIABLE, find, require, skip};
 pub use rule::{Call, Rule, WriteFile};
 pub use space::TestSpace;
+pub use sshd::{Sshd, free_port};

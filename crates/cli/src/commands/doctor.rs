@@ -35,6 +35,7 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
         platform: &platform,
         binfmt: &binfmt,
         plan: prepared.as_ref().map(|prepared| &prepared.plan),
+        connections: None,
     });
     if let Some(none) = prepared.as_ref().and_then(|prepared| prepared.no_engine.as_ref()) {
         no_engine(&mut findings, none);

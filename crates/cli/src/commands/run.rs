@@ -1,11 +1,12 @@
 //! `pipeline run`
 
 use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
 
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Scratch, Summary, remedy};
+use pipeline_core::exec::{self, Connections, Host, Lock, Options, RunDir, Scratch, Summary, remedy};
 use pipeline_core::output::MIN_SECRET;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
@@ -72,11 +73,9 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         }));
     }
     let allowed = privileged(plan, args.allow_privileged)?;
-    if args.look_ahead {
-        look_ahead(args, prepared)?;
-    }
     let scratch = scratch(&lock, env.get(OsStr::new("TMPDIR")).map(OsString::as_os_str))?;
     options.scratch = Some(scratch.path().to_owned());
+    let sockets = scratch.short().to_owned();
     let signals = match contain::engine() {
         Ok(Side::Engine(signals)) => {
             // It is the parent's, who ends last.
@@ -89,6 +88,11 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
+    options.connections = Connections::new(sockets).ok().map(Arc::new);
+    if args.look_ahead {
+        // It makes the connections that the run goes through.
+        signals.meanwhile(leave, || look_ahead(args, prepared, options.connections.as_deref()))?;
+    }
     let mut record = record(found, &options.run)?;
     record.save_plan(&show::Document(plan));
     let performer = prepare::performer(allowed);
@@ -96,6 +100,12 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     Ok(tell(args, prepared, record, &options.run, |sink| {
         exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
     }))
+}
+
+/// A signal came while nothing was under way.
+#[allow(clippy::exit, reason = "the thread that waits for a node can be told nothing")]
+fn leave(signal: i32) {
+    std::process::exit(i32::from(exit_code::SIGNAL) + signal);
 }
 
 /// The folder for temporary files.
@@ -220,7 +230,7 @@ fn privileged(plan: &Plan, allowed: bool) -> Result<bool, u8> {
 }
 
 /// What is missing is said before anything is built.
-fn look_ahead(args: &RunArgs, prepared: &Prepared) -> Result<(), u8> {
+fn look_ahead(args: &RunArgs, prepared: &Prepared, connections: Option<&Connections>) -> Result<(), u8> {
     let (table_of_emulators, platform) = (prepare::binfmt(), prepare::platform());
     let findings = preflight(&Subject {
         env: &prepared.env,
@@ -228,6 +238,7 @@ fn look_ahead(args: &RunArgs, prepared: &Prepared) -> Result<(), u8> {
         platform: &platform,
         binfmt: &table_of_emulators,
         plan: Some(&prepared.plan),
+        connections,
     });
     if findings.is_empty() {
         return Ok(());

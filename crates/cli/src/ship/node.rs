@@ -140,24 +140,13 @@ pub(crate) fn with_runtimes(
 fn as_plan(node: &ShipNode, args: &ShipArgs) -> Node {
     let text =
         |path: &Option<std::path::PathBuf>| path.as_ref().map(|path| path.to_string_lossy().into_owned());
-    Node {
-        name: node.name.clone(),
-        ssh: node.host.as_ref().map(|host| Ssh {
-            destination: host.clone(),
-            config: text(&args.ssh_config),
-            port: node.port,
-            identity: text(&args.identity),
-            host_key: None,
-            known_hosts: None,
-        }),
-        sudo: args.sudo,
-        platform: None,
-        emulates: Vec::new(),
-        runtime: Runtime::CriO,
-        cri: None,
-        storage: None,
-        dir: String::new(),
-    }
+    let ssh = |host: &String| Ssh {
+        config: text(&args.ssh_config),
+        port: node.port,
+        identity: text(&args.identity),
+        ..Ssh::to(host)
+    };
+    Node { ssh: node.host.as_ref().map(ssh), sudo: args.sudo, ..Node::new(&node.name) }
 }
 
 #[cfg(test)]

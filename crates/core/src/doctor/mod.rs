@@ -22,6 +22,7 @@ use std::path::Path;
 use serde::Serialize;
 
 use crate::binfmt::Binfmt;
+use crate::exec::Connections;
 use crate::plan::Plan;
 use crate::platform::Platform;
 
@@ -42,6 +43,8 @@ pub struct Subject<'s> {
     pub binfmt: &'s Binfmt,
     /// Examine what this plan needs, its nodes included. Otherwise whatever any recipe on this machine might need.
     pub plan: Option<&'s Plan>,
+    /// To its nodes, for the run that follows; without them each node is connected to for itself.
+    pub connections: Option<&'s Connections>,
 }
 
 /// One thing that was looked at.
@@ -131,7 +134,7 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
     std::thread::scope(|scope| {
         // Nodes are slow to answer and cost nothing here.
         let nodes = scope.spawn(|| match subject.plan {
-            Some(plan) => nodes::examine(plan, subject.here, subject.env),
+            Some(plan) => nodes::examine(plan, subject),
             None => Vec::new(),
         });
         let (engines, engine) = engine::examine(subject);

@@ -23,9 +23,9 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
         local.named.keys().any(|tool| tool.tool == "ssh") && find(OsStr::new("ssh"), here, env).is_none();
     if no_ssh {
         // Forty nodes that cannot be reached for want of ssh are one problem.
-        findings.extend(nodes::reach(plan, here, env).into_iter().filter(|f| f.name != "connection"));
+        findings.extend(nodes::reach(plan, subject).into_iter().filter(|f| f.name != "connection"));
     } else {
-        findings.extend(nodes::reach(plan, here, env));
+        findings.extend(nodes::reach(plan, subject));
     }
     findings.retain(|finding| finding.level == Level::Missing);
     findings

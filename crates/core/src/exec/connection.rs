@@ -1,12 +1,15 @@
 //! One ssh connection for each node and run: a master that the run's commands go through.
 //!
-//! Connecting costs a second of a slow network and more than most of what is asked. The master is a child like all others,
-//! and ends with the run. Where there can be none, or it has ended, commands connect for themselves: ssh does so when it
-//! finds no socket.
+//! Connecting costs a second of a slow network and more than most of what is asked. The master is a child of the run and
+//! ends with it. Where there can be none, or it has ended, commands connect for themselves: ssh does so when nobody
+//! answers at the socket, or the node takes no further session.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
-use std::io::Read;
+use std::fmt;
+use std::fs::{self, File};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -14,80 +17,149 @@ use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
 use super::process::{self, Background, Request, Stdin};
-use crate::output::Redactor;
-use crate::plan::Node;
+use super::refusal::{Cause, cause};
+use crate::output::{self, Redactor};
 
 /// A path of a socket has at most 108 bytes, and ssh appends 17 while it makes one.
 const LONGEST: usize = 108 - 1 - 17;
 
-/// Connecting has 10 s, and then there is a key to be agreed on.
+/// ssh itself gives up connecting after 10 s, but not a node that stops in the middle of letting us in.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The masters of a run, by node.
-#[derive(Default)]
-pub(super) struct Connections {
-    masters: Mutex<BTreeMap<String, Slot>>,
+/// Between two looks whether the node has let us in.
+const LOOK: Duration = Duration::from_millis(5);
+
+/// More of what a master printed is not read.
+const WORDS: u64 = 64 << 10;
+
+/// The connections of a run, by node. They end when this is closed or dropped.
+pub struct Connections {
+    /// Where sockets go.
+    folder: PathBuf,
+    /// A group of their own: clean-up after a signal still goes through them.
+    groups: Arc<Cancel>,
+    nodes: Mutex<BTreeMap<String, Arc<Mutex<Connection>>>>,
 }
 
-type Slot = Arc<Mutex<Option<Master>>>;
-
-struct Master {
-    child: Background,
-    socket: PathBuf,
+#[derive(Default)]
+struct Connection {
+    master: Option<Background>,
+    /// How the last attempt ended: the answer also for those who waited for it.
+    refused: Option<Refused>,
+    /// Commands connect for themselves.
+    alone: bool,
 }
 
 /// What a master needs to be started.
-pub(super) struct Start<'s> {
-    pub(super) node: &'s Node,
-    /// The words of `ssh` before the destination's command, with values put in.
-    pub(super) argv: Vec<OsString>,
-    /// Where its socket goes.
-    pub(super) folder: &'s Path,
-    pub(super) dir: &'s Path,
-    pub(super) env: &'s BTreeMap<OsString, OsString>,
+pub(crate) struct Start<'s> {
+    /// The node, by its name.
+    pub(crate) node: &'s str,
+    /// `ssh`, its options and the destination, with values put in.
+    pub(crate) argv: &'s [OsString],
+    pub(crate) dir: &'s Path,
+    pub(crate) env: &'s BTreeMap<OsString, OsString>,
+    /// Whoever wants it does not want it any more.
+    pub(crate) over: &'s dyn Fn() -> bool,
 }
 
-/// The master did not come to be, and ssh said why: its exit code and last words.
+/// The node did not let us in: ssh's last words.
 #[derive(Debug, Clone)]
-pub(super) struct Refused {
-    pub(super) code: i32,
-    pub(super) said: String,
-}
+pub(crate) struct Refused(pub(crate) Vec<String>);
 
 impl Connections {
-    /// The options by which ssh and scp go through the node's master; none where they are to connect for themselves.
-    /// Whoever comes first starts it, and the others wait.
-    pub(super) fn options(&self, start: &Start<'_>, cancel: &Arc<Cancel>) -> Result<Vec<OsString>, Refused> {
-        let socket = start.folder.join(format!("ssh-{}", short(&start.node.name)));
+    /// None yet. Sockets go to `folder`, which nobody else may write to.
+    pub fn new(folder: PathBuf) -> io::Result<Self> {
+        Ok(Self { folder, groups: Arc::new(Cancel::new()?), nodes: Mutex::default() })
+    }
+
+    /// The options by which ssh and scp go through the node's master. Whoever comes first starts it, and the others wait.
+    pub(crate) fn options(&self, start: &Start<'_>) -> Result<Vec<OsString>, Refused> {
+        let socket = self.socket(start.node);
         if socket.as_os_str().len() > LONGEST {
-            return Ok(Vec::new());
+            return Ok(alone());
         }
-        let slot = {
-            let mut masters = self.masters.lock().unwrap_or_else(PoisonError::into_inner);
-            masters.entry(start.node.name.clone()).or_default().clone()
+        let connection = {
+            let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+            nodes.entry(start.node.to_owned()).or_default().clone()
         };
-        let mut master = slot.lock().unwrap_or_else(PoisonError::into_inner);
-        if master.as_ref().is_none_or(|master| master.child.has_ended()) {
-            // Reaped before another one takes the socket's name.
-            drop(master.take());
-            let _ = std::fs::remove_file(&socket);
-            *master = open(start, socket, cancel)?;
+        let (mut connection, waited) = match connection.try_lock() {
+            Ok(connection) => (connection, false),
+            Err(_) => (connection.lock().unwrap_or_else(PoisonError::into_inner), true),
+        };
+        if let Some(refused) = connection.refused.as_ref().filter(|_| waited) {
+            return Err(refused.clone());
         }
-        Ok(master.as_ref().map(|master| through(&master.socket)).unwrap_or_default())
+        if !connection.alone && connection.master.as_ref().is_none_or(Background::has_ended) {
+            // Reaped before another one takes the socket's name.
+            drop(connection.master.take());
+            match open(start, &socket, &self.groups) {
+                Ok(master) => (connection.master, connection.refused) = (master, None),
+                // What ssh_config says of connections that are shared may still let commands in.
+                Err(Refused(said)) if cause(&said) == Cause::Denied => connection.alone = true,
+                Err(refused) => {
+                    connection.refused = Some(refused.clone());
+                    return Err(refused);
+                }
+            }
+        }
+        Ok(if connection.master.is_some() { through(&socket) } else { alone() })
+    }
+
+    /// The last words of a node's master, where it has ended.
+    pub(crate) fn last_words(&self, node: &str) -> Option<Vec<String>> {
+        let connection = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(node)?.clone();
+        let connection = connection.try_lock().ok()?;
+        let ended = connection.master.as_ref().is_some_and(Background::has_ended);
+        ended.then(|| words(&self.socket(node))).filter(|words| !words.is_empty())
+    }
+
+    /// Ends all.
+    pub(super) fn close(&self) {
+        self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
+    /// Names of nodes may be long.
+    fn socket(&self, node: &str) -> PathBuf {
+        // Names of nodes may be long.
+        let mut hasher = DefaultHasher::new();
+        node.hash(&mut hasher);
+        self.folder.join(format!("ssh-{:016x}", hasher.finish()))
     }
 }
 
-fn through(socket: &Path) -> Vec<OsString> {
-    let mut path = OsString::from("ControlPath=");
-    path.push(socket);
-    ["-o".into(), path, "-o".into(), "ControlMaster=no".into()].into()
+impl fmt::Debug for Connections {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Connections").field("folder", &self.folder).finish_non_exhaustive()
+    }
 }
 
-fn open(start: &Start<'_>, socket: PathBuf, cancel: &Arc<Cancel>) -> Result<Option<Master>, Refused> {
-    let mut path = OsString::from("ControlPath=");
-    path.push(&socket);
-    let mut argv: Vec<OsString> = vec!["ssh".into(), "-M".into(), "-N".into(), "-o".into(), path];
-    argv.extend(["-o", "ControlPersist=no"].map(OsString::from));
+/// Whatever ssh_config says: a master that a command leaves behind would outlive the run.
+fn alone() -> Vec<OsString> {
+    ["-o", "ControlMaster=no"].map(OsString::from).into()
+}
+
+fn through(socket: &Path) -> Vec<OsString> {
+    let mut options = alone();
+    options.extend(["-o".into(), control_path(socket)]);
+    options
+}
+
+fn control_path(socket: &Path) -> OsString {
+    // ssh puts values in for `%`, and splits at spaces what is not in quotes.
+    let path = socket.to_string_lossy().replace('%', "%%");
+    format!("ControlPath=\"{path}\"").into()
+}
+
+/// None where there can be no master, for reasons of this machine.
+fn open(start: &Start<'_>, socket: &Path, groups: &Arc<Cancel>) -> Result<Option<Background>, Refused> {
+    let log = log_of(socket);
+    for old in [socket, &log] {
+        let _ = fs::remove_file(old);
+    }
+    let mut argv: Vec<OsString> =
+        ["ssh", "-M", "-N", "-o", "ControlPersist=no", "-o"].map(OsString::from).into();
+    // Its words go to a file: nobody reads a pipe for as long as it lives.
+    argv.extend([control_path(socket), "-E".into(), log.into()]);
     argv.extend(start.argv.iter().skip(1).cloned());
     let Some(program) = process::find(&argv[0], start.dir, start.env) else { return Ok(None) };
     let request = Request {
@@ -99,34 +171,36 @@ fn open(start: &Start<'_>, socket: PathBuf, cancel: &Arc<Cancel>) -> Result<Opti
         keep_stdout: false,
         redactor: &Redactor::default(),
     };
-    let Ok(child) = Background::start(&request, cancel) else { return Ok(None) };
-    let deadline = Instant::now() + PATIENCE;
+    let Ok(child) = Background::start(&request, groups) else { return Ok(None) };
+    let begun = Instant::now();
     while !child.has_ended() {
-        if UnixStream::connect(&socket).is_ok() {
-            return Ok(Some(Master { child, socket }));
+        if UnixStream::connect(socket).is_ok() {
+            return Ok(Some(child));
         }
-        if Instant::now() >= deadline || cancel.kill_requested() {
+        if (start.over)() {
             return Ok(None);
         }
-        std::thread::sleep(Duration::from_millis(5));
+        if begun.elapsed() >= PATIENCE {
+            return Err(Refused(vec![format!("timed out: not let in within {} s", PATIENCE.as_secs())]));
+        }
+        std::thread::sleep(LOOK);
     }
-    let (code, said) = child.end();
-    match code {
-        Some(code @ 255) => Err(Refused { code, said }),
-        _ => Ok(None),
-    }
+    Err(Refused(words(socket)))
 }
 
-/// Names of nodes may be long.
-fn short(name: &str) -> String {
-    crate::image::Digest::of(name.as_bytes()).hex()[..8].to_owned()
+fn log_of(socket: &Path) -> PathBuf {
+    socket.with_extension("log")
 }
 
-/// The last line that says something.
-pub(super) fn last_line(mut from: impl Read) -> String {
+/// What a master printed: the last lines that say something.
+fn words(socket: &Path) -> Vec<String> {
     let mut bytes = Vec::new();
-    let _ = from.by_ref().take(64 << 10).read_to_end(&mut bytes);
+    if let Ok(mut log) = File::open(log_of(socket)) {
+        let length = log.metadata().map(|meta| meta.len()).unwrap_or_default();
+        let _ = log.seek(SeekFrom::Start(length.saturating_sub(WORDS)));
+        let _ = log.take(WORDS).read_to_end(&mut bytes);
+    }
     let text = String::from_utf8_lossy(&bytes);
-    let line = text.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or_default();
-    crate::output::plain(line).trim().to_owned()
+    let lines = text.lines().map(|line| output::plain(line).trim().to_owned());
+    lines.filter(|line| !line.is_empty()).collect()
 }

@@ -1,7 +1,7 @@
 //! What an action may use while it is carried out: values, the nodes, child processes under supervision.
 
 use std::cell::RefCell;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::ffi::{OsStr, OsString};
 use std::fs::File;
 use std::io::Seek;
@@ -24,6 +24,9 @@ use crate::plan::{Command, Instance, Node, Place, Plan, Text};
 /// How often it is told how far data has come.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
+/// So many lines tell why a command failed: ssh's warning of a changed host key has a dozen.
+const LAST_WORDS: usize = 16;
+
 /// What all workers of a run share.
 pub(super) struct Shared<'a> {
     pub(super) plan: &'a Plan,
@@ -36,8 +39,8 @@ pub(super) struct Shared<'a> {
     pub(super) asked: Asked,
     /// What is asked of nodes before anything runs there.
     pub(super) rounds: Rounds,
-    /// To nodes.
-    connections: Connections,
+    /// See [`Options::connections`](super::Options::connections).
+    pub(super) connections: Option<&'a Connections>,
     /// See [`Options::scratch`](super::Options::scratch).
     pub(super) scratch: Option<&'a Path>,
 }
@@ -52,8 +55,8 @@ impl<'a> Shared<'a> {
         values: Values,
     ) -> Self {
         let (asked, rounds) = (Asked::default(), Rounds::default());
-        let (values, connections) = (Mutex::new(values), Connections::default());
-        Self { plan, host, cancel, grace, port, values, asked, rounds, connections, scratch: None }
+        let values = Mutex::new(values);
+        Self { plan, host, cancel, grace, port, values, asked, rounds, connections: None, scratch: None }
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -242,7 +245,7 @@ impl ActionCx<'_> {
         {
             // It is the tool's own code: the connection stood.
             let shown = Shown { argv: &inner, node: Some(node), remote: false, about };
-            failure::outcome(command, codes, &shown, captured.code, "")?;
+            failure::outcome(command, codes, &shown, captured.code, &[])?;
             return Ok(captured);
         }
         let inner: Vec<OsString> = inner.iter().map(|arg| self.hide(&arg.to_string_lossy()).into()).collect();
@@ -258,7 +261,7 @@ impl ActionCx<'_> {
             Some(dir) => self.resolve_path(dir)?,
             None => self.here().to_owned(),
         };
-        let Some(tool) = argv.first() else {
+        let Some(tool) = argv.first().cloned() else {
             return Err(Failure::new(FailureKind::Internal, "the plan has a command without a tool"));
         };
         if self.cancelled() {
@@ -271,18 +274,27 @@ impl ActionCx<'_> {
             ));
         }
         let program =
-            process::find(tool, &dir, &env).ok_or_else(|| failure::missing_tool(&tool.to_string_lossy()))?;
-        let to = if remote { node } else { about.filter(|_| tool == "scp") };
-        match to.map_or(Ok(Ok(Vec::new())), |node| self.connected(node, &dir, &env))? {
-            Ok(options) => drop(argv.splice(1..1, options)),
-            Err(refused) => {
-                failure::outcome(command, codes, &shown, refused.code, &refused.said)?;
-            }
-        }
+            process::find(&tool, &dir, &env).ok_or_else(|| failure::missing_tool(&tool.to_string_lossy()))?;
+        let begun = Instant::now();
+        // As the plan has it: the way to the node is no part of what is done there.
         self.event(EventKind::Command {
             instance: self.instance.id.clone(),
             argv: argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         });
+        let to = if remote { node } else { about.filter(|_| tool == "scp") };
+        if let Some(node) = to {
+            match self.connected(node, &dir, &env)? {
+                Ok(options) => drop(argv.splice(1..1, options)),
+                Err(Refused(said)) => return Err(failure::unreachable(&shown, &self.hidden(&said))),
+            }
+            // The way was not open in time.
+            if self.cancelled() {
+                return Err(failure::stopped(&shown));
+            }
+            if self.late() {
+                return Err(failure::timed_out(&shown, begun.elapsed()));
+            }
+        }
         let request = Request {
             argv: &argv,
             program: &program,
@@ -300,13 +312,13 @@ impl ActionCx<'_> {
             grace: self.shared.grace,
             release: None,
         };
-        let begun = Instant::now();
-        let mut last = String::new();
+        let mut said = VecDeque::new();
         // What a tool says about a full disk is not always the last that it says.
         let mut full = None;
         let ended = process::run(&request, &limits, &mut |stream, line| {
             if !line.text.trim().is_empty() {
-                last = self.hide(&line.text);
+                said.truncate(LAST_WORDS - 1);
+                said.push_front(self.hide(&line.text));
             }
             if full.is_none() && failure::says_full(&line.text) {
                 full = Some(self.hide(&line.text));
@@ -330,8 +342,13 @@ impl ActionCx<'_> {
             None => {}
         }
         let code = failure::exit_code(&shown, ended.status)?;
-        let said = full.as_ref().unwrap_or(&last);
-        let judged = failure::outcome(command, codes, &shown, code, said);
+        let mut said: Vec<String> = said.into_iter().rev().collect();
+        let lost = code == failure::SSH_FAILED || tool == "scp";
+        if let Some(words) = to.filter(|_| lost).and_then(|node| self.shared.connections?.last_words(node)) {
+            said.extend(self.hidden(&words));
+        }
+        said.extend(full.clone());
+        let judged = failure::outcome(command, codes, &shown, code, &said);
         judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
         Ok(Captured { stdout: ended.stdout, code })
     }
@@ -343,13 +360,21 @@ impl ActionCx<'_> {
         dir: &Path,
         env: &BTreeMap<OsString, OsString>,
     ) -> Result<Result<Vec<OsString>, Refused>, Failure> {
-        let found = self.nodes().get(node).and_then(|node| Some((node, node.ssh.as_ref()?)));
-        let (Some((node, ssh)), Some(folder)) = (found, self.shared.scratch) else {
+        let ssh = self.nodes().get(node).and_then(|node| node.ssh.as_ref());
+        let (Some(ssh), Some(connections)) = (ssh, self.shared.connections) else {
             return Ok(Ok(Vec::new()));
         };
-        let argv = ssh.ssh(&[]).iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
-        let start = Start { node, argv, folder, dir, env };
-        Ok(self.shared.connections.options(&start, self.shared.cancel))
+        let argv: Vec<_> = ssh.ssh(&[]).iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
+        let start = Start { node, argv: &argv, dir, env, over: &|| self.cancelled() || self.late() };
+        Ok(connections.options(&start))
+    }
+
+    fn late(&self) -> bool {
+        self.deadline.is_some_and(|deadline| self.shared.cancel.now() >= deadline)
+    }
+
+    fn hidden(&self, lines: &[String]) -> Vec<String> {
+        lines.iter().map(|line| self.hide(line)).collect()
     }
 
     pub(super) fn event(&self, kind: EventKind) {

@@ -8,6 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::context::Codes;
+use super::refusal::cause;
 use super::{remedy, tools};
 use crate::event::{Failure, FailureKind};
 use crate::plan::Command;
@@ -17,7 +18,7 @@ const SHOWN: usize = 200;
 
 /// ssh and scp exit with this when they could not connect, or lost the connection. A remote tool that exits with it
 /// itself cannot be told from that.
-const SSH_FAILED: i32 = 255;
+pub(super) const SSH_FAILED: i32 = 255;
 
 /// A shell exits with this when it cannot find a tool, and so do `setsid` and `sudo`'s like.
 const NOT_FOUND: i32 = 127;
@@ -121,20 +122,14 @@ pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Fa
 }
 
 /// What an exit code that does not mean success means. `any`: the caller wants to judge the tool's own codes itself.
-fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Failure> {
+fn judge(shown: &Shown<'_>, code: i32, said: &[String], any: bool) -> Result<(), Failure> {
+    let last = said.last().map_or("", String::as_str);
     let tool = shown.tool();
     // scp has a code of its own for a connection that breaks under it.
-    let broken =
-        tool == "scp" && ["lost connection", "Connection closed"].iter().any(|text| last.contains(text));
+    let broken = tool == "scp"
+        && said.iter().any(|line| line.contains("lost connection") || line.contains("Connection closed"));
     if broken || code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
-        let node = shown.node.or(shown.about);
-        let place = node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
-        let failure =
-            Failure::new(FailureKind::Unreachable, format!("{place} could not be reached by {shown}"));
-        let said = if last.is_empty() { String::new() } else { format!("ssh says: {last}\n") };
-        return Err(
-            failure.help(format!("{said}check its address, key and network: `ssh` to it by hand must work"))
-        );
+        return Err(unreachable(shown, said));
     }
     if any {
         return Ok(());
@@ -155,6 +150,16 @@ fn judge(shown: &Shown<'_>, code: i32, last: &str, any: bool) -> Result<(), Fail
     })
 }
 
+/// ssh did not connect, or lost the connection.
+pub(super) fn unreachable(shown: &Shown<'_>, said: &[String]) -> Failure {
+    let node = shown.node.or(shown.about);
+    let place = node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
+    let cause = cause(said);
+    let words = said.last().map_or_else(String::new, |last| format!("ssh says: {}\n", shorten(last.trim())));
+    Failure::new(cause.kind(), format!("{place} could not be reached by {shown}"))
+        .help(format!("{words}{}", cause.remedy(said)))
+}
+
 /// The same failure as one of a full disk: another attempt would fill it again.
 pub(super) fn full(failure: Failure) -> Failure {
     let help = failure.help.or_else(|| Some("make room on the disk; the log says where".into()));
@@ -167,12 +172,13 @@ pub(super) fn outcome(
     codes: Codes,
     shown: &Shown<'_>,
     code: i32,
-    said: &str,
+    said: &[String],
 ) -> Result<(), Failure> {
+    let last = said.last().map_or("", String::as_str);
     if command.ok.contains(&code) {
         Ok(())
     } else if codes == Codes::Ok && command.mismatch == Some(code) {
-        Err(mismatch(shown, code, said))
+        Err(mismatch(shown, code, last))
     } else {
         judge(shown, code, said, codes == Codes::Any)
     }
@@ -222,21 +228,26 @@ fn advice(tool: &str, last: &str) -> Option<&'static str> {
 mod tests {
     use super::*;
 
+    fn said(line: &str) -> Vec<String> {
+        line.lines().map(str::to_owned).collect()
+    }
+
     #[test]
     fn exit_255_of_ssh_is_the_network_and_of_others_their_own() {
         let argv = ["skopeo", "copy", "a b"].map(OsString::from);
         let remote = Shown { argv: &argv, node: Some("n1"), remote: true, about: None };
-        let failure = judge(&remote, 255, "Connection refused", false).unwrap_err();
+        let failure = judge(&remote, 255, &said("Connection refused"), false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert!(failure.help.unwrap().contains("Connection refused"));
-        assert_eq!(judge(&remote, 127, "", false).unwrap_err().kind, FailureKind::Tool);
-        judge(&remote, 1, "", true).unwrap();
+        assert_eq!(judge(&remote, 127, &said(""), false).unwrap_err().kind, FailureKind::Tool);
+        judge(&remote, 1, &said(""), true).unwrap();
         let scp = ["scp", "a", "n1:b"].map(OsString::from);
         let here = Shown { argv: &scp, node: None, remote: false, about: Some("n1") };
-        let failure = judge(&here, 1, "lost connection", false).unwrap_err();
+        let failure = judge(&here, 1, &said("lost connection"), false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert!(failure.message.starts_with("node `n1` could not be reached"), "{failure:?}");
-        let failure = judge(&Shown { remote: false, node: None, ..remote }, 255, "", false).unwrap_err();
+        let failure =
+            judge(&Shown { remote: false, node: None, ..remote }, 255, &said(""), false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Exit { code: 255 });
         assert_eq!(failure.message, "`skopeo copy 'a b'` exited with code 255");
     }
@@ -245,10 +256,10 @@ mod tests {
     fn the_tools_last_words_are_part_of_the_message() {
         let argv = ["git", "fetch"].map(OsString::from);
         let shown = Shown { argv: &argv, node: None, remote: false, about: None };
-        let failure = judge(&shown, 128, "fatal: couldn't find remote ref x\n", false).unwrap_err();
+        let failure = judge(&shown, 128, &said("fatal: couldn't find remote ref x\n"), false).unwrap_err();
         assert_eq!(failure.message, "`git fetch` exited with code 128: fatal: couldn't find remote ref x");
         assert!(failure.help.unwrap().contains("ls-remote"));
-        let failure = judge(&shown, 1, &"x".repeat(1000), false).unwrap_err();
+        let failure = judge(&shown, 1, &said(&"x".repeat(1000)), false).unwrap_err();
         assert!(failure.message.len() < 300 && failure.message.ends_with('…'), "{failure:?}");
     }
 }

@@ -30,6 +30,7 @@ mod queue;
 mod reaper;
 mod record;
 mod records;
+mod refusal;
 mod remedy;
 mod retry;
 mod round;
@@ -47,9 +48,12 @@ mod tests;
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use ask::{Answer, NoAnswer, Question, ask};
+pub use connection::Connections;
+pub(crate) use connection::Start;
 pub use context::{ActionCx, Captured};
 pub use explain::{Explained, explain};
 pub use lock::{Lock, LockError};
@@ -57,6 +61,7 @@ pub(crate) use process::find;
 pub use reaper::Bracket;
 pub use record::RunDir;
 pub use records::Records;
+pub(crate) use refusal::{Cause, cause, offending};
 pub use remedy::remedy;
 pub use scheduler::Settled;
 pub use scratch::Scratch;
@@ -83,12 +88,21 @@ pub struct Options {
     pub run: String,
     /// `TMPDIR` of the tools that the engine chose; what a recipe's own commands get is the environment's.
     pub scratch: Option<PathBuf>,
+    /// To nodes, closed when the run ends; without them, each command connects for itself.
+    pub connections: Option<Arc<Connections>>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        let (run, scratch) = (String::new(), None);
-        Self { jobs: 1, node_jobs: 8, keep_going: false, grace: Duration::from_secs(10), run, scratch }
+        Self {
+            jobs: 1,
+            node_jobs: 8,
+            keep_going: false,
+            grace: Duration::from_secs(10),
+            run: String::new(),
+            scratch: None,
+            connections: None,
+        }
     }
 }
 

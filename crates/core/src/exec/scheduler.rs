@@ -225,6 +225,7 @@ impl<'a, 'r> Coordinator<'a, 'r> {
         let plan = self.plan;
         let mut shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
         shared.scratch = options.scratch.as_deref();
+        shared.connections = options.connections.as_deref();
         shared.rounds = self.memory.rounds(&host.here);
         let shared = shared;
         self.memory.tools(&shared.asked);
@@ -290,6 +291,9 @@ impl<'a, 'r> Coordinator<'a, 'r> {
                 self.ended(node, Status::UpToDate, Took::default());
             }
         });
+        if let Some(connections) = shared.connections {
+            connections.close();
+        }
         if let Some(signals) = signals {
             signals.detach();
         }

@@ -56,6 +56,12 @@ impl Scratch {
     pub fn path(&self) -> &Path {
         &self.path
     }
+
+    /// The shortest way to it, as paths of sockets may not be long: `TMPDIR` may be.
+    pub fn short(&self) -> &Path {
+        let shorter = self.link.is_absolute() && self.link.as_os_str().len() < self.path.as_os_str().len();
+        if shorter { &self.link } else { &self.path }
+    }
 }
 
 impl Drop for Scratch {

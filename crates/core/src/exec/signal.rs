@@ -76,6 +76,18 @@ impl Signals {
         (Self { relay: relay.clone(), thread: None, parent: None }, relay)
     }
 
+    /// While something is done before a run, `handler` gets the signals that end one.
+    pub fn meanwhile<T>(&self, handler: impl Fn(i32) + Send + 'static, done: impl FnOnce() -> T) -> T {
+        self.attach(move |signal| {
+            if ENDING.contains(&signal) || signal == SIGKILL {
+                handler(signal);
+            }
+        });
+        let done = done();
+        self.detach();
+        done
+    }
+
     /// From now on `handler` gets the signals, first those that have come already.
     pub(super) fn attach(&self, handler: impl Fn(i32) + Send + 'static) {
         let mut state = self.relay.lock();

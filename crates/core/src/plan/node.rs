@@ -109,6 +109,18 @@ pub(crate) const OWN_FOLDER: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u
      if [ -n \"${SUDO_UID-}\" ]; then chown -- \"$SUDO_UID:$SUDO_GID\" \"$2\"; fi";
 
 impl Ssh {
+    /// The destination, reached as ssh_config says.
+    pub fn to(destination: impl Into<String>) -> Self {
+        Self {
+            destination: destination.into(),
+            config: None,
+            port: None,
+            identity: None,
+            host_key: None,
+            known_hosts: None,
+        }
+    }
+
     /// Options that both `ssh` and `scp` take. Never a prompt, no forwarding, a dead peer is noticed within 15 s.
     fn options(&self) -> Vec<Text> {
         let mut options: Vec<Text> = Vec::new();
@@ -178,6 +190,24 @@ impl Ssh {
 }
 
 impl Node {
+    /// Where a node keeps files that arrive, when the recipe does not say.
+    pub const DIR: &str = "/var/tmp/pipeline";
+
+    /// This machine under a name, with CRI-O: what a recipe's node is without any key.
+    pub fn new(name: impl Into<String>) -> Self {
+        Self {
+            name: name.into(),
+            ssh: None,
+            sudo: false,
+            platform: None,
+            emulates: Vec::new(),
+            runtime: Runtime::CriO,
+            cri: None,
+            storage: None,
+            dir: Self::DIR.into(),
+        }
+    }
+
     /// The command line on this machine that runs `argv` on the node.
     ///
     /// For a remote node it is `ssh` with one argument that the login shell there reads back as exactly `argv`; stdin must

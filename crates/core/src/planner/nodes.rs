@@ -7,9 +7,6 @@ use crate::diag::{Diagnostic, Diagnostics};
 use crate::plan::{Node, Runtime, Ssh, Storage, Text};
 use crate::spec::{NodeSpec, Str, Values, View};
 
-/// Where a node keeps files that arrive, when the recipe does not say.
-const DEFAULT_DIR: &str = "/var/tmp/pipeline";
-
 /// Every node of the recipe, and this machine under the name `here`.
 pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTreeMap<String, Node> {
     let mut nodes = BTreeMap::new();
@@ -25,17 +22,7 @@ pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTree
         // Also one that is wrong: it is wanted to find what else is.
         nodes.insert(name.value.clone(), (Reader { values, name, spec, diagnostics }).node());
     }
-    nodes.entry(super::targets::HERE.to_owned()).or_insert_with(|| Node {
-        name: super::targets::HERE.into(),
-        ssh: None,
-        sudo: false,
-        platform: None,
-        emulates: Vec::new(),
-        runtime: Runtime::CriO,
-        cri: None,
-        storage: None,
-        dir: DEFAULT_DIR.into(),
-    });
+    nodes.entry(super::targets::HERE.to_owned()).or_insert_with(|| Node::new(super::targets::HERE));
     nodes
 }
 
@@ -74,7 +61,7 @@ impl Reader<'_, '_> {
             runtime: spec.runtime.unwrap_or(Runtime::CriO),
             cri,
             storage,
-            dir: dir.map_or_else(|| DEFAULT_DIR.to_owned(), |dir| dir.trim_end_matches('/').to_owned()),
+            dir: dir.map_or_else(|| Node::DIR.to_owned(), |dir| dir.trim_end_matches('/').to_owned()),
         }
     }
 

@@ -197,28 +197,11 @@ mod tests {
     use petgraph::graph::DiGraph;
 
     use super::*;
-    use crate::plan::{InstanceId, Runtime, Ssh};
+    use crate::plan::{InstanceId, Ssh};
 
     fn node() -> Node {
-        let ssh = Ssh {
-            destination: "root@10.23.15.1".into(),
-            config: None,
-            port: Some(2222),
-            identity: None,
-            host_key: None,
-            known_hosts: None,
-        };
-        Node {
-            name: "edge-1".into(),
-            ssh: Some(ssh),
-            sudo: true,
-            platform: None,
-            emulates: Vec::new(),
-            runtime: Runtime::CriO,
-            cri: None,
-            storage: None,
-            dir: "/var/tmp".into(),
-        }
+        let ssh = Ssh { port: Some(2222), ..Ssh::to("root@10.23.15.1") };
+        Node { ssh: Some(ssh), sudo: true, ..Node::new("edge-1") }
     }
 
     fn shown(commands: &[Command]) -> String {

@@ -273,7 +273,7 @@ mod tests {
     use petgraph::graph::DiGraph;
 
     use super::*;
-    use crate::plan::{Capture, Check, Expect, Grammar, InstanceId, Node, Runtime, Ssh, WriteFile};
+    use crate::plan::{Capture, Check, Expect, Grammar, InstanceId, Node, Ssh, WriteFile};
 
     fn instance(id: &str, actions: Vec<Action>) -> Instance {
         Instance::new(InstanceId::new(id, None, None), "run", actions)
@@ -508,25 +508,8 @@ mod tests {
     }
 
     fn on_node(mut plan: Plan) -> Plan {
-        let ssh = Ssh {
-            destination: "n".into(),
-            config: None,
-            port: None,
-            identity: None,
-            host_key: None,
-            known_hosts: None,
-        };
-        let node = Node {
-            name: "n".into(),
-            ssh: Some(ssh),
-            sudo: false,
-            platform: None,
-            emulates: Vec::new(),
-            runtime: Runtime::CriO,
-            cri: None,
-            storage: None,
-            dir: "/var/tmp".into(),
-        };
+        let ssh = Ssh::to("n");
+        let node = Node { ssh: Some(ssh), ..Node::new("n") };
         plan.nodes.insert("n".into(), node);
         plan
     }

@@ -151,23 +151,14 @@ mod tests {
     use crate::plan::Ssh;
 
     fn remote(sudo: bool, cri: Option<&str>) -> Node {
+        let ssh = Ssh { port: Some(2222), ..Ssh::to("ops@n1") };
         Node {
-            name: "n".into(),
-            ssh: Some(Ssh {
-                destination: "ops@n1".into(),
-                config: None,
-                port: Some(2222),
-                identity: None,
-                host_key: None,
-                known_hosts: None,
-            }),
+            ssh: Some(ssh),
             sudo,
             platform: Some(Platform::parse("arm64").unwrap()),
-            emulates: Vec::new(),
-            runtime: Runtime::CriO,
             cri: cri.map(Into::into),
-            storage: None,
             dir: "/srv/files".into(),
+            ..Node::new("n")
         }
     }
 

@@ -10,14 +10,12 @@ mod session;
 pub use runtime::{RuntimeThere, find_runtime};
 
 use std::collections::BTreeMap;
-use std::ffi::OsString;
-use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use super::needs::{self, OnNode};
-use super::{Finding, Level};
+use super::{Finding, Level, Subject};
 use crate::plan::{Node, Plan, Runtime};
 use script::Questions;
 
@@ -32,19 +30,18 @@ const LIMIT: Duration = Duration::from_secs(30);
 const QUICK: Duration = Duration::from_secs(15);
 
 /// Everything about the plan's nodes.
-pub(super) fn examine(plan: &Plan, here: &Path, env: &BTreeMap<OsString, OsString>) -> Vec<Finding> {
-    ask_all(plan, here, env, LIMIT, everything)
+pub(super) fn examine(plan: &Plan, subject: &Subject<'_>) -> Vec<Finding> {
+    ask_all(plan, subject, LIMIT, everything)
 }
 
 /// Whether they answer, with the tools that the plan uses there.
-pub(super) fn reach(plan: &Plan, here: &Path, env: &BTreeMap<OsString, OsString>) -> Vec<Finding> {
-    ask_all(plan, here, env, QUICK, essentials)
+pub(super) fn reach(plan: &Plan, subject: &Subject<'_>) -> Vec<Finding> {
+    ask_all(plan, subject, QUICK, essentials)
 }
 
 fn ask_all(
     plan: &Plan,
-    here: &Path,
-    env: &BTreeMap<OsString, OsString>,
+    subject: &Subject<'_>,
     within: Duration,
     questions: fn(&Node, &OnNode) -> Questions,
 ) -> Vec<Finding> {
@@ -57,11 +54,11 @@ fn ask_all(
                 while let index = next.fetch_add(1, Ordering::Relaxed)
                     && let Some((node, needs)) = nodes.get(index)
                 {
-                    let mut findings =
-                        match session::ask_node(node, &questions(node, needs), here, env, within) {
-                            Ok(facts) => judge::judge(node, needs, &facts),
-                            Err(finding) => vec![finding],
-                        };
+                    let mut findings = match session::ask_node(node, &questions(node, needs), subject, within)
+                    {
+                        Ok(facts) => judge::judge(node, needs, &facts),
+                        Err(finding) => vec![finding],
+                    };
                     // Steps that may fail there fail no run.
                     if !needs.certain {
                         for finding in &mut findings {

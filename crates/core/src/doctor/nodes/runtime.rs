@@ -49,7 +49,7 @@ pub fn find_runtime(
     let hold_stdin = node.ssh.is_some();
     let answer = match ask(&Question { argv: &argv, dir: here, env, hold_stdin, within: WITHIN }) {
         Ok(answer) if answer.status.success() => answer,
-        Ok(answer) => return Err(refusal::finding(node, answer.status, &answer.stderr)),
+        Ok(answer) => return Err(refusal::finding(node, answer.status.code(), &answer.stderr)),
         Err(NoAnswer::TooLate(stderr)) => return Err(refusal::too_late(node, WITHIN, &stderr)),
         Err(NoAnswer::Io(error)) => return Err(failed(format!("could not be asked for: {error}"))),
         Err(NoAnswer::NotFound) => {

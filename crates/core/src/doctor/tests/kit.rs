@@ -8,7 +8,7 @@ use petgraph::graph::DiGraph;
 
 use crate::binfmt::Binfmt;
 use crate::doctor::{Finding, Level, Subject};
-use crate::plan::{Action, Command, Instance, InstanceId, Node, Output, Plan, Runtime, Value};
+use crate::plan::{Action, Command, Instance, InstanceId, Node, Output, Plan, Value};
 use crate::platform::Platform;
 
 pub(super) struct Space {
@@ -69,7 +69,14 @@ impl Space {
     }
 
     pub(super) fn subject<'s>(&'s self, plan: Option<&'s Plan>) -> Subject<'s> {
-        Subject { env: &self.env, here: self.here(), platform: &self.platform, binfmt: &self.binfmt, plan }
+        Subject {
+            env: &self.env,
+            here: self.here(),
+            platform: &self.platform,
+            binfmt: &self.binfmt,
+            plan,
+            connections: None,
+        }
     }
 
     pub(super) fn preflight(&self, plan: &Plan) -> Vec<Finding> {
@@ -139,15 +146,5 @@ pub(super) fn plan(instances: Vec<Instance>, nodes: Vec<Node>) -> Plan {
 
 /// A node that is this machine.
 pub(super) fn node(name: &str) -> Node {
-    Node {
-        name: name.into(),
-        ssh: None,
-        sudo: false,
-        platform: None,
-        emulates: Vec::new(),
-        runtime: Runtime::CriO,
-        cri: None,
-        storage: None,
-        dir: "/var/tmp/pipeline".into(),
-    }
+    Node::new(name)
 }

@@ -92,12 +92,12 @@ impl Lab {
         let user = duct::cmd!("id", "-un").read().unwrap();
         let text = |name: &str| self.space.file(name).display().to_string();
         let ssh = Ssh {
-            destination: format!("{user}@127.0.0.1"),
             config: Some(text(&format!("{name}.config"))),
             port: Some(self.port),
             identity: Some(text("id")),
             host_key: pinned.map(|key| self.key(key)),
             known_hosts: pinned.map(|_| Text::here(&format!(".pipeline/known_hosts/{name}"))),
+            ..Ssh::to(format!("{user}@127.0.0.1"))
         };
         Node { ssh: Some(ssh), ..node(name) }
     }
@@ -194,14 +194,7 @@ fn a_mute_node_holds_nobody_up_for_longer_than_its_limit() {
 #[test]
 fn without_ssh_there_is_one_finding_for_all_nodes() {
     let space = Space::new();
-    let ssh = Ssh {
-        destination: "n".into(),
-        config: None,
-        port: None,
-        identity: None,
-        host_key: None,
-        known_hosts: None,
-    };
+    let ssh = Ssh::to("n");
     let nodes = ["a", "b"].map(|name| Node { ssh: Some(ssh.clone()), ..node(name) });
     let findings = space.preflight(&Lab::plan(nodes.into()));
     assert_eq!(list(&findings), ["tools ssh"]);

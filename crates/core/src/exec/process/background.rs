@@ -3,12 +3,11 @@
 use std::io;
 use std::sync::Arc;
 
-use super::super::connection::last_line;
 use super::Request;
 use super::spawn::{self, Child};
 use crate::exec::cancel::Cancel;
 
-/// A running child. Dropping it ends its process group. What it prints is read only at its end, so it must print little.
+/// A running child. Dropping it ends its process group. Nobody reads what it prints, so it must print little.
 pub(in crate::exec) struct Background(Child);
 
 impl Background {
@@ -18,12 +17,5 @@ impl Background {
 
     pub(in crate::exec) fn has_ended(&self) -> bool {
         self.0.has_ended()
-    }
-
-    /// The exit code of a child that has ended, and its last words.
-    pub(in crate::exec) fn end(mut self) -> (Option<i32>, String) {
-        let status = self.0.reap().ok();
-        let said = self.0.lines.take().map(last_line).unwrap_or_default();
-        (status.and_then(|status| status.code()), said)
     }
 }

@@ -1,5 +1,6 @@
 //! Runs of real processes.
 
+mod connection;
 mod fresh;
 pub(super) mod kit;
 mod limits;

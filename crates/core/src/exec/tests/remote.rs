@@ -9,7 +9,7 @@ use super::kit::{None_, Ran, env, instance, options, plan};
 use crate::event::{EventKind, FailureKind, Status};
 use crate::exec::{Host, Options, Records, Signals, explain, run, run_recorded};
 use crate::output::Redactor;
-use crate::plan::{Action, Command, Instance, Node, Probe, Runtime, Ssh};
+use crate::plan::{Action, Command, Instance, Node, Probe, Ssh};
 
 /// The last argument is the remote command line. The remote side lives on when `ssh` is killed, and sees the end of stdin.
 const SSH: &str = "#!/bin/sh\n\
@@ -19,25 +19,8 @@ const SSH: &str = "#!/bin/sh\n\
     setsid -w sh -c \"$last\"\n";
 
 fn n1() -> Node {
-    let ssh = Ssh {
-        destination: "n1".into(),
-        config: None,
-        port: None,
-        identity: None,
-        host_key: None,
-        known_hosts: None,
-    };
-    Node {
-        name: "n1".into(),
-        ssh: Some(ssh),
-        sudo: false,
-        platform: None,
-        emulates: Vec::new(),
-        runtime: Runtime::CriO,
-        cri: None,
-        storage: None,
-        dir: "/tmp".into(),
-    }
+    let ssh = Ssh::to("n1");
+    Node { ssh: Some(ssh), ..Node::new("n1") }
 }
 
 fn host(folder: &Path) -> Host<'static> {

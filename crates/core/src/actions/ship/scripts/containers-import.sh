@@ -9,6 +9,8 @@ name() {
     podman tag "${1#@}" "$2"
   fi
 }
+hold() { held=@$old; }
+release() { :; }
 swap() {
   one=$(id_of "$1") other=$(id_of "$2")
   name "@$other" "$1"

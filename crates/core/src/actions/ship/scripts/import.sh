@@ -21,9 +21,9 @@ suspect() {
 }
 trap suspect 0
 {
-  rotate
+  before
   import
-  [ -z "$lost" ] || forget "$lost" || :
+  after
 } >&2
 trap - 0
 rm -rf -- "$ship"
