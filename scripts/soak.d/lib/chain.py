@@ -132,9 +132,11 @@ class Chain:
         with (self.folder / "context/data").open("wb") as data:
             data.write(random.Random(self.chance.random()).randbytes(self.size))
 
+    options = ()
+
     def start(self):
         return subprocess.Popen(
-            [self.program, "run"],
+            [self.program, "run", *self.options],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
