@@ -85,12 +85,11 @@ class Node:
 
     def image_id(self):
         """The image's id, as the node's own storage has it: every layer of it read and compared."""
-        out = self.folder / "out.tar"
-        out.unlink(missing_ok=True)
+        out = self.folder / "out"
         source = f"containers-storage:[overlay@{self.folder}/root+{self.folder}/run]{REFERENCE}"
         said = subprocess.run(["skopeo", "inspect", "--raw", "--config", source], capture_output=True, check=True).stdout
-        quiet("skopeo", "copy", "--quiet", source, f"docker-archive:{out}")
-        out.unlink()
+        quiet("skopeo", "copy", "--quiet", source, f"oci:{out}")
+        shutil.rmtree(out)
         return "sha256:" + hashlib.sha256(said).hexdigest()
 
     def stop(self):
@@ -133,9 +132,11 @@ class Chain:
         with (self.folder / "context/data").open("wb") as data:
             data.write(random.Random(self.chance.random()).randbytes(self.size))
 
+    options = ()
+
     def start(self):
         return subprocess.Popen(
-            [self.program, "run"],
+            [self.program, "run", *self.options],
             cwd=self.folder,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

@@ -155,7 +155,7 @@ impl Ssh {
             "PermitLocalCommand=no",
             "ConnectTimeout=10",
             "ServerAliveInterval=5",
-            "ServerAliveCountMax=3",
+            "ServerAliveCountMax=2",
         ] {
             options.extend(["-o".into(), option.into()]);
         }

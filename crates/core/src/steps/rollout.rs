@@ -7,6 +7,7 @@ use serde::Deserialize;
 
 /// Without it, all nodes get the image at once, and one that fails keeps it from no other.
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "kebab-case", deny_unknown_fields)]
 pub struct Rollout {
     /// So many nodes of each target go first, in the order of its `nodes`; the others wait until these have the image and
@@ -22,6 +23,7 @@ pub struct Rollout {
 
 /// See [`Rollout`].
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[schemars(inline)]
 #[serde(rename_all = "kebab-case")]
 pub enum OnFailure {
     /// The others go on.

@@ -1,6 +1,6 @@
 //! What a node says of itself, of what it keeps of earlier attempts, and of its store.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::io::Read;
 
 use serde::Deserialize;
@@ -18,6 +18,8 @@ pub(super) struct Answer {
     lines: Vec<(String, String)>,
     /// What it keeps of earlier attempts, by the blob's digits, with or without `.partial`: bytes.
     pub(super) spool: HashMap<String, u64>,
+    /// Those of them that somebody writes to.
+    pub(super) busy: HashSet<String>,
 }
 
 /// What a store holds of an image.
@@ -54,6 +56,7 @@ impl Answer {
                         answer.spool.insert(name.to_owned(), size.parse().unwrap_or_default());
                     }
                 }
+                "busy" => drop(answer.busy.insert(rest.to_owned())),
                 _ => answer.lines.push((word.to_owned(), rest.to_owned())),
             }
         }

@@ -9,6 +9,7 @@ mod origin;
 mod pack;
 mod send;
 mod store;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::io::{Seek, Write};
@@ -21,6 +22,7 @@ pub use self::pack::Packer;
 use self::pack::bytes;
 use self::send::Sent;
 use self::store::{Session, Store};
+use self::turns::{Patience, Setback};
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
 use crate::image::archive::{LayerBlob, LayerForm};
@@ -29,6 +31,12 @@ use crate::plan::{Command, Node, Rollback, ShipMissing, Shipment};
 
 /// The remote command line is one argument of a shell there, of at most 128 KiB, and is quoted.
 const LONGEST_WORD: usize = 48 << 10;
+
+/// By which an import tells that a sent layer is not there any more.
+const GONE: i32 = 75;
+
+/// By which a script tells that something is other than it must be.
+const ALTERED: i32 = 6;
 
 /// One shipment under way.
 struct Ship<'a> {
@@ -75,7 +83,7 @@ pub(super) fn rollback(wanted: &Rollback, cx: &ActionCx<'_>) -> Result<(), Failu
     let command = Command::new(["sh", "-c", &session.script, "sh"])
         .args(session.args.iter().map(String::as_str))
         .on_node(&node.name);
-    let said = cx.run(&Command { mismatch: Some(6), ..command })?.stdout;
+    let said = cx.run(&Command { mismatch: Some(ALTERED), ..command })?.stdout;
     let said = String::from_utf8_lossy(&said);
     let (from, to) = said.trim().split_once(' ').unwrap_or(("", said.trim()));
     cx.say(format!("`{reference}` on node `{}`: {from} -> {to}", node.name));
@@ -94,18 +102,29 @@ fn folder(shipment: &Shipment, cx: &ActionCx<'_>) -> String {
     let mut whose = machine;
     whose.extend(rustix::system::uname().nodename().to_bytes());
     whose.extend(cx.here().as_os_str().as_encoded_bytes());
-    format!("ship-{}-{}", &Digest::of(&whose).hex()[..12], shipment.name)
+    // podman makes a name of the path, in which `@` would begin a digest.
+    format!("ship-{}-{}", &Digest::of(&whose).hex()[..12], shipment.name.replace('@', "_"))
 }
 
 impl Ship<'_> {
     fn deliver(&self, image: &LocalImage) -> Result<u64, Failure> {
+        let (mut sent, mut patience) = (Sent::default(), Patience::default());
+        loop {
+            let Err(setback) = self.turn(image, &mut sent, &mut patience) else { return Ok(sent.bytes) };
+            let (failure, wait) = patience.after(setback).map_err(|failure| self.given_up(failure, &sent))?;
+            self.cx.say(format!("{}: once more in {} s", failure.message, wait.as_secs()));
+            self.cx.pause(wait)?;
+        }
+    }
+
+    fn turn(&self, image: &LocalImage, sent: &mut Sent, patience: &mut Patience) -> Result<(), Setback> {
         let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
-        let mut sent = Sent::default();
         let mut answer = self.ask(&diff_ids)?;
+        patience.heard(&answer.spool);
         let mut held = self.store.held(&answer, &diff_ids, &self.id);
         if self.is_right(&held, &diff_ids) {
             self.cx.say(format!("{} is there already: nothing is sent", self.what()));
-            return Ok(0);
+            return Ok(());
         }
         if self.store.takes_docker_archive() && answer::docker_is_whole(&answer) {
             self.cx.say("docker keeps its images in containerd's store there: all layers are sent");
@@ -116,12 +135,17 @@ impl Ship<'_> {
             if !trusting {
                 held.there.clear();
             }
-            let blobs = self.send(image, &held, &answer, &mut sent)?;
+            let blobs = self.send(image, &held, &answer, sent)?;
             match self.import(image, &held, &blobs, &answer, &diff_ids) {
                 Ok(after) => {
                     self.must_be_right(&self.store.held(&after, &diff_ids, &self.id), &diff_ids)?;
-                    self.report(image, &held, &sent);
-                    return Ok(sent.bytes);
+                    self.report(image, &held, sent);
+                    return Ok(());
+                }
+                Err(failure) if failure.kind == FailureKind::Exit { code: GONE } => {
+                    let message =
+                        format!("another delivery has removed a layer on node `{}`", self.node.name);
+                    return Err(Setback::Others(Failure { message, kind: FailureKind::Io, ..failure }));
                 }
                 Err(failure) if trusting && !held.there.is_empty() && failed_itself(&failure) => {
                     self.cx.say(format!(
@@ -130,10 +154,21 @@ impl Ship<'_> {
                     ));
                     answer = self.ask(&diff_ids)?;
                 }
-                Err(failure) => return Err(self.explained(failure)),
+                Err(failure) => return Err(self.explained(failure).into()),
             }
         }
-        Err(Failure::new(FailureKind::Internal, "an import that neither worked nor failed"))
+        Err(Failure::new(FailureKind::Internal, "an import that neither worked nor failed").into())
+    }
+
+    /// On a full disk nothing is kept for the next run.
+    fn given_up(&self, failure: Failure, sent: &Sent) -> Failure {
+        if failure.kind == FailureKind::NoSpace && !sent.layers.is_empty() {
+            let blobs = sent.layers.iter().map(|name| format!("{}/blobs/{name}", self.node.dir));
+            let command = Command::new(["rm", "-f", "--"]).args(blobs).on_node(&self.node.name);
+            // It has failed already.
+            let _ = self.cx.run(&command);
+        }
+        failure
     }
 
     fn what(&self) -> String {
@@ -145,9 +180,10 @@ impl Ship<'_> {
     }
 
     fn command(&self, session: &Session) -> Command {
-        Command::new(["sh", "-c", &session.script, "sh"])
+        let command = Command::new(["sh", "-c", &session.script, "sh"])
             .args(session.args.iter().map(String::as_str))
-            .on_node(&self.node.name)
+            .on_node(&self.node.name);
+        Command { mismatch: Some(ALTERED), ..command }
     }
 
     fn ask(&self, diff_ids: &[Digest]) -> Result<Answer, Failure> {
@@ -194,7 +230,7 @@ impl Ship<'_> {
         held: &Held,
         answer: &Answer,
         sent: &mut Sent,
-    ) -> Result<BTreeMap<Digest, LayerBlob>, Failure> {
+    ) -> Result<BTreeMap<Digest, LayerBlob>, Setback> {
         let form = self.store.form(answer);
         let mut missing: Vec<usize> = Vec::new();
         for (index, layer) in image.layers.iter().enumerate() {
@@ -285,11 +321,11 @@ impl Ship<'_> {
             avoided = (avoided.0 + 1, avoided.1 + layer.size);
         }
         self.cx.say(format!(
-            "{}: {} sent for {} layers; {} layers of {} were there",
+            "{}: {} sent for {}; {} of {} not sent, being there",
             self.what(),
             bytes(sent.bytes),
-            sent.layers,
-            avoided.0,
+            layers(sent.layers.len()),
+            layers(avoided.0),
             bytes(avoided.1)
         ));
     }
@@ -307,6 +343,10 @@ impl Ship<'_> {
         }
         failure
     }
+}
+
+fn layers(count: usize) -> String {
+    if count == 1 { "1 layer".into() } else { format!("{count} layers") }
 }
 
 /// A tool on the node failed, and the node could be reached.

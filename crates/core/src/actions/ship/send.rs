@@ -1,13 +1,13 @@
 //! Layers on their way: packed while earlier ones travel, resumed where a connection broke.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{Seek, SeekFrom};
 use std::sync::mpsc;
-use std::time::Duration;
 
 use super::answer::Answer;
 use super::pack::Packed;
 use super::store::Session;
+use super::turns::Setback;
 use super::{Ship, bytes};
 use crate::event::{Failure, FailureKind};
 use crate::image::archive::{LayerBlob, LayerForm};
@@ -17,14 +17,12 @@ use crate::image::{Digest, LocalImage};
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     pub(super) bytes: u64,
-    pub(super) layers: usize,
+    /// By the digits of their blobs.
+    pub(super) layers: BTreeSet<String>,
 }
 
-/// Waits between attempts at a layer whose connection breaks.
-const WAITS: [Duration; 3] = [Duration::from_secs(1), Duration::from_secs(3), Duration::from_secs(6)];
-
-/// How often a layer may arrive as something else, or be moved by another sender.
-const TURNS: usize = 8;
+/// How often a layer may arrive as something else.
+const TRIES: usize = 3;
 
 impl Ship<'_> {
     /// Sends the layers of these numbers; the blobs, by layer.
@@ -35,7 +33,7 @@ impl Ship<'_> {
         form: LayerForm,
         answer: &Answer,
         sent: &mut Sent,
-    ) -> Result<BTreeMap<Digest, LayerBlob>, Failure> {
+    ) -> Result<BTreeMap<Digest, LayerBlob>, Setback> {
         let (packer, folder) = (self.packer, self.cx.scratch());
         let mut blobs = BTreeMap::new();
         std::thread::scope(|scope| {
@@ -55,53 +53,54 @@ impl Ship<'_> {
                 self.send_layer(&packed, answer, sent)?;
                 blobs.insert(image.layers[index].diff_id, packed.blob);
             }
-            Ok(())
+            Ok::<(), Setback>(())
         })?;
         Ok(blobs)
     }
 
-    fn send_layer(&self, packed: &Packed, answer: &Answer, sent: &mut Sent) -> Result<(), Failure> {
+    fn send_layer(&self, packed: &Packed, answer: &Answer, sent: &mut Sent) -> Result<(), Setback> {
         let LayerBlob { digest, size, .. } = &packed.blob;
-        let name = digest.hex();
+        let (name, part) = (digest.hex(), format!("{}.partial", digest.hex()));
         if answer.spool.get(&name) == Some(size) {
             return Ok(());
         }
-        let mut offset = answer.spool.get(&format!("{name}.partial")).copied().unwrap_or_default().min(*size);
+        let others = |what: &str| {
+            let message = format!("another delivery {what} a layer on node `{}`", self.node.name);
+            Setback::Others(
+                Failure::new(FailureKind::Io, message).help("let one of them end before the other begins"),
+            )
+        };
+        if answer.busy.contains(&part) {
+            return Err(others("sends"));
+        }
+        let mut offset = answer.spool.get(&part).copied().unwrap_or_default();
         if offset > 0 {
             self.cx.say(format!("{} of {} of a layer had arrived before", bytes(offset), bytes(*size)));
         }
-        let mut waits = WAITS.iter();
-        sent.layers += 1;
-        for _ in 0..TURNS {
-            match self.attempt(packed, &name, offset, sent) {
-                Ok(None) => return Ok(()),
-                Ok(Some(said)) => offset = self.again(&said, *size),
-                Err(failure) if failure.kind == FailureKind::Unreachable => {
-                    let Some(wait) = waits.next().filter(|_| !self.cx.cancelled()) else {
-                        return Err(failure);
-                    };
-                    self.cx.say(format!("{}: once more in {} s", failure.message, wait.as_secs()));
-                    self.cx.pause(*wait)?;
-                    offset = self.arrived(&name, *size).unwrap_or(offset);
+        sent.layers.insert(name.clone());
+        for _ in 0..TRIES {
+            match &*self.attempt(packed, &name, offset, sent)? {
+                "" => return Ok(()),
+                "busy" => return Err(others("sends")),
+                "moved" => return Err(others("has sent")),
+                "cut" => {
+                    let message = format!("node `{}` has lost the rest of a layer", self.node.name);
+                    return Err(Setback::Broken(Failure::new(FailureKind::Unreachable, message)));
                 }
-                Err(failure) => return Err(failure),
+                said => {
+                    self.cx.say(format!("a layer arrived as something else ({said}): it is sent again"));
+                    offset = 0;
+                }
             }
         }
-        Err(Failure::new(
-            FailureKind::Mismatch,
-            format!("the layer {digest} does not arrive on node `{}` as it was sent", self.node.name),
-        )
-        .help("the node's disk or memory alters data, or others write below its `dir`"))
+        let message =
+            format!("the layer {digest} does not arrive on node `{}` as it was sent", self.node.name);
+        let failure = Failure::new(FailureKind::Mismatch, message);
+        Err(failure.help("the node's disk or memory alters data, or others write below its `dir`").into())
     }
 
-    /// Sends a blob from `offset` on. None when it is there and right; otherwise what the node says.
-    fn attempt(
-        &self,
-        packed: &Packed,
-        name: &str,
-        offset: u64,
-        sent: &mut Sent,
-    ) -> Result<Option<String>, Failure> {
+    /// Sends a blob from `offset` on; what the node says, which is nothing when it is there and right.
+    fn attempt(&self, packed: &Packed, name: &str, offset: u64, sent: &mut Sent) -> Result<String, Failure> {
         let gone = |error: std::io::Error| {
             Failure::new(FailureKind::Io, format!("a compressed layer cannot be read any more: {error}"))
         };
@@ -116,26 +115,6 @@ impl Ship<'_> {
         let fed = self.cx.feed_telling(&self.command(&session), &file);
         // What ssh has read it may have sent.
         sent.bytes += file.stream_position().map_err(gone)?.saturating_sub(offset);
-        let said = String::from_utf8_lossy(&fed?.stdout).trim().to_owned();
-        Ok(Some(said).filter(|said| !said.is_empty()))
-    }
-
-    /// Where to go on after `moved N`, `cut N` or `bad`.
-    fn again(&self, said: &str, size: u64) -> u64 {
-        match said.split_once(' ') {
-            Some((_, there)) => there.parse::<u64>().unwrap_or_default().min(size),
-            None => {
-                self.cx.say("a layer arrived as something else: it is sent again");
-                0
-            }
-        }
-    }
-
-    /// How much of a blob is there.
-    fn arrived(&self, name: &str, size: u64) -> Option<u64> {
-        let path = format!("{}/blobs/{name}.partial", self.node.dir);
-        let command = crate::plan::Command::new(["stat", "-c", "%s", "--", &path]).on_node(&self.node.name);
-        let said = self.cx.run(&command).ok()?.stdout;
-        Some(String::from_utf8_lossy(&said).trim().parse::<u64>().ok()?.min(size))
+        Ok(String::from_utf8_lossy(&fed?.stdout).trim().to_owned())
     }
 }

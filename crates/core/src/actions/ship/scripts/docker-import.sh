@@ -1,5 +1,7 @@
 id_of() { docker image inspect --format '{{.Id}}' -- "$1" 2>/dev/null || :; }
 name() { docker tag "$1" "$2"; }
+hold() { held=$old; }
+release() { :; }
 swap() {
   one=$(id_of "$1") other=$(id_of "$2")
   name "$other" "$1"

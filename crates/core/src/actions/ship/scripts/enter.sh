@@ -15,4 +15,4 @@ fi
 find "$dir" -mindepth 1 -maxdepth 1 -name 'ship-*' -mmin +1440 -exec rm -rf -- {} +
 find "$dir/blobs" -type f -mmin +1440 -exec rm -f -- {} +
 rm -rf -- "$ship"
-answer
+zipped

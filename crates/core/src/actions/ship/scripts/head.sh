@@ -16,13 +16,30 @@ free() {
   df -Pk -- "$near" | awk 'NR == 2 { print $4 }'
 }
 answer() {
-  {
-    echo "dir $(free "$dir")"
-    if command -v zstd >/dev/null; then echo zstd; fi
-    for blob in "$dir/blobs"/*; do
-      [ ! -f "$blob" ] || echo "blob ${blob##*/} $(stat -c %s -- "$blob")"
-    done
-    ask
-    echo end
-  } | gzip -c
+  echo "dir $(free "$dir")"
+  if command -v zstd >/dev/null; then echo zstd; fi
+  for blob in "$dir/blobs"/*; do
+    [ -f "$blob" ] || continue
+    echo "blob ${blob##*/} $(stat -c %s -- "$blob")"
+    case $blob in
+    *.partial) ! command -v flock >/dev/null || flock -n "$blob" true || echo "busy ${blob##*/}" ;;
+    esac
+  done
+  ask
+  echo end
+}
+# A pipe has the exit code of its end, and that of the store's tool counts.
+zipped() {
+  exec 4>&1
+  code=$({
+    {
+      set +e
+      (
+        set -e
+        answer
+      )
+      echo $? >&3
+    } | gzip -c >&4
+  } 3>&1)
+  exit "$code"
 }

@@ -3,14 +3,29 @@ if [ -n "$documents" ]; then
   printf %s "$documents" | base64 -d | gzip -dc | tar -xf - -C "$ship"
 fi
 for pair in $pairs; do
-  blob=${pair%%=*}
-  ln -- "$dir/blobs/$blob" "$ship/blobs/sha256/$blob"
+  blob=$dir/blobs/${pair%%=*}
+  [ -e "$blob" ] || exit 75
+  ln -- "$blob" "$ship/blobs/sha256/"
 done
+# The store says in words of its own what is wrong with a layer.
+suspect() {
+  for pair in $pairs; do
+    blob=${pair%%=*}
+    sum=$(sha256sum <"$dir/blobs/$blob") || continue
+    sum=${sum%% *}
+    [ "$sum" != "$blob" ] || continue
+    rm -f -- "$dir/blobs/$blob"
+    echo "sha256:$blob has become sha256:$sum in $dir" >&2
+    exit 6
+  done
+}
+trap suspect 0
 {
-  rotate
+  before
   import
-  [ -z "$lost" ] || forget "$lost" || :
+  after
 } >&2
+trap - 0
 rm -rf -- "$ship"
 for pair in $pairs; do rm -f -- "$dir/blobs/${pair%%=*}"; done
-answer
+zipped

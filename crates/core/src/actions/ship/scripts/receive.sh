@@ -1,24 +1,47 @@
 # receive a layer
 set -e
 umask 077
-blob=$1/blobs/$2 size=$3 offset=$4
+dir=$1 blob=$1/blobs/$2 size=$3 offset=$4
 part=$blob.partial
-exec 9>>"$part"
-if command -v flock >/dev/null && ! flock -w 20 9; then
-  cp -- "$part" "$part.$$"
-  mv -T -- "$part.$$" "$part"
-  exec 9>>"$part"
+there() { stat -c %s -- "$1" 2>/dev/null || echo 0; }
+if [ -e "$blob" ]; then
+  [ "$(there "$blob")" != "$size" ] || exit 0
+  rm -f -- "$blob"
 fi
-[ ! -e "$blob" ] || exit 0
-there=$(stat -c %s -- "$part" 2>/dev/null || echo 0)
-if [ "$there" != "$offset" ] || [ ! -e "$part" ]; then
-  echo "moved $there"
+exec 3<&0 9>>"$part"
+if command -v flock >/dev/null && ! flock -n 9; then
+  echo busy
   exit 0
 fi
-cat >&9
-there=$(stat -c %s -- "$part" 2>/dev/null || echo 0)
-if [ "$there" -lt "$size" ]; then
-  echo "cut $there"
+# It was moved or removed before the lock was ours.
+if [ ! "$part" -ef /proc/self/fd/9 ] || [ "$(there "$part")" != "$offset" ]; then
+  echo moved
+  exit 0
+fi
+cat <&3 >&9 &
+cat=$!
+# No news of the sender's end comes through a dead line: what does not grow is given up.
+(
+  exec 3<&- 9>&- >/dev/null 2>&1
+  still=0 last=
+  while sleep 2; do
+    now=$(there "$part")
+    if [ "$now" = "$last" ]; then still=$((still + 1)); else still=0 last=$now; fi
+    [ "$still" -lt 9 ] || kill "$cat"
+  done
+) &
+watch=$!
+wait "$cat" && code=0 || code=$?
+kill "$watch"
+case $code in
+0 | 143) ;;
+*)
+  rm -f -- "$part"
+  exit "$code"
+  ;;
+esac
+if [ "$(there "$part")" -lt "$size" ]; then
+  echo cut
 elif printf '%s  %s\n' "$2" "$part" | sha256sum --check --strict --status; then
   mv -T -- "$part" "$blob"
 else
