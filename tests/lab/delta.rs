@@ -176,7 +176,8 @@ fn only_what_changed_travels_to_podman() {
 #[test]
 fn what_arrived_runs_on_cri_o() {
     let lab = require_lab!("nodes", "crio", "crictl");
-    let verify = "[[step]]\nuses = \"crictl-verify\"\nrun = { argv = [\"uname\", \"-m\"], stdout = \"aarch64\" }\n";
+    let verify =
+        "[[step]]\nuses = \"crictl-verify\"\nrun = { argv = [\"uname\", \"-m\"], stdout = \"aarch64\" }\n";
     let (work, _) = work(lab, "buildah", "cri-o", "delta-runs", &format!("{DELIVER}{verify}"));
     work.run(&[]).exits(0);
     work.write("context-arm64/small", random(20_000));

@@ -17,6 +17,7 @@ mod refusals;
 mod run_step;
 mod save;
 mod script;
+mod ship_disk;
 mod smoke;
 mod verify;
 mod verify_image;
