@@ -163,9 +163,19 @@ impl Lab {
         Ran::of(&mut self.pipeline(args))
     }
 
-    /// The calls so far, each as its tool and arguments.
+    /// The calls so far, each as its tool and arguments; without the connection that a run tries to share, which a fake
+    /// ssh does not make.
     pub(crate) fn calls(&self) -> Vec<Vec<String>> {
-        self.space.calls().into_iter().map(|call| [vec![call.tool], call.argv].concat()).collect()
+        let calls = self.space.calls().into_iter().map(|call| [vec![call.tool], call.argv].concat());
+        calls
+            .filter(|call| call.get(1).is_none_or(|option| option != "-M"))
+            .map(|mut call| {
+                if call.get(2).is_some_and(|option| option == "ControlMaster=no") {
+                    call.drain(1..3);
+                }
+                call
+            })
+            .collect()
     }
 
     /// The calls of one tool.

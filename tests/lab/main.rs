@@ -12,6 +12,7 @@ mod deliver;
 mod delta;
 mod demo;
 mod engine_ends;
+mod many;
 mod patch;
 mod refusals;
 mod run_step;

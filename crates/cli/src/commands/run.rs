@@ -1,10 +1,11 @@
 //! `pipeline run`
 
+use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
 
 use pipeline_core::binfmt::{self, Assessment};
-use pipeline_core::doctor::{Subject, preflight};
+use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
 use pipeline_core::exec::{self, Connections, Host, Lock, Options, RunDir, Scratch, Summary, remedy};
 use pipeline_core::output::MIN_SECRET;
@@ -248,11 +249,23 @@ fn look_ahead(args: &RunArgs, prepared: &Prepared, connections: Option<&Connecti
         terminal::note("going on with what can be done, as `--keep-going` says\n");
         return Ok(());
     }
+    if others_can(&findings, &prepared.plan) {
+        terminal::note("going on with the other nodes: one that fails keeps none of them from its image\n");
+        return Ok(());
+    }
     terminal::error(
         "nothing was started, as something that the run needs is missing",
         Some("`pipeline doctor` looks closer; `--keep-going` does what can be done"),
     );
     Err(exit_code::PREFLIGHT_FAILED)
+}
+
+/// Only nodes are told of, and not all of those that the run is for.
+fn others_can(findings: &[Finding], plan: &Plan) -> bool {
+    let missing = findings.iter().filter(|finding| finding.level == Level::Missing);
+    let nodes: Option<BTreeSet<&str>> = missing.map(|finding| finding.area.strip_prefix("node ")).collect();
+    let used: BTreeSet<&str> = plan.graph.node_weights().filter_map(|step| step.node.as_deref()).collect();
+    nodes.is_some_and(|nodes| used.difference(&nodes).next().is_some())
 }
 
 /// Sortable, and unique wherever it comes to: nodes see the runs of several machines, and in a container every process

@@ -8,7 +8,6 @@ use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fmt;
 use std::fs::{self, File};
-use std::hash::{DefaultHasher, Hash, Hasher};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
@@ -16,6 +15,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::cancel::Cancel;
+use super::failure::SSH_FAILED;
 use super::process::{self, Background, Request, Stdin};
 use super::refusal::{Cause, cause};
 use crate::output::{self, Redactor};
@@ -38,7 +38,13 @@ pub struct Connections {
     folder: PathBuf,
     /// A group of their own: clean-up after a signal still goes through them.
     groups: Arc<Cancel>,
-    nodes: Mutex<BTreeMap<String, Arc<Mutex<Connection>>>>,
+    nodes: Mutex<BTreeMap<String, Way>>,
+}
+
+#[derive(Clone)]
+struct Way {
+    socket: PathBuf,
+    connection: Arc<Mutex<Connection>>,
 }
 
 #[derive(Default)]
@@ -74,14 +80,10 @@ impl Connections {
 
     /// The options by which ssh and scp go through the node's master. Whoever comes first starts it, and the others wait.
     pub(crate) fn options(&self, start: &Start<'_>) -> Result<Vec<OsString>, Refused> {
-        let socket = self.socket(start.node);
+        let Way { socket, connection } = self.way(start.node);
         if socket.as_os_str().len() > LONGEST {
             return Ok(alone());
         }
-        let connection = {
-            let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-            nodes.entry(start.node.to_owned()).or_default().clone()
-        };
         let (mut connection, waited) = match connection.try_lock() {
             Ok(connection) => (connection, false),
             Err(_) => (connection.lock().unwrap_or_else(PoisonError::into_inner), true),
@@ -93,9 +95,15 @@ impl Connections {
             // Reaped before another one takes the socket's name.
             drop(connection.master.take());
             match open(start, &socket, &self.groups) {
-                Ok(master) => (connection.master, connection.refused) = (master, None),
-                // What ssh_config says of connections that are shared may still let commands in.
-                Err(Refused(said)) if cause(&said) == Cause::Denied => connection.alone = true,
+                Ok(master) => {
+                    connection.alone = master.is_none() && !(start.over)();
+                    (connection.master, connection.refused) = (master, None);
+                }
+                // What ssh_config says of connections that are shared may still let commands in; and what is wrong with
+                // ssh itself, they say best.
+                Err(Refused(said)) if said.is_empty() || cause(&said) == Cause::Denied => {
+                    connection.alone = true;
+                }
                 Err(refused) => {
                     connection.refused = Some(refused.clone());
                     return Err(refused);
@@ -107,10 +115,11 @@ impl Connections {
 
     /// The last words of a node's master, where it has ended.
     pub(crate) fn last_words(&self, node: &str) -> Option<Vec<String>> {
-        let connection = self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(node)?.clone();
+        let Way { socket, connection } =
+            self.nodes.lock().unwrap_or_else(PoisonError::into_inner).get(node)?.clone();
         let connection = connection.try_lock().ok()?;
         let ended = connection.master.as_ref().is_some_and(Background::has_ended);
-        ended.then(|| words(&self.socket(node))).filter(|words| !words.is_empty())
+        ended.then(|| words(&socket)).filter(|words| !words.is_empty())
     }
 
     /// Ends all.
@@ -118,12 +127,12 @@ impl Connections {
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 
-    /// Names of nodes may be long.
-    fn socket(&self, node: &str) -> PathBuf {
-        // Names of nodes may be long.
-        let mut hasher = DefaultHasher::new();
-        node.hash(&mut hasher);
-        self.folder.join(format!("ssh-{:016x}", hasher.finish()))
+    /// Sockets have numbers: names of nodes may be long.
+    fn way(&self, node: &str) -> Way {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        let number = nodes.len();
+        let new = || Way { socket: self.folder.join(format!("ssh-{number}")), connection: Arc::default() };
+        nodes.entry(node.to_owned()).or_insert_with(new).clone()
     }
 }
 
@@ -185,7 +194,8 @@ fn open(start: &Start<'_>, socket: &Path, groups: &Arc<Cancel>) -> Result<Option
         }
         std::thread::sleep(LOOK);
     }
-    Err(Refused(words(socket)))
+    // Another code is not of an ssh that can do this.
+    if child.end() == Some(SSH_FAILED) { Err(Refused(words(socket))) } else { Ok(None) }
 }
 
 fn log_of(socket: &Path) -> PathBuf {

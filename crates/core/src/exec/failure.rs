@@ -50,7 +50,13 @@ impl Shown<'_> {
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let words: Vec<_> = self.argv.iter().map(|arg| arg.to_string_lossy()).collect();
-        let line = crate::output::command_line(&words);
+        let line = match words.as_slice() {
+            // A script of our own says what it does.
+            [_, option, script, ..] if option == "-c" && script.starts_with("# ") => {
+                script.lines().next().unwrap_or_default()[2..].to_owned()
+            }
+            words => crate::output::command_line(words),
+        };
         if line.chars().count() > SHOWN {
             write!(f, "`{}…`", line.chars().take(SHOWN).collect::<String>())?;
         } else {

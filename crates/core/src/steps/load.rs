@@ -81,7 +81,7 @@ impl StepBody for Spec {
                 ));
             }
             Runtime::Docker => Command::new(["docker", "load", "--input"]).arg(path),
-            Runtime::Podman => Command::new(["podman", "load", "--quiet", "--input"]).arg(path),
+            Runtime::Podman => podman(node).args(["load", "--quiet", "--input"]).arg(path),
             Runtime::Containerd => {
                 let mut command = Command::new(["ctr"]);
                 if let Some(socket) = node.cri.as_deref().and_then(|cri| cri.strip_prefix("unix://")) {
@@ -118,11 +118,26 @@ impl StepBody for Spec {
     }
 }
 
+/// `podman` on the node's storage.
+fn podman(node: &Node) -> Command {
+    let command = Command::new(["podman"]);
+    let Some(storage) = &node.storage else { return command };
+    let command = command.args(["--root", &storage.root]);
+    let command = match &storage.runroot {
+        Some(runroot) => command.args(["--runroot", runroot]),
+        None => command,
+    };
+    match &storage.driver {
+        Some(driver) => command.args(["--storage-driver", driver]),
+        None => command,
+    }
+}
+
 /// How docker and podman show an image, and its id.
 fn inspected(node: &Node) -> Option<(Command, &'static str)> {
     match node.runtime {
         Runtime::Docker => Some((Command::new(["docker", "image", "inspect"]), "{{.Id}}")),
-        Runtime::Podman => Some((Command::new(["podman", "image", "inspect"]), "sha256:{{.Id}}")),
+        Runtime::Podman => Some((podman(node).args(["image", "inspect"]), "sha256:{{.Id}}")),
         Runtime::CriO | Runtime::Containerd => None,
     }
 }

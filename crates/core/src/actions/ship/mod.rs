@@ -102,7 +102,8 @@ fn folder(shipment: &Shipment, cx: &ActionCx<'_>) -> String {
     let mut whose = machine;
     whose.extend(rustix::system::uname().nodename().to_bytes());
     whose.extend(cx.here().as_os_str().as_encoded_bytes());
-    format!("ship-{}-{}", &Digest::of(&whose).hex()[..12], shipment.name)
+    // podman makes a name of the path, in which `@` would begin a digest.
+    format!("ship-{}-{}", &Digest::of(&whose).hex()[..12], shipment.name.replace('@', "_"))
 }
 
 impl Ship<'_> {
@@ -320,11 +321,11 @@ impl Ship<'_> {
             avoided = (avoided.0 + 1, avoided.1 + layer.size);
         }
         self.cx.say(format!(
-            "{}: {} sent for {} layers; {} layers of {} were there",
+            "{}: {} sent for {}; {} of {} not sent, being there",
             self.what(),
             bytes(sent.bytes),
-            sent.layers.len(),
-            avoided.0,
+            layers(sent.layers.len()),
+            layers(avoided.0),
             bytes(avoided.1)
         ));
     }
@@ -342,6 +343,10 @@ impl Ship<'_> {
         }
         failure
     }
+}
+
+fn layers(count: usize) -> String {
+    if count == 1 { "1 layer".into() } else { format!("{count} layers") }
 }
 
 /// A tool on the node failed, and the node could be reached.

@@ -18,4 +18,9 @@ impl Background {
     pub(in crate::exec) fn has_ended(&self) -> bool {
         self.0.has_ended()
     }
+
+    /// The exit code of a child that has ended.
+    pub(in crate::exec) fn end(mut self) -> Option<i32> {
+        self.0.reap().ok()?.code()
+    }
 }

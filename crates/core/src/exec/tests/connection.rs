@@ -41,7 +41,8 @@ fn commands(node: Node, scripts: &[&str], chain: bool) -> Plan {
 
 fn through(folder: &Path) -> Options {
     let connections = Connections::new(folder.to_owned()).unwrap();
-    Options { keep_going: true, connections: Some(Arc::new(connections)), ..options(8) }
+    let grace = Duration::from_secs(10);
+    Options { keep_going: true, grace, connections: Some(Arc::new(connections)), ..options(8) }
 }
 
 fn run(plan: &Plan, folder: &Path, signals: Option<&Signals>, told: &mut dyn FnMut(&EventKind)) -> Ran {

@@ -1,3 +1,9 @@
+podman_() {
+  run=${spec#*+}
+  [ "$run" != "$spec" ] || run=
+  run=${run%]}
+  podman ${spec:+--root "$root" ${run:+--runroot "$run"} ${driver:+--storage-driver "$driver"}} "$@"
+}
 id_of() {
   split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"$1\"" || :; } |
     sed -n 's/.*{"id":"\([0-9a-f]\{64\}\)".*/\1/p' | head -n 1
@@ -6,7 +12,7 @@ name() {
   if command -v skopeo >/dev/null; then
     skopeo copy --quiet "containers-storage:$spec$1" "containers-storage:$spec$2"
   else
-    podman tag "${1#@}" "$2"
+    podman_ tag "${1#@}" "$2"
   fi
 }
 hold() { held=@$old; }
@@ -18,14 +24,15 @@ swap() {
 }
 forget() {
   ! split "$root/$driver-images/images.json" | grep -F "{\"id\":\"$1\"" | grep -q '"names":\["' || return 0
-  if command -v skopeo >/dev/null; then skopeo delete "containers-storage:$spec@$1"; else podman rmi "$1"; fi
+  if command -v skopeo >/dev/null; then skopeo delete "containers-storage:$spec@$1"; else podman_ rmi "$1"; fi
 }
 import() {
   if command -v skopeo >/dev/null; then
     skopeo --tmpdir "$ship/tmp" copy --quiet "oci:$ship" "containers-storage:$spec$ref"
   else
-    TMPDIR=$ship/tmp podman pull --quiet "oci:$ship" >"$ship/id"
-    podman tag "$(cat "$ship/id")" "$ref"
+    TMPDIR=$ship/tmp podman_ pull --quiet "oci:$ship" >"$ship/id"
+    podman_ tag "$(cat "$ship/id")" "$ref"
+    podman_ untag "$(cat "$ship/id")" "localhost$ship:latest" || :
   fi
   [ -z "$root" ] || sync -f -- "$root" || :
 }
