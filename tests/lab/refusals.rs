@@ -1,10 +1,8 @@
 //! Bad input that only real things refuse. The rest is with `git-checkout`, `patch-FROM`, `build` and `crictl-verify`.
 
 use std::fs;
-use std::os::unix::fs::symlink;
-use std::path::PathBuf;
 
-use crate::kit::{Work, base};
+use crate::kit::{Work, base, path_without};
 use crate::require_lab;
 
 #[test]
@@ -25,20 +23,6 @@ fn a_node_that_refuses_the_connection() {
     assert!(failure.help.as_ref().unwrap().contains("refused"), "{failure:?}");
 }
 
-/// A folder for PATH with everything that the system has but skopeo.
-fn without_skopeo(work: &Work) -> PathBuf {
-    let bin = work.root().join("bin");
-    fs::create_dir(&bin).unwrap();
-    for dir in ["/usr/bin", "/bin", "/usr/sbin", "/sbin"] {
-        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
-            if entry.file_name() != "skopeo" {
-                let _ = symlink(entry.path(), bin.join(entry.file_name()));
-            }
-        }
-    }
-    bin
-}
-
 #[test]
 fn a_tool_that_is_not_installed() {
     let lab = require_lab!("registry");
@@ -47,7 +31,7 @@ fn a_tool_that_is_not_installed() {
         lab.registry()
     );
     let mut work = Work::tiny("no-skopeo", "buildah", &[("arm64", "")], "", &push);
-    let bin = without_skopeo(&work);
+    let bin = path_without(&work.root().join("bin"), &["skopeo"]);
     work.env("PATH", &bin);
     let outcome = work.run(&[]).exits(5);
     let outcome = outcome.says("skopeo").says("apt-get install skopeo");
@@ -63,7 +47,7 @@ fn a_tool_that_is_not_installed_on_the_node() {
     let _lab = require_lab!("nodes");
     pipeline_testkit::require!("setpriv");
     let work = Work::tiny("no-tool-there", "buildah", &[("arm64", "\"own\"")], "", "");
-    let bin = without_skopeo(&work);
+    let bin = path_without(&work.root().join("bin"), &["skopeo"]);
     let own = crate::kit::TestNode::start(&work.root().join("node"), bin.to_str().unwrap());
     let steps = "[[step]]\nuses = \"save\"\n[[step]]\nuses = \"scp\"\n\
         [[step]]\nid = \"import\"\nuses = \"skopeo-copy\"\ndest = \"containers-storage:docker.io/library/x:1\"\n";

@@ -3,12 +3,14 @@
 mod base;
 mod lab;
 mod node;
+mod parcel;
 mod process;
 mod work;
 
 pub(crate) use base::{base, debs};
 pub(crate) use lab::{Lab, lab};
-pub(crate) use node::{TestNode, free_port, set_executable};
+pub(crate) use node::{TestNode, free_port, path_without, set_executable};
+pub(crate) use parcel::{NODE_PATH, Parcel};
 pub(crate) use process::{Marked, eventually, processes};
 pub(crate) use work::{Outcome, Work};
 

@@ -18,6 +18,11 @@ pub(crate) struct TestNode {
 impl TestNode {
     /// Its folder is `dir`. `path` is the PATH of what runs there, after its own `bin`, which is empty.
     pub(crate) fn start(dir: &Path, path: &str) -> Self {
+        Self::start_after(dir, path, "")
+    }
+
+    /// The same in a mount namespace of its own, after these lines of shell; `$0` is the node's folder.
+    pub(crate) fn start_after(dir: &Path, path: &str, lines: &str) -> Self {
         let dir = dir.to_owned();
         fs::create_dir_all(dir.join("bin")).unwrap();
         fs::create_dir_all(dir.join("files")).unwrap();
@@ -51,8 +56,12 @@ impl TestNode {
         let log = fs::File::create(dir.join("log")).unwrap();
         let sshd = pipeline_testkit::find("sshd").expect("the lab's nodes have one");
         // It dies with the thread that runs the test.
+        let apart: &[&str] = if lines.is_empty() { &[] } else { &["unshare", "--mount", "--"] };
         let sshd = Command::new("setpriv")
             .args(["--pdeathsig", "KILL", "--"])
+            .args(apart)
+            .args(["sh", "-ec", &format!("{lines}\nexec \"$@\"")])
+            .arg(&dir)
             .arg(sshd)
             .args(["-D", "-e", "-f"])
             .arg(dir.join("sshd_config"))
@@ -69,6 +78,19 @@ impl TestNode {
     /// A path in its folder.
     pub(crate) fn path(&self, path: &str) -> PathBuf {
         self.dir.join(path)
+    }
+
+    /// The processes that were started over ssh: they have the node's PATH.
+    pub(crate) fn processes(&self) -> Vec<u32> {
+        let mine = format!("PATH={}:", self.path("bin").display());
+        let entries = fs::read_dir("/proc").unwrap().flatten();
+        entries
+            .filter_map(|entry| {
+                let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
+                let environ = fs::read(entry.path().join("environ")).ok()?;
+                environ.split(|byte| *byte == 0).any(|word| word.starts_with(mine.as_bytes())).then_some(pid)
+            })
+            .collect()
     }
 
     /// Puts a program first on its PATH.
@@ -103,4 +125,17 @@ pub(crate) fn set_executable(file: &Path) {
 /// A port that nobody listens on now.
 pub(crate) fn free_port() -> u16 {
     TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
+}
+
+/// Makes a folder for PATH, with everything that the system has but these.
+pub(crate) fn path_without(bin: &Path, tools: &[&str]) -> PathBuf {
+    fs::create_dir(bin).unwrap();
+    for dir in ["/usr/bin", "/bin", "/usr/sbin", "/sbin"] {
+        for entry in fs::read_dir(dir).into_iter().flatten().flatten() {
+            if !tools.iter().any(|tool| entry.file_name() == *tool) {
+                let _ = std::os::unix::fs::symlink(entry.path(), bin.join(entry.file_name()));
+            }
+        }
+    }
+    bin.to_owned()
 }
