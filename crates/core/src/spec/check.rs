@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use toml::de::DeTable;
 
 use super::files::Role;
+use super::groups;
 use super::matrix::MAX_MEMBERS;
 use super::selector::Selector;
 use super::values::in_environment;
@@ -256,7 +257,7 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             let groups: Vec<&str> = recipe.groups.names().map(|group| group.value.as_str()).collect();
             if !groups.contains(&node.value.as_str()) {
                 let known = [nodes.list.as_slice(), &groups].concat();
-                term(recipe, &format!("target `{name}`"), node, &known, diagnostics);
+                groups::term(recipe, &format!("target `{name}`"), node, &known, diagnostics);
             }
             if !seen.insert(&node.value) {
                 diagnostics.push(
@@ -289,53 +290,7 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             platform(text, diagnostics);
         }
     }
-    for (name, node) in &recipe.nodes {
-        for (label, value) in &node.labels {
-            let problem = name_problem(label).or_else(|| {
-                value.0.value.contains("${").then(|| "its value is as it stands: nothing is put in".into())
-            });
-            if let Some(problem) = problem {
-                diagnostics.push(
-                    Diagnostic::error(
-                        "spec::bad-name",
-                        format!("bad label `{}` of node `{name}`: {problem}", label.escape_debug()),
-                    )
-                    .at(&value.0.span, "this label")
-                    .help("write it like `labels = { rack = \"3\" }`"),
-                );
-            }
-        }
-    }
-    for (group, terms) in &recipe.groups.list {
-        for node in terms {
-            term(recipe, &format!("group `{group}`"), node, &nodes.list, diagnostics);
-        }
-    }
-}
-
-/// What names nodes must name one that there is.
-fn term(recipe: &Recipe<'_>, who: &str, node: &Str, known: &[&str], diagnostics: &mut Diagnostics) {
-    let names = recipe.node_names();
-    let (message, label) = match recipe.node_term(&node.value) {
-        Err(problem) => (format!("{who} has no pattern for nodes: {problem}"), "this pattern"),
-        Ok(term) if names.list.iter().any(|name| term.takes(name)) => return,
-        // One that could not be read may be meant.
-        Ok(_) if !recipe.lost.nodes.is_empty() && node.value.contains(['*', '?', '[', '{', '=']) => return,
-        Ok(_) if node.value.contains('=') => {
-            (format!("{who} names the label `{node}`, which no node has"), "no such node")
-        }
-        Ok(_) => (format!("{who} names the unknown node `{node}`"), "no such node"),
-    };
-    let others = if known.is_empty() {
-        "the recipe has no `[nodes]`".into()
-    } else {
-        format!("known nodes: {}", list_names(known))
-    };
-    diagnostics.push(
-        Diagnostic::error("spec::unknown-node", message)
-            .at(&node.span, label)
-            .help(did_you_mean(&node.value, known.iter().copied()).unwrap_or(others)),
-    );
+    groups::check(recipe, diagnostics);
 }
 
 /// A platform as it is written; one that is made of values is looked at when they are known.

@@ -9,7 +9,8 @@ use toml::de::{DeTable, DeValue};
 use super::selector::Selector;
 use super::text::Str;
 use super::{Recipe, shape};
-use crate::diag::{Diagnostic, Diagnostics};
+use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
+use crate::ident::name_problem;
 use crate::source::Span;
 
 /// `[groups]`: names for several nodes at once.
@@ -115,6 +116,64 @@ pub(super) fn read(table: &DeTable<'_>, diagnostics: &mut Diagnostics) -> Groups
     }
     list.sort_by_key(|(name, _)| name.span.start);
     Groups { list }
+}
+
+/// Labels and groups by themselves.
+pub(super) fn check(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
+    let nodes = recipe.node_names();
+    for (name, node) in &recipe.nodes {
+        for (label, value) in &node.labels {
+            let problem = name_problem(label).or_else(|| {
+                value.0.value.contains("${").then(|| "its value is as it stands: nothing is put in".into())
+            });
+            if let Some(problem) = problem {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::bad-name",
+                        format!("bad label `{}` of node `{name}`: {problem}", label.escape_debug()),
+                    )
+                    .at(&value.0.span, "this label")
+                    .help("write it like `labels = { rack = \"3\" }`"),
+                );
+            }
+        }
+    }
+    for (group, terms) in &recipe.groups.list {
+        for node in terms {
+            term(recipe, &format!("group `{group}`"), node, &nodes.list, diagnostics);
+        }
+    }
+}
+
+/// What names nodes must name one that there is.
+pub(super) fn term(
+    recipe: &Recipe<'_>,
+    who: &str,
+    node: &Str,
+    known: &[&str],
+    diagnostics: &mut Diagnostics,
+) {
+    let names = recipe.node_names();
+    let (message, label) = match recipe.node_term(&node.value) {
+        Err(problem) => (format!("{who} has no pattern for nodes: {problem}"), "this pattern"),
+        Ok(term) if names.list.iter().any(|name| term.takes(name)) => return,
+        // One that could not be read may be meant.
+        Ok(_) if !recipe.lost.nodes.is_empty() && node.value.contains(['*', '?', '[', '{', '=']) => return,
+        Ok(_) if node.value.contains('=') => {
+            (format!("{who} names the label `{node}`, which no node has"), "no such node")
+        }
+        Ok(_) => (format!("{who} names the unknown node `{node}`"), "no such node"),
+    };
+    let others = if known.is_empty() {
+        "the recipe has no `[nodes]`".into()
+    } else {
+        format!("known nodes: {}", list_names(known))
+    };
+    diagnostics.push(
+        Diagnostic::error("spec::unknown-node", message)
+            .at(&node.span, label)
+            .help(did_you_mean(&node.value, known.iter().copied()).unwrap_or(others)),
+    );
 }
 
 impl JsonSchema for Groups {

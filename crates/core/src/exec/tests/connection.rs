@@ -246,6 +246,8 @@ fn refused(node: Node) -> (Failure, u32) {
     (failure, attempts.unwrap())
 }
 
+type Change<'c> = &'c dyn Fn(&mut Ssh);
+
 #[test]
 fn each_refusal_is_told_with_what_to_do_and_only_what_may_pass_is_tried_again() {
     let Some(sshd) = Sshd::start("") else { return };
@@ -256,7 +258,6 @@ fn each_refusal_is_told_with_what_to_do_and_only_what_may_pass_is_tried_again() 
     };
     let client = |name: &str, known| Some(sshd.client(name, known).display().to_string());
     let nobody = pipeline_testkit::free_port();
-    type Change<'c> = &'c dyn Fn(&mut Ssh);
     let final_ones: [(Change<'_>, &str); 3] = [
         (&|ssh| ssh.config = client("unknown", None), "accept it once by hand, or put it into the recipe"),
         (&|ssh| ssh.config = client("changed", Some("other")), "changed.known, line 1"),
