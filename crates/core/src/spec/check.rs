@@ -249,15 +249,15 @@ fn known_targets(name: &str, known: &[&str]) -> String {
 
 fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let nodes = recipe.node_names();
+    let groups: Vec<&str> = recipe.groups.names().map(|group| group.value.as_str()).collect();
+    let takes_nodes = [nodes.list.as_slice(), &groups].concat();
     let known = recipe.var_names();
     for (name, target) in &recipe.targets {
         platform(&target.platform, diagnostics);
         let mut seen = BTreeSet::new();
         for node in target.nodes.iter().flatten() {
-            let groups: Vec<&str> = recipe.groups.names().map(|group| group.value.as_str()).collect();
-            if !groups.contains(&node.value.as_str()) {
-                let known = [nodes.list.as_slice(), &groups].concat();
-                groups::term(recipe, &format!("target `{name}`"), node, &known, diagnostics);
+            if !nodes.has(&node.value) && !groups.contains(&node.value.as_str()) {
+                groups::term(recipe, &format!("target `{name}`"), node, &takes_nodes, diagnostics);
             }
             if !seen.insert(&node.value) {
                 diagnostics.push(

@@ -1,14 +1,14 @@
 //! `[groups]`: names for several nodes; and what names nodes anywhere: in `[groups]`, in a target's `nodes`, after `--node`.
 
 use std::borrow::Cow;
-use std::collections::BTreeMap;
+use std::collections::HashSet;
 
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use toml::de::{DeTable, DeValue};
 
 use super::selector::Selector;
 use super::text::Str;
-use super::{Recipe, shape};
+use super::{NodeSpec, Recipe, shape};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::ident::name_problem;
 use crate::source::Span;
@@ -35,13 +35,16 @@ impl Groups {
 #[derive(Debug)]
 pub struct NodeTerm<'r> {
     selectors: Vec<Selector>,
-    labels: BTreeMap<&'r str, BTreeMap<&'r str, &'r str>>,
+    nodes: &'r [(Str, NodeSpec)],
 }
 
 impl NodeTerm<'_> {
     /// It takes the node of that name.
     pub fn takes(&self, node: &str) -> bool {
-        let label = |label: &str| self.labels.get(node)?.get(label).copied();
+        let label = |label: &str| {
+            let (_, spec) = self.nodes.iter().find(|(name, _)| name.value == node)?;
+            spec.labels.get(label).map(|value| value.0.value.as_str())
+        };
         self.selectors.iter().any(|selector| selector.takes(&[node], label))
     }
 }
@@ -53,24 +56,23 @@ impl Recipe<'_> {
             Some(terms) => terms.iter().map(|term| Selector::parse(&term.value)).collect(),
             None => Selector::parse(text).map(|one| vec![one]),
         };
-        let labels = self.nodes.iter().map(|(name, node)| {
-            let labels = node.labels.iter().map(|(label, value)| (label.as_str(), value.0.value.as_str()));
-            (name.value.as_str(), labels.collect())
-        });
-        Ok(NodeTerm { selectors: selectors?, labels: labels.collect() })
+        Ok(NodeTerm { selectors: selectors?, nodes: &self.nodes })
     }
 
     /// The nodes that some terms take, each once, in the order of the terms and then of the recipe. A term that cannot be
     /// read takes none.
     pub fn nodes_of<'t>(&self, terms: impl IntoIterator<Item = &'t Str>) -> Vec<String> {
-        let mut nodes: Vec<String> = Vec::new();
+        let (names, mut seen) = (self.node_names(), HashSet::new());
+        let mut nodes = Vec::new();
         for term in terms {
-            let Ok(term) = self.node_term(&term.value) else { continue };
-            for (name, _) in self.nodes.iter().filter(|(name, _)| term.takes(&name.value)) {
-                if !nodes.contains(&name.value) {
-                    nodes.push(name.value.clone());
-                }
+            // Recipes may name very many, one by one.
+            if names.has(&term.value) {
+                nodes.extend(seen.insert(term.value.clone()).then(|| term.value.clone()));
+                continue;
             }
+            let Ok(term) = self.node_term(&term.value) else { continue };
+            let taken = self.nodes.iter().map(|(name, _)| &name.value).filter(|name| term.takes(name));
+            nodes.extend(taken.filter(|name| seen.insert((*name).clone())).cloned());
         }
         nodes
     }
@@ -139,7 +141,7 @@ pub(super) fn check(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         }
     }
     for (group, terms) in &recipe.groups.list {
-        for node in terms {
+        for node in terms.iter().filter(|node| !nodes.has(&node.value)) {
             term(recipe, &format!("group `{group}`"), node, &nodes.list, diagnostics);
         }
     }
