@@ -17,6 +17,7 @@ mod init;
 mod kinds;
 mod lab;
 mod messages;
+mod nodes;
 mod place;
 mod plan;
 mod process;

@@ -110,9 +110,7 @@ fn whole(lab: &Lab, runtime: &str, host: &str, reference: &str, id: &str) {
     let file = folder.path().join("out.tar");
     let (at, to) = (lab.dir.display(), file.display());
     let line = match runtime {
-        "cri-o" | "podman" => {
-            format!("skopeo copy --quiet containers-storage:{reference} oci-archive:{to}")
-        }
+        "cri-o" | "podman" => format!("skopeo copy --quiet containers-storage:{reference} oci-archive:{to}"),
         "docker" => format!("docker save --output {to} {reference}"),
         _ => format!(
             "ctr --address {at}/containerd.sock --namespace k8s.io images export --platform linux/arm64 {to} {reference}"

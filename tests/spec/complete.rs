@@ -104,8 +104,17 @@ fn written(text: &str) -> Vec<Written> {
 }
 
 fn walk(table: &DeTable<'_>, path: &str, found: &mut Vec<Written>) {
-    let free =
-        ["vars", "targets", "nodes", "matrix", "pools", "targets.*.vars", "matrix.include", "matrix.exclude"];
+    let free = [
+        "vars",
+        "targets",
+        "nodes",
+        "groups",
+        "matrix",
+        "pools",
+        "targets.*.vars",
+        "matrix.include",
+        "matrix.exclude",
+    ];
     let kind = match path {
         "step" => table.get("uses").and_then(|uses| uses.get_ref().as_str()).unwrap_or_default(),
         _ => "",

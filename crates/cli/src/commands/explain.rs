@@ -55,7 +55,10 @@ pub(super) fn text(explained: &[Explained]) -> String {
             Some(reason @ Reason::Undecided { .. }) => {
                 vec!["perhaps".into(), one.instance.to_string(), reason.to_string()]
             }
-            Some(reason) => vec!["runs".into(), one.instance.to_string(), reason.to_string()],
+            Some(reason) => {
+                let expects = one.expects.as_ref().map(|expects| format!("; {expects}")).unwrap_or_default();
+                vec!["runs".into(), one.instance.to_string(), format!("{reason}{expects}")]
+            }
             None => vec!["up to date".into(), one.instance.to_string()],
         })
         .collect();
@@ -76,6 +79,9 @@ pub(super) fn list(explained: &[Explained]) -> Vec<Value> {
             };
             value["instance"] = json!(one.instance);
             value["runs"] = json!(one.due.is_some() && !matches!(one.due, Some(Reason::Undecided { .. })));
+            if let Some(expects) = &one.expects {
+                value["expects"] = json!(expects);
+            }
             if let Some(reason) = &one.due {
                 value["message"] = json!(reason.to_string());
             }

@@ -59,6 +59,13 @@ impl Actions for Performer<'_> {
         }
     }
 
+    fn expects(&self, action: &Action, cx: &ActionCx<'_>) -> Option<String> {
+        match action {
+            Action::ShipMissing(wanted) => ship::expect(wanted, &self.packer, cx).ok(),
+            _ => None,
+        }
+    }
+
     fn emulates(&self, platforms: &[Platform]) -> Presence {
         let ready = |platform: &Platform| {
             matches!(

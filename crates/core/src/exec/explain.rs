@@ -14,7 +14,7 @@ use super::assess::{Verdict, assess};
 use super::cancel::Cancel;
 use super::context::Shared;
 use super::memory::{Memory, uses_what_it_left};
-use super::{Host, Port, Records, Values};
+use super::{Host, Port, Records, Values, probe};
 use crate::fresh::{Observed, Reason, configuration, content};
 use crate::plan::{Edge, InstanceId, NodeIndex, Plan};
 
@@ -25,6 +25,8 @@ pub struct Explained {
     pub instance: InstanceId,
     /// Why; none where it is up to date.
     pub due: Option<Reason>,
+    /// What running it would mean, as far as a look tells.
+    pub expects: Option<String>,
 }
 
 /// Looks at all instances of a plan, dependencies first.
@@ -47,6 +49,7 @@ pub fn explain(plan: &Plan, host: &Host<'_>, records: &mut Records<'_>) -> std::
     let told = |node: NodeIndex| Explained {
         instance: plan.graph[node].id.clone(),
         due: walk.due[node.index()].clone(),
+        expects: walk.expects(&shared, node),
     };
     Ok(order.into_iter().map(told).collect())
 }
@@ -111,6 +114,18 @@ impl Walk<'_, '_> {
             self.due[node.index()] =
                 Some(if sure.is_some() { reason } else { Reason::Undecided { upstream } });
         }
+    }
+
+    /// Of an instance whose inputs are there.
+    fn expects(&self, shared: &Shared<'_>, node: NodeIndex) -> Option<String> {
+        let runs =
+            matches!(&self.due[node.index()], Some(reason) if !matches!(reason, Reason::Undecided { .. }));
+        if !runs || self.data(node).any(|before| self.due[before.index()].is_some()) {
+            return None;
+        }
+        let instance = &self.plan.graph[node];
+        let cx = probe::quiet(shared, instance);
+        instance.actions.iter().find_map(|action| shared.host.actions.expects(action, &cx))
     }
 
     /// The instances whose results, or values, this one uses.

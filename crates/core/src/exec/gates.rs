@@ -1,4 +1,4 @@
-//! What bounds instances besides the two pools of workers: mutexes and the recipe's own pools. Pure.
+//! What bounds instances besides the two pools of workers: mutexes, the recipe's own pools and its nodes. Pure.
 //!
 //! An instance that finds one of its gates full is parked at that gate. A gate that has room lets the best of those parked
 //! at it try again; who comes and then does not take the room (it was skipped meanwhile, or parks at its other gate) passes
@@ -13,6 +13,7 @@ use crate::plan::{Instance, Pool};
 pub(super) enum Gate<'p> {
     Mutex(&'p str),
     Share(&'p str, u32),
+    Node(&'p str, u32),
 }
 
 impl<'p> Gate<'p> {
@@ -20,13 +21,14 @@ impl<'p> Gate<'p> {
     pub(super) fn of(instance: &'p Instance) -> impl Iterator<Item = Self> {
         let mutex = instance.mutex.as_deref().map(Gate::Mutex);
         let share = instance.share.as_ref().map(|share| Gate::Share(&share.pool, share.at_once));
-        mutex.into_iter().chain(share)
+        let node = instance.node.as_deref().zip(instance.node_bound);
+        mutex.into_iter().chain(share).chain(node.map(|(node, at_once)| Gate::Node(node, at_once)))
     }
 
     fn room(self) -> u32 {
         match self {
             Gate::Mutex(_) => 1,
-            Gate::Share(_, at_once) => at_once.max(1),
+            Gate::Share(_, at_once) | Gate::Node(_, at_once) => at_once.max(1),
         }
     }
 }

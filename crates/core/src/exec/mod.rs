@@ -124,6 +124,12 @@ pub trait Actions: Sync {
     /// Does it; yields the value that the action yields, if any.
     fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure>;
 
+    /// What it would do that only a look can tell, such as how much would be sent. Changes nothing.
+    fn expects(&self, action: &Action, cx: &ActionCx<'_>) -> Option<String> {
+        let _ = (action, cx);
+        None
+    }
+
     /// Whether this machine executes the platforms' programs, found out without changing anything.
     fn emulates(&self, platforms: &[Platform]) -> Presence {
         let _ = platforms;

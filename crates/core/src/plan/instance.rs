@@ -210,6 +210,9 @@ pub struct Instance {
     /// The pool of the recipe that it also counts against.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub share: Option<Share>,
+    /// So many instances work with its node at the same time.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub node_bound: Option<u32>,
     /// The longest it may take, for each attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub timeout: Option<Duration>,
@@ -250,6 +253,7 @@ impl Instance {
             pool: Pool::Local,
             mutex: None,
             share: None,
+            node_bound: None,
             timeout: None,
             silent_timeout: None,
             max_log: None,

@@ -22,7 +22,7 @@ pub use action::{
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
 pub use limits::{Cause, MAX_LOG, Retry, Share};
-pub use node::{Node, Runtime, Ssh, Storage};
+pub use node::{HostKeys, Node, Runtime, Ssh, Storage};
 pub(crate) use node::{OWN_FOLDER, WATCHDOG};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};
 

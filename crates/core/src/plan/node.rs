@@ -32,6 +32,19 @@ pub struct Node {
     pub storage: Option<Storage>,
     /// The folder for files that `scp` brings.
     pub dir: String,
+    /// The most that is sent there in a second, in bytes, for each file.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bandwidth: Option<u64>,
+}
+
+/// Which host keys are accepted, where none is pinned.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum HostKeys {
+    /// Those that are known.
+    Strict,
+    /// Also those of hosts that are not known yet.
+    AcceptNew,
 }
 
 /// What runs containers on a node.
@@ -82,10 +95,17 @@ pub struct Ssh {
     /// Private key file.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub identity: Option<String>,
+    /// Hosts on the way there, separated by commas.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub jump: Option<String>,
+    /// Which host keys are accepted; as ssh_config says when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub host_keys: Option<HostKeys>,
     /// The one host key that is accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub host_key: Option<String>,
-    /// A known_hosts file with the one key the node must have; made by the plan from the pinned key.
+    /// A known_hosts file of ours: with the one key the node must have, made by the plan from the pinned key; or the one
+    /// that takes keys which are accepted.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub known_hosts: Option<Text>,
 }
@@ -116,6 +136,8 @@ impl Ssh {
             config: None,
             port: None,
             identity: None,
+            jump: None,
+            host_keys: None,
             host_key: None,
             known_hosts: None,
         }
@@ -141,11 +163,25 @@ impl Ssh {
             options.extend(["-o".into(), Text::from("IdentitiesOnly=yes")]);
             options.extend(["-i".into(), identity.as_str().into()]);
         }
-        if let Some(file) = &self.known_hosts {
-            options.extend(["-o".into(), Text::from("StrictHostKeyChecking=yes")]);
-            options.extend(["-o".into(), Text::from("GlobalKnownHostsFile=/dev/null")]);
-            // Quoted, as ssh splits the value at spaces.
-            options.extend(["-o".into(), Text::from("UserKnownHostsFile=\"").then(file).lit("\"")]);
+        if let Some(jump) = &self.jump {
+            options.extend(["-o".into(), Text::from(format!("ProxyJump={jump}"))]);
+        }
+        // Quoted, as ssh splits the value at spaces.
+        let ours = |file: &Text| Text::from("UserKnownHostsFile=\"").then(file).lit("\"");
+        match (&self.known_hosts, self.host_keys) {
+            (Some(file), Some(HostKeys::AcceptNew)) => {
+                options.extend(["-o".into(), Text::from("StrictHostKeyChecking=accept-new")]);
+                // The first takes new keys; with those of the user a changed key is noticed.
+                let files = ours(file).lit(" ~/.ssh/known_hosts ~/.ssh/known_hosts2");
+                options.extend(["-o".into(), files]);
+            }
+            (Some(file), _) => {
+                options.extend(["-o".into(), Text::from("StrictHostKeyChecking=yes")]);
+                options.extend(["-o".into(), Text::from("GlobalKnownHostsFile=/dev/null")]);
+                options.extend(["-o".into(), ours(file)]);
+            }
+            (None, Some(_)) => options.extend(["-o".into(), Text::from("StrictHostKeyChecking=yes")]),
+            (None, None) => {}
         }
         options
     }
@@ -165,9 +201,13 @@ impl Ssh {
         argv
     }
 
-    /// `scp` of a file here to a path there, by SFTP, so that no remote shell reads the path.
-    pub fn scp(&self, from: &Text, to: &str) -> Vec<Text> {
+    /// `scp` of a file here to a path there, by SFTP, so that no remote shell reads the path; of at most so many bytes a
+    /// second.
+    pub fn scp(&self, from: &Text, to: &str, bandwidth: Option<u64>) -> Vec<Text> {
         let mut argv: Vec<Text> = vec!["scp".into(), "-s".into(), "-q".into()];
+        if let Some(bytes) = bandwidth {
+            argv.extend(["-l".into(), (bytes / 125).max(1).to_string().into()]);
+        }
         argv.extend(self.options());
         argv.extend(self.port("-P"));
         argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.bracketed()).into()]);
@@ -205,6 +245,7 @@ impl Node {
             cri: None,
             storage: None,
             dir: Self::DIR.into(),
+            bandwidth: None,
         }
     }
 

@@ -96,6 +96,12 @@ struct Names {
     targets: Vec<Arc<str>>,
 }
 
+/// How many instances work with a node at the same time.
+fn bound(context: &Context<'_>, node: &str) -> Option<u32> {
+    let (_, spec) = context.values.recipe.nodes.iter().find(|(name, _)| name.value == node)?;
+    spec.max_parallel.map(|most| u32::from(most.get()))
+}
+
 /// An instance as it is before it is lowered.
 fn bare(context: &Context<'_>, names: &Names, index: usize) -> Instance {
     let member = &context.members.list[index];
@@ -118,6 +124,7 @@ fn bare(context: &Context<'_>, names: &Names, index: usize) -> Instance {
         pool: if on_node && remote() { Pool::Node } else { Pool::Local },
         mutex: common.mutex.as_ref().map(|mutex| mutex.value.clone()),
         share: None,
+        node_bound: member.node.as_ref().and_then(|node| bound(context, node)),
         timeout: None,
         silent_timeout: None,
         max_log: None,

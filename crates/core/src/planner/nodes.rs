@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::num::NonZeroU16;
 
 use crate::diag::{Diagnostic, Diagnostics};
-use crate::plan::{Node, Runtime, Ssh, Storage, Text};
+use crate::plan::{HostKeys, Node, Runtime, Ssh, Storage, Text};
 use crate::spec::{NodeSpec, Str, Values, View};
 
 /// Every node of the recipe, and this machine under the name `here`.
@@ -25,6 +25,9 @@ pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTree
     nodes.entry(super::targets::HERE.to_owned()).or_insert_with(|| Node::new(super::targets::HERE));
     nodes
 }
+
+/// Where host keys are kept that `accept-new` let in.
+const ACCEPTED: &str = ".pipeline/accepted_hosts";
 
 struct Reader<'n, 'r> {
     values: &'n Values<'r>,
@@ -51,6 +54,8 @@ impl Reader<'_, '_> {
         });
         let cri = self.maybe("cri", spec.cri.as_ref(), cri_problem);
         let dir = self.maybe("dir", spec.dir.as_ref(), path_problem);
+        let bandwidth = self.maybe("bandwidth", spec.bandwidth.as_ref(), rate_problem);
+        let bandwidth = bandwidth.as_deref().and_then(rate);
         let platform = if spec.platform.is_some() { platforms.pop() } else { None };
         Node {
             name: self.name.value.clone(),
@@ -61,6 +66,7 @@ impl Reader<'_, '_> {
             runtime: spec.runtime.unwrap_or(Runtime::CriO),
             cri,
             storage,
+            bandwidth,
             dir: dir.map_or_else(|| Node::DIR.to_owned(), |dir| dir.trim_end_matches('/').to_owned()),
         }
     }
@@ -68,19 +74,25 @@ impl Reader<'_, '_> {
     fn ssh(&mut self) -> Option<Ssh> {
         let spec = self.spec;
         let Some(host) = &spec.host else {
-            if spec.port.is_some() {
+            let without_place =
+                [("port", spec.port.is_some()), ("host-key-policy", spec.host_key_policy.is_some())];
+            for (key, _) in without_place.into_iter().filter(|(_, given)| *given) {
                 self.diagnostics.push(
                     Diagnostic::error(
                         "spec::bad-value",
-                        format!("node `{}` has `port` but no `host`", self.name),
+                        format!("node `{}` has `{key}` but no `host`", self.name),
                     )
                     .at(&self.name.span, "this node")
                     .help("add `host`, or leave this out: a node without a host is this machine"),
                 );
             }
-            for (key, text) in
-                [("ssh-config", &spec.ssh_config), ("identity", &spec.identity), ("host-key", &spec.host_key)]
-            {
+            for (key, text) in [
+                ("ssh-config", &spec.ssh_config),
+                ("identity", &spec.identity),
+                ("jump", &spec.jump),
+                ("host-key", &spec.host_key),
+                ("bandwidth", &spec.bandwidth),
+            ] {
                 if let Some(text) = text {
                     self.diagnostics.push(
                         Diagnostic::error(
@@ -95,15 +107,28 @@ impl Reader<'_, '_> {
             return None;
         };
         let destination = self.word("host", host, host_problem).unwrap_or_default();
-        let known_hosts = self
-            .maybe("host-key", spec.host_key.as_ref(), host_key_problem)
-            .map(|_| Text::here(&format!(".pipeline/known_hosts/{}", self.name)));
+        let host_key = self.maybe("host-key", spec.host_key.as_ref(), host_key_problem);
+        let accept_new = spec.host_key_policy == Some(HostKeys::AcceptNew);
+        if let (Some(key), true) = (&spec.host_key, accept_new) {
+            self.diagnostics.push(
+                Diagnostic::error(
+                    "spec::bad-value",
+                    format!("node `{}` has a pinned `host-key`, and would accept new ones", self.name),
+                )
+                .at(&key.span, "the only one that is accepted")
+                .help("take out `host-key-policy`, or the key"),
+            );
+        }
+        let pinned = host_key.as_ref().map(|_| Text::here(&format!(".pipeline/known_hosts/{}", self.name)));
+        let known_hosts = pinned.or_else(|| accept_new.then(|| Text::here(ACCEPTED)));
         Some(Ssh {
             destination,
             config: self.maybe("ssh-config", spec.ssh_config.as_ref(), argument_problem),
             port: spec.port.map(NonZeroU16::get),
             identity: self.maybe("identity", spec.identity.as_ref(), argument_problem),
-            host_key: self.maybe("host-key", spec.host_key.as_ref(), host_key_problem),
+            jump: self.maybe("jump", spec.jump.as_ref(), jump_problem),
+            host_keys: spec.host_key_policy,
+            host_key,
             known_hosts,
         })
     }
@@ -154,6 +179,42 @@ fn host_problem(text: &str) -> Option<&'static str> {
     }
 }
 
+fn jump_problem(text: &str) -> Option<&'static str> {
+    if text.split(',').any(str::is_empty) {
+        return Some("a host in it is empty; leave it out for a direct way");
+    }
+    text.split(',').find_map(host_problem)
+}
+
+fn rate_problem(text: &str) -> Option<&'static str> {
+    rate(text)
+        .is_none()
+        .then_some("write it like `500 kB/s`, `10 MB/s` or `1.5 MiB/s`; from `1 kB/s` to `100 GB/s`")
+}
+
+/// Bytes in a second.
+fn rate(text: &str) -> Option<u64> {
+    const UNITS: [(&str, u64); 6] = [
+        ("kB", 1000),
+        ("MB", 1_000_000),
+        ("GB", 1_000_000_000),
+        ("KiB", 1 << 10),
+        ("MiB", 1 << 20),
+        ("GiB", 1 << 30),
+    ];
+    let text = text.strip_suffix("/s")?;
+    let (number, unit) = UNITS.iter().find_map(|(name, unit)| Some((text.strip_suffix(name)?, *unit)))?;
+    let (whole, part) =
+        number.trim_end_matches(' ').split_once('.').unwrap_or((number.trim_end_matches(' '), "0"));
+    let digits = |text: &str| (1..=6).contains(&text.len()) && text.bytes().all(|byte| byte.is_ascii_digit());
+    if !digits(whole) || !digits(part) {
+        return None;
+    }
+    let scale = 10u64.pow(u32::try_from(part.len()).ok()?);
+    let bytes = whole.parse::<u64>().ok()? * unit + part.parse::<u64>().ok()? * unit / scale;
+    (1000..=100_000_000_000).contains(&bytes).then_some(bytes)
+}
+
 fn cri_problem(text: &str) -> Option<&'static str> {
     if text.starts_with("unix:///") {
         argument_problem(text)
@@ -199,5 +260,39 @@ fn host_key_problem(text: &str) -> Option<&'static str> {
         Some("write the key's type and base64, such as `ssh-ed25519 AAAA…` (`ssh-keyscan` prints it)")
     } else {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::rate;
+
+    #[test]
+    fn rates() {
+        for (text, bytes) in [
+            ("1kB/s", 1000),
+            ("500 kB/s", 500_000),
+            ("10MB/s", 10_000_000),
+            ("1.5 MiB/s", 1_572_864),
+            ("100 GB/s", 100_000_000_000),
+        ] {
+            assert_eq!(rate(text), Some(bytes), "{text}");
+        }
+        for text in [
+            "",
+            "10",
+            "10MB",
+            "10 Mbit/s",
+            "0.5kB/s",
+            "0 MB/s",
+            "-1 MB/s",
+            "+1 MB/s",
+            "1. MB/s",
+            ".5 MB/s",
+            "101 GB/s",
+            "1e3 MB/s",
+        ] {
+            assert_eq!(rate(text), None, "{text}");
+        }
     }
 }

@@ -91,7 +91,7 @@ pub(super) fn targets(
         return (all, false);
     }
     let mut targets = by_terms(all, &selection.targets, &values.recipe.matrix, diagnostics);
-    by_nodes(&mut targets, &selection.nodes, diagnostics);
+    by_nodes(&mut targets, &selection.nodes, values.recipe, diagnostics);
     (targets, diagnostics.len() == before)
 }
 
@@ -112,7 +112,7 @@ fn all(values: &Values<'_>, machine: &Machine<'_>, diagnostics: &mut Diagnostics
             );
         }
         let nodes = match &spec.nodes {
-            Some(nodes) => nodes.iter().map(|node| node.value.clone()).collect(),
+            Some(terms) => recipe.nodes_of(terms),
             None => vec![HERE.into()],
         };
         for cell in recipe.matrix.cells(&name.value) {
@@ -258,24 +258,36 @@ fn by_terms(
 }
 
 /// Keeps the nodes that the patterns select, and the targets that still have one.
-fn by_nodes(targets: &mut Vec<Target>, patterns: &[String], diagnostics: &mut Diagnostics) {
+fn by_nodes(
+    targets: &mut Vec<Target>,
+    patterns: &[String],
+    recipe: &Recipe<'_>,
+    diagnostics: &mut Diagnostics,
+) {
     if patterns.is_empty() {
         return;
     }
-    let matchers = globs(patterns, "node", diagnostics);
+    let mut terms = Vec::new();
+    for pattern in patterns {
+        match recipe.node_term(pattern) {
+            Ok(term) => terms.push((pattern, term)),
+            Err(problem) => diagnostics.push(bad_pattern(pattern, "node", &problem)),
+        }
+    }
     let all: BTreeSet<&str> =
         targets.iter().flat_map(|target| target.nodes.iter().map(String::as_str)).collect();
-    for (matcher, pattern) in matchers.iter().zip(patterns) {
-        if !all.iter().any(|node| matcher.is_match(node)) {
+    for (pattern, term) in &terms {
+        if !all.iter().any(|node| term.takes(node)) {
+            let groups = recipe.groups.names().map(|group| group.value.as_str());
             diagnostics.push(nothing(
                 "node",
                 pattern,
-                format!("the recipe has {}", list_names(all.iter().copied())),
+                format!("the recipe has {}", list_names(all.iter().copied().chain(groups))),
             ));
         }
     }
     for target in &mut *targets {
-        target.nodes.retain(|node| matchers.iter().any(|matcher| matcher.is_match(node)));
+        target.nodes.retain(|node| terms.iter().any(|(_, term)| term.takes(node)));
     }
     targets.retain(|target| !target.nodes.is_empty());
 }

@@ -9,7 +9,9 @@ use serde_json::{Map, Value, json};
 
 pub use reference::{KeyReference, KindReference, TableReference, common_keys, kinds, tables};
 
-use crate::spec::{Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, Pools, Scalar, TargetSpec, Variable};
+use crate::spec::{
+    Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, Scalar, TargetSpec, Variable,
+};
 use crate::steps::{AnyKind, KINDS};
 
 fn generator() -> SchemaGenerator {
@@ -57,6 +59,7 @@ pub fn schema() -> Value {
                 "description": "Where images go.",
                 "additionalProperties": extensible(schema_of::<NodeSpec>()),
             },
+            "groups": schema_of::<Groups>(),
             "env": closed(schema_of::<EnvSpec>()),
             "pools": schema_of::<Pools>(),
             "defaults": {

@@ -4,7 +4,7 @@ use serde_json::Value;
 
 use super::{generator, schema_of};
 use crate::spec::{
-    Common, EnvSpec, Header, Inherits, Matrix, NodeSpec, Pools, StorageSpec, TargetSpec, Variable,
+    Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, StorageSpec, TargetSpec, Variable,
 };
 use crate::steps::KINDS;
 
@@ -171,6 +171,14 @@ pub fn tables() -> Vec<TableReference> {
         description: "How many instances of the pool run at the same time.".into(),
         required: false,
     };
+    let groups = schema_of::<Groups>();
+    let group = KeyReference {
+        name: "NAME".into(),
+        shape: shape(&groups["additionalProperties"]),
+        description: "Its nodes: names, patterns of names such as `edge-*`, and labels such as `rack=3`."
+            .into(),
+        required: false,
+    };
     let (target, node) = (schema_of::<TargetSpec>(), schema_of::<NodeSpec>());
     [
         ("[pipeline]", schema_of::<Header>(), None),
@@ -179,6 +187,7 @@ pub fn tables() -> Vec<TableReference> {
         ("[targets.NAME]", target.clone(), Some(extended(&target))),
         ("[nodes.NAME]", node.clone(), Some(extended(&node))),
         ("[nodes.NAME.storage]", schema_of::<StorageSpec>(), None),
+        ("[groups]", groups, Some(vec![group])),
         ("[env]", schema_of::<EnvSpec>(), None),
         ("[pools]", pools, Some(vec![pool])),
     ]

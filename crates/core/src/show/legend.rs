@@ -170,7 +170,7 @@ fn target_of_scp<'p>(plan: &'p Plan, instance: &Instance, command: &Command) -> 
 
 /// scp to a node, less the file and where it goes.
 fn scp_stem(node: &Node) -> Option<Vec<Text>> {
-    let mut stem = node.ssh.as_ref()?.scp(&Text::new(), "");
+    let mut stem = node.ssh.as_ref()?.scp(&Text::new(), "", node.bandwidth);
     stem.truncate(stem.len().checked_sub(2)?);
     Some(stem)
 }
@@ -244,7 +244,7 @@ mod tests {
     fn ssh_scp_and_scripts_stand_once_at_the_end_and_whole() {
         let script = format!("set -e; {}", "true; ".repeat(30));
         let to = "root@10.23.15.1:/x";
-        let scp = node().ssh.unwrap().scp(&"a".into(), "/x");
+        let scp = node().ssh.unwrap().scp(&"a".into(), "/x", None);
         let out =
             shown(&[Command::new(["sh", "-c", &script, "sh", "1"]).on_node("edge-1"), Command::new(scp)]);
         assert!(

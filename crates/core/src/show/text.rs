@@ -101,6 +101,9 @@ fn limits(out: &mut String, instance: &Instance) {
     if let Some(share) = &instance.share {
         limits.push(format!("pool {} of {}", share.pool, share.at_once));
     }
+    if let (Some(at_once), Some(node)) = (instance.node_bound, &instance.node) {
+        limits.push(format!("{at_once} at once on {node}"));
+    }
     if instance.allow_failure {
         limits.push("may fail".into());
     }

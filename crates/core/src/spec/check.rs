@@ -31,6 +31,7 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let header = recipe.header.name.iter().map(|name| ("recipe", name));
     let targets = recipe.targets.iter().map(|(name, _)| ("target", name));
     let nodes = recipe.nodes.iter().map(|(name, _)| ("node", name));
+    let groups = recipe.groups.names().map(|name| ("group", name));
     let vars = recipe.vars.iter().map(|(name, _)| ("variable", name));
     let steps = recipe.steps.iter().filter_map(|step| step.common.id.as_ref()).map(|name| ("step", name));
     let axes = recipe.matrix.axes.iter().map(|axis| ("axis", &axis.name));
@@ -49,7 +50,7 @@ fn names(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
                 .help("take it out of `pass`, or out of `secret` when everybody may see it"),
         );
     }
-    let named = header.chain(targets).chain(nodes).chain(vars).chain(axes).chain(steps);
+    let named = header.chain(targets).chain(nodes).chain(groups).chain(vars).chain(axes).chain(steps);
     for (what, name) in named.chain(mutexes).chain(pools) {
         if let Some(problem) = name_problem(&name.value) {
             diagnostics.push(
@@ -94,10 +95,13 @@ fn key_of(table: Option<&DeTable<'_>>, outer: &str, key: &str) -> Option<Span> {
 fn duplicates(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
     let steps = recipe.steps.iter().map(|step| (&step.id, step.common.id.is_none()));
     let targets = recipe.targets.iter().map(|(name, _)| (name, false));
-    let nodes = recipe.nodes.iter().map(|(name, _)| (name, false));
+    // One name takes a node or a group.
+    let groups = recipe.groups.names().map(|name| (name, false));
+    let nodes = recipe.nodes.iter().map(|(name, _)| (name, false)).chain(groups);
     same_names("step", "id", steps, diagnostics);
     same_names("target", "name", targets, diagnostics);
-    same_names("node", "name", nodes, diagnostics);
+    let what = if recipe.groups.list.is_empty() { "node" } else { "nodes or group" };
+    same_names(what, "name", nodes, diagnostics);
 }
 
 fn same_names<'r>(
@@ -249,20 +253,10 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         platform(&target.platform, diagnostics);
         let mut seen = BTreeSet::new();
         for node in target.nodes.iter().flatten() {
-            if !nodes.has(&node.value) {
-                let known = if nodes.list.is_empty() {
-                    "the recipe has no `[nodes]`".into()
-                } else {
-                    format!("known nodes: {}", list_names(&nodes.list))
-                };
-                diagnostics.push(
-                    Diagnostic::error(
-                        "spec::unknown-node",
-                        format!("target `{name}` names the unknown node `{node}`"),
-                    )
-                    .at(&node.span, "no such node")
-                    .help(did_you_mean(&node.value, nodes.list.iter().copied()).unwrap_or(known)),
-                );
+            let groups: Vec<&str> = recipe.groups.names().map(|group| group.value.as_str()).collect();
+            if !groups.contains(&node.value.as_str()) {
+                let known = [nodes.list.as_slice(), &groups].concat();
+                term(recipe, &format!("target `{name}`"), node, &known, diagnostics);
             }
             if !seen.insert(&node.value) {
                 diagnostics.push(
@@ -295,6 +289,53 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             platform(text, diagnostics);
         }
     }
+    for (name, node) in &recipe.nodes {
+        for (label, value) in &node.labels {
+            let problem = name_problem(label).or_else(|| {
+                value.0.value.contains("${").then(|| "its value is as it stands: nothing is put in".into())
+            });
+            if let Some(problem) = problem {
+                diagnostics.push(
+                    Diagnostic::error(
+                        "spec::bad-name",
+                        format!("bad label `{}` of node `{name}`: {problem}", label.escape_debug()),
+                    )
+                    .at(&value.0.span, "this label")
+                    .help("write it like `labels = { rack = \"3\" }`"),
+                );
+            }
+        }
+    }
+    for (group, terms) in &recipe.groups.list {
+        for node in terms {
+            term(recipe, &format!("group `{group}`"), node, &nodes.list, diagnostics);
+        }
+    }
+}
+
+/// What names nodes must name one that there is.
+fn term(recipe: &Recipe<'_>, who: &str, node: &Str, known: &[&str], diagnostics: &mut Diagnostics) {
+    let names = recipe.node_names();
+    let (message, label) = match recipe.node_term(&node.value) {
+        Err(problem) => (format!("{who} has no pattern for nodes: {problem}"), "this pattern"),
+        Ok(term) if names.list.iter().any(|name| term.takes(name)) => return,
+        // One that could not be read may be meant.
+        Ok(_) if !recipe.lost.nodes.is_empty() && node.value.contains(['*', '?', '[', '{', '=']) => return,
+        Ok(_) if node.value.contains('=') => {
+            (format!("{who} names the label `{node}`, which no node has"), "no such node")
+        }
+        Ok(_) => (format!("{who} names the unknown node `{node}`"), "no such node"),
+    };
+    let others = if known.is_empty() {
+        "the recipe has no `[nodes]`".into()
+    } else {
+        format!("known nodes: {}", list_names(known))
+    };
+    diagnostics.push(
+        Diagnostic::error("spec::unknown-node", message)
+            .at(&node.span, label)
+            .help(did_you_mean(&node.value, known.iter().copied()).unwrap_or(others)),
+    );
 }
 
 /// A platform as it is written; one that is made of values is looked at when they are known.
@@ -547,8 +588,8 @@ fn unused(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
             warn("spec::unused-axis", &name.span, message, "nobody reads it");
         }
     }
-    let nodes = recipe.targets.iter().flat_map(|(_, target)| target.nodes.iter().flatten());
-    let nodes: HashSet<&str> = nodes.map(|node| node.value.as_str()).collect();
+    let nodes = recipe.nodes_of(recipe.targets.iter().flat_map(|(_, target)| target.nodes.iter().flatten()));
+    let nodes: HashSet<&str> = nodes.iter().map(String::as_str).collect();
     for (name, _) in &recipe.nodes {
         if !nodes.contains(name.value.as_str()) {
             let message = format!("no target names the node `{name}`");

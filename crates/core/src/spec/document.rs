@@ -10,7 +10,7 @@ use serde::{Deserialize, Deserializer};
 use toml::de::DeValue;
 
 use super::text::Str;
-use crate::plan::{Engine, Runtime};
+use crate::plan::{Engine, HostKeys, Runtime};
 use crate::source::Sources;
 
 /// What the recipe is called, and what builds its images.
@@ -33,7 +33,8 @@ pub struct Header {
 pub struct TargetSpec {
     /// The platform, such as `linux/arm64` or `linux/arm/v7`.
     pub platform: Str,
-    /// The nodes that get the image, by name; this machine when absent.
+    /// The nodes that get the image: names, patterns such as `edge-*`, labels such as `rack=3`, and names of groups; this
+    /// machine when absent.
     #[serde(default)]
     pub nodes: Option<Vec<Str>>,
     /// Values of variables for this target.
@@ -58,8 +59,13 @@ pub struct NodeSpec {
     pub port: Option<NonZeroU16>,
     /// A private key file; relative to the recipe's folder.
     pub identity: Option<Str>,
+    /// Hosts to go through on the way there, in order, separated by commas: `user@bastion:2222,inner`.
+    pub jump: Option<Str>,
     /// The one host key that is accepted, as `ssh-ed25519 AAAA…`.
     pub host_key: Option<Str>,
+    /// Which other host keys are: `strict`, those that are known; `accept-new`, also those of hosts that are not known yet,
+    /// which are kept below `.pipeline`. As ssh_config says when absent; nobody is asked.
+    pub host_key_policy: Option<HostKeys>,
     /// Run commands there through `sudo -n`.
     #[serde(default)]
     pub sudo: bool,
@@ -76,6 +82,13 @@ pub struct NodeSpec {
     pub storage: Option<StorageSpec>,
     /// The folder for files that arrive there; `/var/tmp/pipeline` when absent.
     pub dir: Option<Str>,
+    /// How many instances work with it at the same time.
+    pub max_parallel: Option<NonZeroU16>,
+    /// The most that is sent there in a second, for each file: `500 kB/s`, `10 MB/s`.
+    pub bandwidth: Option<Str>,
+    /// What groups, targets and `--node` tell it by: `labels = { rack = "3" }` for `rack=3`.
+    #[serde(default)]
+    pub labels: BTreeMap<String, Scalar>,
 }
 
 /// A node's containers-storage: `storage = { driver = "overlay", root = "/…", runroot = "/…" }`.
@@ -198,7 +211,7 @@ impl Scalars for TargetSpec {
 
 impl Scalars for NodeSpec {
     fn scalars(&mut self) -> impl Iterator<Item = &mut Scalar> {
-        std::iter::empty()
+        self.labels.values_mut()
     }
 }
 
@@ -213,7 +226,9 @@ impl NodeSpec {
             .iter()
             .chain(&self.ssh_config)
             .chain(&self.identity)
+            .chain(&self.jump)
             .chain(&self.host_key)
+            .chain(&self.bandwidth)
             .chain(&self.platform)
             .chain(&self.emulates)
             .chain(&self.cri)

@@ -16,9 +16,9 @@ use crate::nesting::{MAX_DEPTH, too_deep};
 use crate::source::{SourceFile, Sources};
 
 /// The keys at the top of a file.
-pub(super) const TABLES: [&str; 11] = [
-    "version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "env", "pools", "defaults",
-    "step",
+pub(super) const TABLES: [&str; 12] = [
+    "version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "groups", "env", "pools",
+    "defaults", "step",
 ];
 
 /// A file is not larger than this, in bytes.

@@ -7,6 +7,7 @@
 mod check;
 mod document;
 mod files;
+mod groups;
 mod inherit;
 mod layers;
 mod literal;
@@ -30,6 +31,7 @@ use toml::de::DeTable;
 pub(crate) use check::unknown_step;
 pub use document::{EnvSpec, Header, NodeSpec, Scalar, StorageSpec, TargetSpec};
 pub use files::{File, Read, RecipeFiles, Role};
+pub use groups::{Groups, NodeTerm};
 pub use inherit::Inherits;
 pub use matrix::{Axis, Matrix};
 pub use pools::Pools;
@@ -64,6 +66,8 @@ pub struct Recipe<'s> {
     pub targets: Vec<(Str, TargetSpec)>,
     /// `[nodes.*]`, in the order of the files, less the abstract ones.
     pub nodes: Vec<(Str, NodeSpec)>,
+    /// `[groups]`
+    pub groups: Groups,
     /// `[env]`
     pub env: EnvSpec,
     /// `[pools]`

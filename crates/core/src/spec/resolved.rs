@@ -59,6 +59,9 @@ pub fn resolved(values: &Values<'_>) -> Vec<Section> {
     for (name, table) in &recipe.resolved.nodes {
         add(&["nodes", &name.value], table, &nothing);
     }
+    if let Some(groups) = table("groups") {
+        add(&["groups"], groups, &nothing);
+    }
     if let Some(env) = table("env") {
         add(&["env"], env, &nothing);
     }

@@ -7,6 +7,7 @@ use toml::de::{DeTable, DeValue};
 use super::check;
 use super::document::{Scalars, exact, scalar};
 use super::files::{RecipeFiles, Role};
+use super::groups;
 use super::inherit::{self, Entry, Is, KEYS};
 use super::layers::{self, TABLES};
 use super::matrix::{self, Matrix};
@@ -39,12 +40,15 @@ pub(super) fn recipe<'s>(
     let kept = &mut resolved.targets;
     let targets = reader.named(&root, "targets", "target", kept, &mut lost.targets, diagnostics);
     let nodes = reader.named(&root, "nodes", "node", &mut resolved.nodes, &mut lost.nodes, diagnostics);
+    let groups = Reader::table(&root, "groups", diagnostics)
+        .map(|(table, _)| groups::read(table, diagnostics))
+        .unwrap_or_default();
     let pools = Reader::table(&root, "pools", diagnostics)
         .map(|(table, _)| pools::read(table, diagnostics))
         .unwrap_or_default();
     let defaults = reader.defaults(&root, diagnostics);
     let steps = reader.steps(&mut root, &defaults, &mut lost, diagnostics);
-    lost.more |= ["vars", "matrix", "targets", "nodes", "pools", "defaults"]
+    lost.more |= ["vars", "matrix", "targets", "nodes", "groups", "pools", "defaults"]
         .iter()
         .any(|key| root.get(*key).is_some_and(|value| !value.get_ref().is_table()));
     Recipe {
@@ -56,6 +60,7 @@ pub(super) fn recipe<'s>(
         matrix,
         targets,
         nodes,
+        groups,
         env,
         pools,
         defaults,

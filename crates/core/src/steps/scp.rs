@@ -104,7 +104,7 @@ impl StepBody for Spec {
         lowered.push(Command::new(["sh", "-c", OWN_FOLDER, "sh", folder, &entered]).on_node(&node.name));
         match &node.ssh {
             // A name with a `:` in it would be taken for a host.
-            Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial))),
+            Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial, node.bandwidth))),
             None => lowered.push(Command::new(["cp", "--"]).arg(archive).arg(partial.as_str())),
         }
         let land = Command::new(["sh", "-c", LAND, "sh"])

@@ -51,18 +51,44 @@ struct Ship<'a> {
 
 /// Sends and imports; yields the bytes that were sent.
 pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) -> Result<String, Failure> {
-    let id = cx.resolve(&wanted.id)?.to_string_lossy().into_owned();
-    let id = Digest::parse(&id).map_err(|error| Failure::new(FailureKind::Input, error.to_string()))?;
-    let node = node(&wanted.shipment, cx)?;
-    let name = folder(&wanted.shipment, cx);
-    let platform = wanted.platform.to_string();
-    let store =
-        Store { node, ship: &name, reference: &wanted.reference, platform: &platform, keep: wanted.keep };
-    let ship = Ship { wanted, node, store, cx, packer, id };
-    let image = origin::open(wanted, &id, cx)?;
+    let (name, platform) = (folder(&wanted.shipment, cx), wanted.platform.to_string());
+    let ship = Ship::new(wanted, (&name, &platform), packer, cx)?;
+    let image = origin::open(wanted, &ship.id, origin::Else::Export, cx)?;
     let sent = ship.deliver(&image)?;
     packer.arrived(&wanted.shipment);
     Ok(sent.to_string())
+}
+
+/// What would travel, found out without changing anything. The error says why nobody knows.
+pub(super) fn expect(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) -> Result<String, Failure> {
+    let (name, platform) = (folder(&wanted.shipment, cx), wanted.platform.to_string());
+    let ship = Ship::new(wanted, (&name, &platform), packer, cx)?;
+    let image = origin::open(wanted, &ship.id, origin::Else::Refuse, cx)?;
+    let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
+    let answer = Answer::read(&ship.node.name, &ship.run(&ship.store.look(&diff_ids))?)?;
+    let held = ship.store.held(&answer, &diff_ids, &ship.id);
+    let size = |indexes: &[usize]| bytes(indexes.iter().map(|index| image.layers[*index].size).sum());
+    let missing = missing(&image, &held);
+    let all: Vec<usize> = (0..image.layers.len()).collect();
+    Ok(format!(
+        "{} of {} travel, {} of {} before compression",
+        missing.len(),
+        layers(all.len()),
+        size(&missing),
+        size(&all)
+    ))
+}
+
+/// The layers that the node lacks, each once.
+fn missing(image: &LocalImage, held: &Held) -> Vec<usize> {
+    let mut missing: Vec<usize> = Vec::new();
+    for (index, layer) in image.layers.iter().enumerate() {
+        let is_known = missing.iter().any(|other| image.layers[*other].diff_id == layer.diff_id);
+        if !held.there.contains_key(&layer.diff_id) && !is_known {
+            missing.push(index);
+        }
+    }
+    missing
 }
 
 /// Removes the shipment's folder, whatever is in it.
@@ -105,6 +131,22 @@ fn folder(shipment: &Shipment, cx: &ActionCx<'_>) -> String {
     whose.extend(cx.here().as_os_str().as_encoded_bytes());
     // podman makes a name of the path, in which `@` would begin a digest.
     format!("ship-{}-{}", &Digest::of(&whose).hex()[..12], shipment.name.replace('@', "_"))
+}
+
+impl<'a> Ship<'a> {
+    /// `name` of the folder there, and the platform.
+    fn new(
+        wanted: &'a ShipMissing,
+        (ship, platform): (&'a str, &'a str),
+        packer: &'a Packer,
+        cx: &'a ActionCx<'a>,
+    ) -> Result<Self, Failure> {
+        let id = cx.resolve(&wanted.id)?.to_string_lossy().into_owned();
+        let id = Digest::parse(&id).map_err(|error| Failure::new(FailureKind::Input, error.to_string()))?;
+        let node = node(&wanted.shipment, cx)?;
+        let store = Store { node, ship, reference: &wanted.reference, platform, keep: wanted.keep };
+        Ok(Self { wanted, node, store, cx, packer, id })
+    }
 }
 
 impl Ship<'_> {
@@ -233,13 +275,7 @@ impl Ship<'_> {
         sent: &mut Sent,
     ) -> Result<BTreeMap<Digest, LayerBlob>, Setback> {
         let form = self.store.form(answer);
-        let mut missing: Vec<usize> = Vec::new();
-        for (index, layer) in image.layers.iter().enumerate() {
-            let is_known = missing.iter().any(|other| image.layers[*other].diff_id == layer.diff_id);
-            if !held.there.contains_key(&layer.diff_id) && !is_known {
-                missing.push(index);
-            }
-        }
+        let missing = missing(image, held);
         self.must_fit(image, &missing, answer)?;
         self.send_layers(image, &missing, form, answer, sent)
     }

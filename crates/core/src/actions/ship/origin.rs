@@ -31,8 +31,22 @@ struct Data {
     upper_dir: Option<PathBuf>,
 }
 
+/// Where a store cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Else {
+    /// The engine exports the image.
+    Export,
+    /// That would take too long.
+    Refuse,
+}
+
 /// The image that is meant, ready to be read layer by layer.
-pub(super) fn open(wanted: &ShipMissing, id: &Digest, cx: &ActionCx<'_>) -> Result<LocalImage, Failure> {
+pub(super) fn open(
+    wanted: &ShipMissing,
+    id: &Digest,
+    otherwise: Else,
+    cx: &ActionCx<'_>,
+) -> Result<LocalImage, Failure> {
     let image = match &wanted.from {
         ShipFrom::Archive(path) => {
             let path = cx.resolve_path(path)?;
@@ -62,6 +76,9 @@ pub(super) fn open(wanted: &ShipMissing, id: &Digest, cx: &ActionCx<'_>) -> Resu
                 .and_then(|root| LocalImage::in_store(kind, &root, id).map_err(|error| error.to_string()));
             match found {
                 Ok(image) => image,
+                Err(reason) if otherwise == Else::Refuse => {
+                    return Err(Failure::new(FailureKind::Io, reason));
+                }
                 Err(reason) => {
                     cx.say(format!("{} exports the whole image, as {reason}", engine.name()));
                     exported(*engine, &handle, id, cx)?

@@ -69,6 +69,13 @@ impl Store<'_> {
         )
     }
 
+    /// Asks what is there and changes nothing.
+    pub(super) fn look(&self, diff_ids: &[Digest]) -> Session {
+        let [ask, _] = self.functions();
+        let words = diff_ids.iter().map(ToString::to_string);
+        self.session(&["# ask what the store has\n", HEAD, ask, "zipped\n"], self.root(), words)
+    }
+
     /// Imports, removes what was sent and asks once more. `words`: `BLOB=LAYER` of each sent layer, and the documents.
     pub(super) fn import(
         &self,

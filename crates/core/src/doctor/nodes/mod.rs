@@ -137,7 +137,10 @@ fn by_hand(node: &Node, command: &str) -> String {
 fn ssh_words(node: &Node) -> Vec<String> {
     let mut words = vec!["ssh".to_owned()];
     if let Some(ssh) = &node.ssh {
-        for (flag, value) in [("-F", ssh.config.clone()), ("-i", ssh.identity.clone())] {
+        let (config, identity, jump) = (&ssh.config, &ssh.identity, &ssh.jump);
+        for (flag, value) in
+            [("-F", config), ("-i", identity), ("-J", jump)].map(|(flag, value)| (flag, value.clone()))
+        {
             words.extend(value.into_iter().flat_map(|value| [flag.to_owned(), value]));
         }
         words.extend(ssh.port.iter().flat_map(|port| ["-p".to_owned(), port.to_string()]));

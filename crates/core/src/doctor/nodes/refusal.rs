@@ -31,7 +31,7 @@ pub(super) fn finding(node: &Node, code: Option<i32>, stderr: &[String]) -> Find
         offending(stderr).map(|place| format!("; the known one stands in {place}")).unwrap_or_default();
     let said = if last.is_empty() { String::new() } else { format!(" (ssh says: {last}{known})") };
     let host = ssh.destination.rsplit_once('@').map_or(ssh.destination.as_str(), |(_, host)| host);
-    let pinned = ssh.known_hosts.is_some();
+    let pinned = ssh.host_key.is_some();
     let port = ssh.port.map(|port| port.to_string());
     let scan = {
         let port = port.as_ref().map(|port| ["-p", port.as_str()]);

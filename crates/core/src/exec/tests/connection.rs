@@ -103,7 +103,7 @@ fn a_file_goes_the_same_way() {
     let to = folder.path().join("arrived");
     let node = node(&sshd);
     let copy = Command {
-        argv: node.ssh.as_ref().unwrap().scp(&"file".into(), to.to_str().unwrap()),
+        argv: node.ssh.as_ref().unwrap().scp(&"file".into(), to.to_str().unwrap(), None),
         ..Command::new(["x"])
     };
     let about =

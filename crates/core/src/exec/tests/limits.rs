@@ -87,18 +87,22 @@ fn what_needed_a_second_attempt_is_flaky_in_the_events() {
 }
 
 #[test]
-fn a_pool_bounds_what_runs_at_once() {
-    let folder = tempfile::tempdir().unwrap();
+fn a_pool_and_a_node_bound_what_runs_at_once() {
+    let pool = |one: &mut Instance| one.share = Some(Share { pool: "emulated".into(), at_once: 2 });
+    let node = |one: &mut Instance| (one.node, one.node_bound) = (Some("n".into()), Some(2));
     let busy = "mkdir in.$$; set -- in.*; echo $#; sleep 0.2; rmdir in.$$";
-    let instances = (0..6).map(|index| {
-        let mut one = instance(&format!("s{index}@t{index}"), vec![sh(busy).into()]);
-        one.share = Some(Share { pool: "emulated".into(), at_once: 2 });
-        one
-    });
-    let ran = go(&plan(instances.collect(), &[]), folder.path(), &options(6));
-    let at_once =
-        (0..6).map(|index| ran.lines(&format!("s{index}@t{index}"))[0].trim().parse::<u32>().unwrap());
-    assert_eq!(at_once.max(), Some(2));
+    for bound in [&pool as &dyn Fn(&mut Instance), &node] {
+        let folder = tempfile::tempdir().unwrap();
+        let instances = (0..6).map(|index| {
+            let mut one = instance(&format!("s{index}@t{index}"), vec![sh(busy).into()]);
+            bound(&mut one);
+            one
+        });
+        let ran = go(&plan(instances.collect(), &[]), folder.path(), &options(6));
+        let at_once =
+            (0..6).map(|index| ran.lines(&format!("s{index}@t{index}"))[0].trim().parse::<u32>().unwrap());
+        assert_eq!(at_once.max(), Some(2));
+    }
 }
 
 #[test]

@@ -3,13 +3,11 @@ ask() {
   needs ctr
   root=${root:-/var/lib/containerd}
   echo "room $(free "$root")"
-  c content ls >"$ship.content"
-  { grep -F "$(printf '%s\n' $ids)" "$ship.content" || :; } | while read -r blob rest; do
+  c content ls | { grep -F "$(printf '%s\n' $ids)" || :; } | while read -r blob rest; do
     file=$root/io.containerd.content.v1.content/blobs/sha256/${blob#sha256:}
     size=$(stat -c %s -- "$file" 2>/dev/null || c content get "$blob" | wc -c)
     echo "content $blob $size $rest"
   done
-  rm -f -- "$ship.content"
   target=$(c images ls "name==$ref" | awk 'NR == 2 { print $3 }')
   [ -n "$target" ] || return 0
   found=$(c content get "$target" | tr -d '\n')

@@ -1,0 +1,104 @@
+//! How nodes are reached, by a real sshd: jump hosts and host keys.
+
+use pipeline_testkit::{Sshd, TestSpace};
+
+use crate::PIPELINE;
+use crate::image::{docker_archive, native};
+use crate::lab::Ran;
+
+/// A recipe that brings a file to the node `n1`; `keys` are the node's.
+fn space(keys: &str) -> TestSpace {
+    let space = TestSpace::with_real_tools();
+    docker_archive(&space.path("image.tar"), "x");
+    space.write(
+        "pipeline.toml",
+        format!(
+            "version = 1\n[targets.t]\nplatform = '{}'\nnodes = ['n1']\n[nodes.n1]\n{keys}dir = '{}'\n\
+             [[step]]\nid = 'make'\nuses = 'run'\nargv = ['cp', 'image.tar', 'x.tar']\n\
+             outputs = {{ archive = 'x.tar' }}\nreference = 'docker.io/library/x:1'\n\
+             [[step]]\nuses = 'scp'\nretry = {{ attempts = 3, delay = '1s' }}\n",
+            native().0,
+            space.path("there").display()
+        ),
+    );
+    space
+}
+
+fn run(space: &TestSpace, more: &[&str]) -> Ran {
+    Ran::of(space.command(PIPELINE).args(["run", "--force"]).args(more))
+}
+
+/// Keys of a node that ssh_config knows as `name`.
+fn by_alias(sshd: &Sshd, name: &str, config: &std::path::Path) -> String {
+    let text = std::fs::read_to_string(config).unwrap_or_default();
+    let more = format!(
+        "{text}\nHost {name}\nHostName 127.0.0.1\nPort {}\nIdentityFile {}\nIdentitiesOnly yes\n",
+        sshd.port,
+        sshd.file("id").display()
+    );
+    std::fs::write(config, more).unwrap();
+    format!("ssh-config = '{}'\n", config.display())
+}
+
+#[test]
+fn a_node_behind_another_host() {
+    let (Some(inner), Some(bastion)) = (Sshd::start(""), Sshd::start("")) else { return };
+    let config = inner.client("both", Some("host"));
+    let known = std::fs::read_to_string(inner.file("both.known")).unwrap();
+    let bastions = format!("{known}[127.0.0.1]:{} {}\n", bastion.port, bastion.key("host"));
+    std::fs::write(inner.file("both.known"), bastions).unwrap();
+    let user = inner.destination().replace("@127.0.0.1", "");
+    let keys = by_alias(&inner, "inner", &config);
+    by_alias(&bastion, "bastion", &config);
+    let space = space(&format!("host = '{user}@inner'\njump = '{user}@bastion'\n{keys}"));
+    run(&space, &[]).must(0);
+    assert_eq!((inner.accepted(), bastion.accepted()), (1, 1), "{}", bastion.log());
+}
+
+#[test]
+fn a_new_host_key_is_kept_in_a_file_of_ours_and_a_changed_one_is_refused() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let config = sshd.file("nothing.config");
+    let keys = by_alias(&sshd, "edge", &config);
+    let user = sshd.destination().replace("@127.0.0.1", "");
+    let host = format!("host = '{user}@edge'\n{keys}");
+
+    let strict = space(&format!("{host}host-key-policy = 'strict'\n"));
+    let ran = run(&strict, &[]).must(5);
+    assert!(ran.stderr.contains("is not known here"), "{}", ran.stderr);
+
+    // ssh does not go by HOME.
+    let users = || std::fs::read(std::env::home_dir().unwrap().join(".ssh/known_hosts")).unwrap_or_default();
+    let before = users();
+    let accepting = space(&format!("{host}host-key-policy = 'accept-new'\n"));
+    run(&accepting, &[]).must(0);
+    assert!(accepting.read(".pipeline/accepted_hosts").contains(sshd.key("host").split(' ').nth(1).unwrap()));
+    assert_eq!(users(), before, "nothing is added to the user's own");
+
+    let other = accepting
+        .read(".pipeline/accepted_hosts")
+        .replace(sshd.key("host").split(' ').nth(1).unwrap(), sshd.key("other").split(' ').nth(1).unwrap());
+    accepting.write(".pipeline/accepted_hosts", other);
+    let ran = run(&accepting, &[]).must(5);
+    assert!(ran.stderr.contains("shows another host key than before"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("accepted_hosts, line 1"), "{}", ran.stderr);
+    // Also when the run goes on as far as it can: told once, and not tried again.
+    let ran = run(&accepting, &["-k"]).must(1);
+    assert!(
+        ran.stderr.contains("accepted_hosts, line 1") && !ran.stderr.contains("attempt 2"),
+        "{}",
+        ran.stderr
+    );
+    assert!(ran.stderr.contains("node `n1` could not be reached"), "{}", ran.stderr);
+}
+
+#[test]
+fn bandwidth_bounds_a_copy() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let node = sshd.node("n1", "").lines().skip(1).collect::<Vec<_>>().join("\n");
+    let space = space(&format!("{node}\nbandwidth = '1 MB/s'\n"));
+    let ran = run(&space, &[]).must(0);
+    assert_eq!(ran.stdout, "");
+    let plan = Ran::of(space.command(PIPELINE).arg("plan")).must(0);
+    assert!(plan.stdout.contains("scp -s -q -l 8000 "), "{}", plan.stdout);
+}
