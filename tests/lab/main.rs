@@ -18,6 +18,7 @@ mod refusals;
 mod run_step;
 mod save;
 mod script;
+mod ship;
 mod ship_disk;
 mod smoke;
 mod verify;

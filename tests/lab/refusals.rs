@@ -1,7 +1,5 @@
 //! Bad input that only real things refuse. The rest is with `git-checkout`, `patch-FROM`, `build` and `crictl-verify`.
 
-use std::fs;
-
 use crate::kit::{Work, base, path_without};
 use crate::require_lab;
 

@@ -203,17 +203,25 @@ fn mismatch(shown: &Shown<'_>, code: i32, last: &str) -> Failure {
 fn exited(shown: &Shown<'_>, code: i32, last: &str) -> String {
     let said = match last.trim() {
         "" => String::new(),
-        last => format!(": {}", shorten(last)),
+        last => format!(": {}", shorten(message(last))),
     };
     format!("{shown} exited with code {code}{said}")
 }
 
+/// What Go's tools say, without the time and the level.
+fn message(line: &str) -> &str {
+    let found = line.strip_prefix("time=").and_then(|line| line.split_once(" msg=\"")).map(|(_, said)| said);
+    found.map_or(line, |said| said.strip_suffix('"').unwrap_or(said))
+}
+
+/// Both ends: tools say what they wanted first, and why it failed last.
 fn shorten(text: &str) -> String {
-    if text.chars().count() > SHOWN {
-        text.chars().take(SHOWN).chain(['…']).collect()
-    } else {
-        text.to_owned()
+    let count = text.chars().count();
+    if count <= 2 * SHOWN {
+        return text.to_owned();
     }
+    let end = text.chars().skip(count - SHOWN);
+    text.chars().take(SHOWN).chain(['…']).chain(end).collect()
 }
 
 /// What to do about tools' own last words, where they leave that open.
@@ -266,6 +274,9 @@ mod tests {
         assert_eq!(failure.message, "`git fetch` exited with code 128: fatal: couldn't find remote ref x");
         assert!(failure.help.unwrap().contains("ls-remote"));
         let failure = judge(&shown, 1, &said(&"x".repeat(1000)), false).unwrap_err();
-        assert!(failure.message.len() < 300 && failure.message.ends_with('…'), "{failure:?}");
+        assert!(failure.message.len() < 500 && failure.message.contains("x…x"), "{failure:?}");
+        let said = r#"time="2026-01-01T00:00:00Z" level=fatal msg="no \"policy\" there""#;
+        let failure = judge(&shown, 1, &[said.to_owned()], false).unwrap_err();
+        assert!(failure.message.ends_with(r#"with code 1: no \"policy\" there"#), "{failure:?}");
     }
 }

@@ -7,6 +7,7 @@
 mod answer;
 mod origin;
 mod pack;
+mod remedy;
 mod send;
 mod store;
 mod turns;
@@ -196,13 +197,13 @@ impl Ship<'_> {
                     ));
                     answer = self.ask(&diff_ids)?;
                 }
-                Err(failure) => return Err(self.explained(failure).into()),
+                Err(failure) => return Err(failure.into()),
             }
         }
         Err(Failure::new(FailureKind::Internal, "an import that neither worked nor failed").into())
     }
 
-    /// On a full disk nothing is kept for the next run.
+    /// What to do, and on a full disk nothing is kept for the next run.
     fn given_up(&self, failure: Failure, sent: &Sent) -> Failure {
         if failure.kind == FailureKind::NoSpace && !sent.layers.is_empty() {
             let blobs = sent.layers.iter().map(|name| format!("{}/blobs/{name}", self.node.dir));
@@ -210,7 +211,7 @@ impl Ship<'_> {
             // It has failed already.
             let _ = self.cx.run(&command);
         }
-        failure
+        remedy::explained(failure, self.node)
     }
 
     fn what(&self) -> String {
@@ -364,20 +365,6 @@ impl Ship<'_> {
             layers(avoided.0),
             bytes(avoided.1)
         ));
-    }
-
-    fn explained(&self, failure: Failure) -> Failure {
-        if failure.help.is_some() {
-            return failure;
-        }
-        if failure.message.contains("policy.json") {
-            return failure.help(format!(
-                "node `{}` needs /etc/containers/policy.json: \
-                 {{\"default\": [{{\"type\": \"insecureAcceptAnything\"}}]}} accepts every image",
-                self.node.name
-            ));
-        }
-        failure
     }
 }
 

@@ -1,5 +1,6 @@
 c() { ctr ${socket:+--address "$socket"} --namespace k8s.io "$@"; }
 ask() {
+  needs ctr
   root=${root:-/var/lib/containerd}
   echo "room $(free "$root")"
   c content ls | { grep -F "$(printf '%s\n' $ids)" || :; } | while read -r blob rest; do

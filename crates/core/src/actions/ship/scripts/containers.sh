@@ -21,6 +21,7 @@ where() {
   split() { sed 's/},{"id"/}\
 {"id"/g' "$1" 2>/dev/null || :; }
 ask() {
+  needs skopeo podman
   where
   echo "store $driver $root"
   echo "room $(free "$root")"

@@ -1,4 +1,5 @@
 ask() {
+  needs docker
   info=$(docker info --format 'driver {{.Driver}} {{.DriverStatus}}
 root {{.DockerRootDir}}')
   echo "$info"

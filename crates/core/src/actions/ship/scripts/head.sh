@@ -10,6 +10,11 @@ for word; do
   *) ids="$ids $word" ;;
   esac
 done
+needs() {
+  for tool; do ! command -v "$tool" >/dev/null || return 0; done
+  echo "not installed there: $(echo "$*" | sed 's/ / or /g')" >&2
+  exit 69
+}
 free() {
   near=$1
   until [ -e "$near" ]; do near=$(dirname -- "$near"); done

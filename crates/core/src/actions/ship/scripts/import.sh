@@ -9,6 +9,7 @@ for pair in $pairs; do
 done
 # The store says in words of its own what is wrong with a layer.
 suspect() {
+  code=$?
   for pair in $pairs; do
     blob=${pair%%=*}
     sum=$(sha256sum <"$dir/blobs/$blob") || continue
@@ -16,8 +17,9 @@ suspect() {
     [ "$sum" != "$blob" ] || continue
     rm -f -- "$dir/blobs/$blob"
     echo "sha256:$blob has become sha256:$sum in $dir" >&2
-    exit 6
+    code=6
   done
+  exit "$code"
 }
 trap suspect 0
 {
