@@ -73,8 +73,14 @@ fn kill_master(folder: &Path) {
     };
     let pids = fs::read_dir("/proc").unwrap().flatten();
     let pid = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<i32>().ok()).find(ours);
-    let pid = rustix::process::Pid::from_raw(pid.expect("a master")).unwrap();
+    let number = pid.expect("a master");
+    let pid = rustix::process::Pid::from_raw(number).unwrap();
     rustix::process::kill_process(pid, rustix::process::Signal::KILL).unwrap();
+    // It does not end at once.
+    let stat = || fs::read_to_string(format!("/proc/{number}/stat")).unwrap_or_default();
+    while !stat().contains(") Z ") && !stat().is_empty() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
 }
 
 #[test]
