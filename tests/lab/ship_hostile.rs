@@ -28,9 +28,10 @@ fn recipe(parcel: &Parcel, set: &[(&str, &str)]) -> String {
         toml::Value::from(found).to_string()
     };
     // Only containerd's tools are told the socket.
-    let (runtime, cri) = match set.iter().any(|(name, _)| *name == "cri") {
-        true => ("containerd", format!("cri = {}\n", value("cri", ""))),
-        false => ("cri-o", String::new()),
+    let (runtime, cri) = if set.iter().any(|(name, _)| *name == "cri") {
+        ("containerd", format!("cri = {}\n", value("cri", "")))
+    } else {
+        ("cri-o", String::new())
     };
     let mut keys = format!(
         "runtime = \"{runtime}\"\nemulates = [\"linux/arm64\"]\n{cri}\
@@ -113,8 +114,8 @@ fn no_value_is_code(shell: &str) {
             arrived += usize::from(runs(&parcel, &set, &canary));
         }
     }
-    println!("{shell}: {refused} refused, {ran} ran, {arrived} of them arrived at odd paths");
-    assert!(refused > 300 && ran > 30 && arrived > 5, "{refused} {ran} {arrived}");
+    // Not all is refused: odd paths are, after all, paths, and an image arrives there.
+    assert!(refused > 300 && ran > 60 && arrived > 5, "{refused} {ran} {arrived}");
 }
 
 /// Whether the image arrived.
@@ -126,9 +127,6 @@ fn runs(parcel: &Parcel, set: &[(&str, &str)], canary: &Path) -> bool {
     assert!(code.is_some_and(|code| [0, 1, 5, 6].contains(&code)), "{set:?}: {code:?} {}", outcome.stderr);
     assert!(!outcome.stderr.contains("panicked"), "{set:?}: {}", outcome.stderr);
     assert!(!canary.exists(), "{set:?} ran as code");
-    if code != Some(0) {
-        println!("{set:?}: {}", outcome.stderr);
-    }
     code == Some(0)
 }
 
