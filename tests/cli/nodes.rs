@@ -102,3 +102,25 @@ fn bandwidth_bounds_a_copy() {
     let plan = Ran::of(space.command(PIPELINE).arg("plan")).must(0);
     assert!(plan.stdout.contains("scp -s -q -l 8000 "), "{}", plan.stdout);
 }
+
+#[test]
+fn the_doctor_looks_at_one_node_of_the_recipe_or_at_any_host() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let node = sshd.node("n1", "labels = { rack = '3' }").lines().skip(1).collect::<Vec<_>>().join("\n");
+    let space = space(&format!("{node}\n"));
+    let doctor = |node: &str| Ran::of(space.command(PIPELINE).args(["doctor", node]));
+    for name in ["n1", "rack=3", "n?"] {
+        let ran = doctor(name);
+        assert!(ran.stdout.starts_with("node n1\n"), "{name}: {}{}", ran.stdout, ran.stderr);
+        for word in ["127.0.0.1 answers: ", "permissions: ", "free space at /var/tmp: ", "sha256sum: "] {
+            assert!(ran.stdout.contains(word), "{word}: {}", ran.stdout);
+        }
+        assert!(!ran.stdout.contains("\ntools\n"), "nothing of this machine: {}", ran.stdout);
+    }
+    // A host that nobody has described; its key is known to nobody.
+    let ran = doctor(&format!("docker://{}:{}", sshd.destination(), sshd.port)).must(5);
+    assert!(ran.stdout.contains("has a host key that is not known here"), "{}", ran.stdout);
+    assert!(ran.stderr.contains("taken for a host"), "{}", ran.stderr);
+    let ran = doctor("-").must(2);
+    assert!(ran.stderr.contains("is no node"), "{}", ran.stderr);
+}

@@ -44,7 +44,8 @@ pub(crate) enum Command {
     Fmt(FmtArgs),
     /// List recipes, or a recipe's targets, nodes and steps
     List(ListArgs),
-    /// Find out what is missing on this machine and on the nodes, and how to get it
+    /// Find out what is missing on this machine and on the nodes, and how to get it; with a node in place of RECIPE, one of the
+    /// recipe here or any `[RUNTIME://][USER@]HOST[:PORT]`, on that alone
     Doctor(DoctorArgs),
     /// The reference of step kinds
     Steps(StepsArgs),
@@ -134,7 +135,7 @@ pub(crate) struct ShipArgs {
 }
 
 /// Which recipe, with which values.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct RecipeArgs {
     /// A name below `pipelines/`, a folder, a file, or a git URL with `#REF` or `#REF:PATH`; `pipeline.toml` here or above
     /// when absent
@@ -155,12 +156,12 @@ pub(crate) struct RecipeArgs {
 }
 
 /// What of a recipe.
-#[derive(Debug, Default, Args)]
+#[derive(Debug, Clone, Default, Args)]
 pub(crate) struct SelectArgs {
     /// Only these targets: names, globs, or `AXIS=VALUE` of the matrix
     #[arg(short, long, value_name = "TARGET", env = "PIPELINE_TARGET", value_delimiter = ',')]
     pub(crate) target: Vec<String>,
-    /// Only these nodes; globs
+    /// Only these nodes: names, globs, `LABEL=VALUE`, or groups
     #[arg(long, value_name = "GLOB", env = "PIPELINE_NODE", value_delimiter = ',')]
     pub(crate) node: Vec<String>,
     /// Leave these steps out; globs

@@ -1,15 +1,19 @@
 //! `pipeline doctor`
 
 use pipeline_core::diag::Diagnostic;
-use pipeline_core::doctor::{Finding, Level, Subject, examine};
+use pipeline_core::doctor::{Finding, Level, Subject, examine, examine_node, examine_nodes, find_runtime};
 use serde_json::json;
 
-use crate::args::{DoctorArgs, TableFormat};
+use crate::args::{DoctorArgs, RecipeArgs, SelectArgs, TableFormat};
 use crate::contain;
+use crate::ship::node;
 use crate::terminal::Style;
 use crate::{environment, exit_code, prepare, recipe, terminal};
 
 pub(super) fn doctor(args: &DoctorArgs) -> u8 {
+    if let Some(node) = args.recipe.recipe.as_deref().filter(|_| recipe::choose(&args.recipe).is_err()) {
+        return of_node(args, node);
+    }
     let named = args.recipe.recipe.is_some() || !args.recipe.file.is_empty();
     // Without a recipe the machine is examined for whatever a recipe could need.
     let prepared = if named || recipe::find(&args.recipe).is_ok() {
@@ -41,11 +45,70 @@ pub(super) fn doctor(args: &DoctorArgs) -> u8 {
         no_engine(&mut findings, none);
     }
     findings.push(containment);
+    tell(args, &findings)
+}
+
+/// One node, or some: of the recipe here, or else whatever is at that address.
+fn of_node(args: &DoctorArgs, name: &str) -> u8 {
+    let here = RecipeArgs { recipe: None, ..args.recipe.clone() };
+    let node = vec![name.to_owned()];
+    let select = SelectArgs { node, ..args.select.clone() };
+    let looked = prepare::look(&here, &select, prepare::WithoutEngine::Assume);
+    let (binfmt, platform) = (prepare::binfmt(), prepare::platform());
+    let known = looked.diagnostics.iter().all(|one| one.code != "select::nothing");
+    if let (Ok(prepared), true) = (&looked.prepared, known) {
+        let subject = Subject {
+            env: &prepared.env,
+            here: &prepared.found.folder,
+            platform: &platform,
+            binfmt: &binfmt,
+            plan: Some(&prepared.plan),
+            connections: None,
+        };
+        return tell(args, &examine_nodes(&subject));
+    }
+    // What is wrong with the recipe comes first where it could have named the node.
+    if looked.file.is_some() && known {
+        terminal::diagnostics(&looked.diagnostics);
+        return looked.prepared.err().unwrap_or(exit_code::USAGE);
+    }
+    let parsed = match node::parse(name) {
+        Ok(parsed) => parsed,
+        Err(refusal) => {
+            terminal::error(&refusal.message, refusal.help.as_deref());
+            return refusal.code;
+        }
+    };
+    terminal::note(&format!(
+        "no recipe and no node of one is called `{}`: taken for a host\n",
+        terminal::clean(name)
+    ));
+    let env = environment::for_steps(&[]);
+    let here = std::env::current_dir().unwrap_or_default();
+    let mut node = parsed.as_plan();
+    if parsed.runtime.is_none() {
+        match find_runtime(&node, &here, &env) {
+            Ok(there) => (node.runtime, node.cri) = (there.runtime, there.cri),
+            Err(finding) => return tell(args, &[finding]),
+        }
+    }
+    let subject = Subject {
+        env: &env,
+        here: &here,
+        platform: &platform,
+        binfmt: &binfmt,
+        plan: None,
+        connections: None,
+    };
+    tell(args, &examine_node(&node, &subject))
+}
+
+fn tell(args: &DoctorArgs, findings: &[Finding]) -> u8 {
     match args.format {
         TableFormat::Json => {
             terminal::out(&format!("{:#}\n", json!({ "version": 1, "findings": findings })));
         }
-        TableFormat::Text => terminal::out(&table(&findings)),
+        TableFormat::Text => terminal::out(&table(findings)),
     }
     if findings.iter().any(|finding| finding.level == Level::Missing) {
         exit_code::PREFLIGHT_FAILED

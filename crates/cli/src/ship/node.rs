@@ -149,6 +149,19 @@ fn as_plan(node: &ShipNode, args: &ShipArgs) -> Node {
     Node { ssh: node.host.as_ref().map(ssh), sudo: args.sudo, ..Node::new(&node.name) }
 }
 
+impl ShipNode {
+    /// As plans have it, by what is known of it.
+    pub(crate) fn as_plan(&self) -> Node {
+        let ssh = |host: &String| Ssh { port: self.port, ..Ssh::to(host) };
+        Node {
+            ssh: self.host.as_ref().map(ssh),
+            runtime: self.runtime.unwrap_or(Runtime::CriO),
+            cri: self.cri.clone(),
+            ..Node::new(&self.name)
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

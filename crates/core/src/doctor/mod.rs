@@ -23,7 +23,7 @@ use serde::Serialize;
 
 use crate::binfmt::Binfmt;
 use crate::exec::Connections;
-use crate::plan::Plan;
+use crate::plan::{Node, Plan};
 use crate::platform::Platform;
 
 pub use engine::choose_engine;
@@ -149,6 +149,16 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(workspace::file_system(subject.here));
         findings
     })
+}
+
+/// Looks at the plan's nodes alone.
+pub fn examine_nodes(subject: &Subject<'_>) -> Vec<Finding> {
+    subject.plan.map(|plan| nodes::examine(plan, subject)).unwrap_or_default()
+}
+
+/// Looks at a node that no recipe has to name.
+pub fn examine_node(node: &Node, subject: &Subject<'_>) -> Vec<Finding> {
+    nodes::examine_one(node, subject)
 }
 
 /// What tools say may hold anything; a report is lines of text.

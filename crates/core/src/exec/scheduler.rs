@@ -18,6 +18,7 @@ use super::context::{ActionCx, Shared};
 use super::memory::Memory;
 use super::queue::{Queue, Skipped};
 use super::reaper::Bracket;
+use super::remedy;
 use super::{Host, Options, Records, Signals, Summary, Values, hide, worker};
 use crate::event::{Counts, Event, EventKind, Failure, FailureKind, Status, VERSION};
 use crate::fresh::{self, Observed};
@@ -148,7 +149,12 @@ impl Settled<'_, '_> {
 /// What a run needs of the system before it starts anything.
 fn engine(plan: &Plan, options: &Options) -> Result<(Arc<Cancel>, rayon::ThreadPool), Failure> {
     let failed = |what: &str, error: &dyn std::fmt::Display| {
-        Failure::new(FailureKind::Internal, format!("the engine cannot start: {what}: {error}"))
+        let failure =
+            Failure::new(FailureKind::Internal, format!("the engine cannot start: {what}: {error}"));
+        match remedy(&failure.message) {
+            Some(help) => failure.help(help),
+            None => failure,
+        }
     };
     let cancel = Cancel::new().map_err(|error| failed("no pipe", &error))?;
     let of = |pool: Pool| plan.graph.node_weights().filter(|instance| instance.pool == pool).count();

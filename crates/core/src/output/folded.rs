@@ -5,11 +5,17 @@ use std::borrow::Cow;
 /// The words of a command, quoted for a shell. Of a word of many lines, which is a script, only the ends are shown, and of
 /// one that says what it does only that.
 pub fn command_line<S: AsRef<str>>(argv: &[S]) -> String {
-    let words = argv.iter().map(|arg| {
-        let word = folded(arg.as_ref());
-        shlex::try_quote(&word).map_or_else(|_| word.clone().into_owned(), Cow::into_owned)
-    });
-    words.collect::<Vec<_>>().join(" ")
+    argv.iter().map(|arg| quoted(&folded(arg.as_ref()))).collect::<Vec<_>>().join(" ")
+}
+
+/// Quotes only where a shell would do something with the word.
+fn quoted(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || "_-./:=@%+,".contains(c);
+    if !word.is_empty() && word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
 }
 
 fn folded(word: &str) -> Cow<'_, str> {

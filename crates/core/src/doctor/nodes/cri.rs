@@ -51,7 +51,7 @@ fn install(finding: Finding, node: &Node) -> Finding {
     finding.maybe(tool_named("crictl").map(|tool| by_hand(node, tool.install)))
 }
 
-fn start(runtime: Runtime) -> &'static str {
+pub(super) fn start(runtime: Runtime) -> &'static str {
     match runtime {
         Runtime::CriO => "systemctl start crio",
         Runtime::Containerd => "systemctl start containerd",

@@ -3,7 +3,7 @@
 use super::super::needs::{Need, OnNode};
 use super::super::{Area, Finding, Level, workspace};
 use super::script::{Facts, free};
-use super::{by_hand, cri};
+use super::{by_hand, closely, cri};
 use crate::exec::tools::tool_named;
 use crate::plan::{Node, Runtime};
 use crate::platform::Platform;
@@ -56,6 +56,7 @@ pub(super) fn judge(node: &Node, needs: &OnNode, facts: &Facts) -> Vec<Finding> 
     if let Some(answer) = facts.get("folder", &node.dir) {
         findings.push(folder(node, answer, &area));
     }
+    findings.extend(closely::judge(node, facts, &area));
     for (place, answer) in facts.all("space") {
         let name = format!("free space at {place}");
         findings.push(match free(answer) {
@@ -116,7 +117,7 @@ fn tools(node: &Node, needs: &OnNode, facts: &Facts, area: &Area) -> Vec<Finding
                 Finding::warning(area, tool, "is not installed there; this recipe does not need it")
             }
             (path, _) => {
-                findings.push(Finding::ok(area, tool, path));
+                findings.push(Finding::ok(area, tool, format!("{path}{}", closely::version(facts, tool))));
                 continue;
             }
         };

@@ -1,5 +1,6 @@
 //! Nodes: one session each, side by side.
 
+mod closely;
 mod cri;
 mod judge;
 mod refusal;
@@ -34,6 +35,12 @@ pub(super) fn examine(plan: &Plan, subject: &Subject<'_>) -> Vec<Finding> {
     ask_all(plan, subject, LIMIT, everything)
 }
 
+/// Everything about a node that no plan needs.
+pub(super) fn examine_one(node: &Node, subject: &Subject<'_>) -> Vec<Finding> {
+    let needs = OnNode { certain: true, ..OnNode::default() };
+    look(node, &needs, subject, LIMIT, everything)
+}
+
 /// Whether they answer, with the tools that the plan uses there.
 pub(super) fn reach(plan: &Plan, subject: &Subject<'_>) -> Vec<Finding> {
     ask_all(plan, subject, QUICK, essentials)
@@ -54,11 +61,7 @@ fn ask_all(
                 while let index = next.fetch_add(1, Ordering::Relaxed)
                     && let Some((node, needs)) = nodes.get(index)
                 {
-                    let mut findings = match session::ask_node(node, &questions(node, needs), subject, within)
-                    {
-                        Ok(facts) => judge::judge(node, needs, &facts),
-                        Err(finding) => vec![finding],
-                    };
+                    let mut findings = look(node, needs, subject, within, questions);
                     // Steps that may fail there fail no run.
                     if !needs.certain {
                         for finding in &mut findings {
@@ -71,6 +74,19 @@ fn ask_all(
         }
     });
     found.into_inner().unwrap_or_else(PoisonError::into_inner).into_values().flatten().collect()
+}
+
+fn look(
+    node: &Node,
+    needs: &OnNode,
+    subject: &Subject<'_>,
+    within: Duration,
+    questions: fn(&Node, &OnNode) -> Questions,
+) -> Vec<Finding> {
+    match session::ask_node(node, &questions(node, needs), subject, within) {
+        Ok(facts) => judge::judge(node, needs, &facts),
+        Err(finding) => vec![finding],
+    }
 }
 
 fn essentials(node: &Node, needs: &OnNode) -> Questions {
@@ -103,6 +119,7 @@ fn everything(node: &Node, needs: &OnNode) -> Questions {
     if matches!(node.runtime, Runtime::CriO | Runtime::Podman) {
         questions.as_worker("policy:");
     }
+    closely::ask(node, &mut questions);
     questions
 }
 
@@ -110,7 +127,7 @@ fn everything(node: &Node, needs: &OnNode) -> Questions {
 fn storage_root(node: &Node) -> &str {
     match (&node.storage, node.runtime) {
         (Some(storage), Runtime::CriO | Runtime::Podman) => &storage.root,
-        (_, Runtime::CriO | Runtime::Podman) => "/var/lib/containers/storage",
+        (_, Runtime::CriO | Runtime::Podman) => closely::STORAGE,
         (_, Runtime::Containerd) => "/var/lib/containerd",
         (_, Runtime::Docker) => "/var/lib/docker",
     }

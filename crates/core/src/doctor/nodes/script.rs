@@ -10,6 +10,10 @@ use std::collections::BTreeMap;
 /// Folders need not be there yet: what counts then is the nearest one above.
 pub(super) const LOOK: &str = r#"look=$1; shift
 say() { printf 'pipeline\t%s\t%s\n' "$1" "$2"; }
+first() { printf '%s\n' "$1" | { read -r l; printf %s "$l"; }; }
+answer() { if ! command -v "$1" >/dev/null; then say "$q" none
+  elif said=$("$@" 2>&1 </dev/null); then say "$q" "yes $(printf %s "$said" | tr '\n' ' ')"
+  else say "$q" "no $(printf %s "$said" | tr '\n' ' ')"; fi; }
 near() { d=$1; until [ -e "$d" ]; do d=$(dirname "$d"); done; }
 while [ $# -gt 0 ]; do
   q=$1; a=${1#*:}; shift
@@ -24,6 +28,19 @@ while [ $# -gt 0 ]; do
     space:*) near "$a"; df -Pk "$d" 2>/dev/null | { read -r _; read -r line; say "$q" "$line"; } ;;
     policy:) if [ -e "${HOME:-}/.config/containers/policy.json" ] || [ -e /etc/containers/policy.json ]
       then say "$q" yes; else say "$q" no; fi ;;
+    worker:) say "$q" "$(id -u)" ;;
+    version:*) if command -v "$a" >/dev/null; then said=$("$a" --version 2>/dev/null </dev/null); say "$q" "$(first "$said")"
+      else say "$q" none; fi ;;
+    answers:*) case $a in
+      docker) answer docker version --format '{{.Server.Version}}' ;;
+      podman) answer podman version --format '{{.Version}}' ;;
+      *) if command -v crictl >/dev/null; then answer crictl --timeout 5s ${a:+--runtime-endpoint "$a"} version
+        else answer ctr ${a:+--address "${a#unix://}"} version; fi ;; esac ;;
+    images:*) said=$(crictl --timeout 5s ${a:+--runtime-endpoint "$a" --image-endpoint "$a"} imagefsinfo --output json \
+        2>/dev/null </dev/null | tr -d '\n\t ')
+      case $said in *'"mountpoint":"'*) said=${said#*'"mountpoint":"'}; say "$q" "${said%%'"'*}" ;; esac ;;
+    graphroot:) [ ! -r /etc/containers/storage.conf ] || while read -r k e v; do
+        if [ "$k $e" = 'graphroot =' ]; then v=${v#'"'}; say "$q" "${v%%'"'*}"; fi; done </etc/containers/storage.conf ;;
     sudo:) if said=$(sudo -n true 2>&1); then say "$q" yes; exec sudo -n -- sh -c "$look" sh "$look" "$@"
       else say "$q" "no $said"; shift $#; fi ;;
   esac

@@ -8,7 +8,7 @@ use crate::plan::{Action, CriVerify, Instance, Node, Storage, Text};
 use crate::platform::Platform;
 
 /// What the script itself calls.
-const SCRIPT: [&str; 6] = ["sh", "uname", "id", "dirname", "df", "cat"];
+const SCRIPT: [&str; 7] = ["sh", "uname", "id", "dirname", "df", "cat", "tr"];
 
 /// A space whose nodes can be asked.
 fn space() -> Space {
@@ -145,4 +145,32 @@ fn nothing_that_a_recipe_names_is_code() {
     let findings = space.preflight(&plan(vec![calls_on("n", &odd)], vec![node("n")]));
     assert!(!space.file("pwned").exists());
     assert!(findings.iter().all(|finding| finding.area == "node n"), "{findings:?}");
+}
+
+#[test]
+fn versions_and_the_runtimes_answers_are_told() {
+    let space = space();
+    space.tool("skopeo");
+    space.script(
+        "bin/crictl",
+        "case \"$*\" in *imagefsinfo*) printf '{\"status\": {\\n \"imageFilesystems\": [{\"fsId\": {\\n\
+         \"mountpoint\": \"/srv/root/overlay-images\"}}]}}' ;; *--version) echo crictl version v1.36 ;;\n\
+         *) echo RuntimeName: cri-o; echo RuntimeVersion: 1.36.0 ;; esac",
+    );
+    let steps = plan(vec![calls_on("n", &["sh"])], vec![node("n")]);
+    let findings = space.examine(Some(&steps));
+    assert!(named(&findings, "node n", "skopeo").detail.ends_with("bin/skopeo (skopeo version 1.2)"));
+    assert_eq!(named(&findings, "node n", "crictl").detail, "crictl version v1.36");
+    assert_eq!(
+        named(&findings, "node n", "runtime").detail,
+        "answers: RuntimeName: cri-o RuntimeVersion: 1.36.0"
+    );
+    let storage = named(&findings, "node n", "storage");
+    assert!(storage.detail.ends_with("keeps its images in /srv/root"), "{storage:?}");
+    assert_eq!(named(&findings, "node n", "zstd").level, Level::Warning);
+
+    space.script("bin/crictl", "echo 'validate service connection: connection refused' >&2; exit 1");
+    let runtime = named(&space.examine(Some(&steps)), "node n", "runtime").clone();
+    assert_eq!((runtime.level, runtime.remedy.as_deref()), (Level::Missing, Some("systemctl start crio")));
+    assert!(runtime.detail.contains("connection refused"), "{runtime:?}");
 }

@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 use pipeline_testkit::Sshd;
 
 use super::kit::{None_, Ran, go_with, instance, options, plan};
-use crate::event::{EventKind, FailureKind, Status};
+use crate::event::{EventKind, Failure, FailureKind, Status};
 use crate::exec::{Connections, Options, Signals};
-use crate::plan::{Action, Command, Instance, Node, Plan, Ssh};
+use crate::plan::{Action, Command, Instance, Node, Plan, Retry, Ssh};
 
 fn node(sshd: &Sshd) -> Node {
     let text = |path: std::path::PathBuf| Some(path.display().to_string());
@@ -228,4 +228,73 @@ fn a_wait_for_a_node_ends_with_the_step_or_the_run() {
     let ran = run(&plan, folder.path(), None, &mut |_| ());
     assert_eq!(ran.failure("s0@t@n1").kind, FailureKind::Timeout);
     assert!(took(&ran, "s0@t@n1") < Duration::from_secs(4));
+}
+
+/// How a step that may be tried three times ends on a node, and after how many attempts.
+fn refused(node: Node) -> (Failure, u32) {
+    let folder = tempfile::tempdir().unwrap();
+    let mut plan = commands(node, &["true"], false);
+    let at = plan.graph.node_indices().next().unwrap();
+    plan.graph[at].retry = Some(Retry::new(3, Duration::from_millis(10)));
+    let ran = run(&plan, folder.path(), None, &mut |_| ());
+    let attempts = ran.events.iter().find_map(|event| match event.kind {
+        EventKind::Finished { attempts, .. } => Some(attempts),
+        _ => None,
+    });
+    let failure = ran.failure("s0@t@n1").clone();
+    assert!(failure.message.starts_with("node `n1` could not be reached by `sh -c true`"), "{failure:?}");
+    (failure, attempts.unwrap())
+}
+
+#[test]
+fn each_refusal_is_told_with_what_to_do_and_only_what_may_pass_is_tried_again() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let with = |change: &dyn Fn(&mut Ssh)| {
+        let mut node = node(&sshd);
+        change(node.ssh.as_mut().unwrap());
+        node
+    };
+    let client = |name: &str, known| Some(sshd.client(name, known).display().to_string());
+    let nobody = pipeline_testkit::free_port();
+    type Change<'c> = &'c dyn Fn(&mut Ssh);
+    let final_ones: [(Change<'_>, &str); 3] = [
+        (&|ssh| ssh.config = client("unknown", None), "accept it once by hand, or put it into the recipe"),
+        (&|ssh| ssh.config = client("changed", Some("other")), "changed.known, line 1"),
+        (&|ssh| ssh.identity = Some(sshd.file("other").display().to_string()), "it does not accept our key"),
+    ];
+    for (change, help) in final_ones {
+        let (failure, attempts) = refused(with(change));
+        assert_eq!((failure.kind, attempts), (FailureKind::Refused, 1), "{failure:?}");
+        assert!(failure.help.as_ref().unwrap().contains(help), "{failure:?}");
+    }
+    let may_pass: [(Change<'_>, &str); 2] = [
+        (&|ssh| ssh.port = Some(nobody), "does sshd run, on this `port`?"),
+        (&|ssh| ssh.destination = "no-such-host.invalid".into(), "its host name is not found"),
+    ];
+    for (change, help) in may_pass {
+        let (failure, attempts) = refused(with(change));
+        assert_eq!((failure.kind, attempts), (FailureKind::Unreachable, 3), "{failure:?}");
+        assert!(failure.help.as_ref().unwrap().contains(help), "{failure:?}");
+    }
+    assert_eq!(sshd.accepted(), 0);
+}
+
+#[test]
+fn a_node_that_stops_answering_is_noticed() {
+    let Some(sshd) = Sshd::start("") else { return };
+    let folder = tempfile::tempdir().unwrap();
+    let plan = commands(node(&sshd), &["echo ready; exec sleep 60"], false);
+    let ran = run(&plan, folder.path(), None, &mut |kind| {
+        if matches!(kind, EventKind::Line { text, .. } if text == "ready") {
+            for pid in sshd.connections() {
+                let pid = rustix::process::Pid::from_raw(i32::try_from(pid).unwrap()).unwrap();
+                rustix::process::kill_process(pid, rustix::process::Signal::STOP).unwrap();
+            }
+        }
+    });
+    let failure = ran.failure("s0@t@n1");
+    assert_eq!(failure.kind, FailureKind::Unreachable);
+    let help = failure.help.as_ref().unwrap();
+    assert!(help.contains("not responding") && help.contains("does not answer, or no longer"), "{failure:?}");
+    assert!(took(&ran, "s0@t@n1") < Duration::from_secs(22));
 }
