@@ -1,47 +1,9 @@
 //! Values that mean something to a shell, a tool or a terminal: each is one argument or an error, and never code.
 
-use pipeline_testkit::Rule;
+use pipeline_testkit::{PAYLOADS, Rule};
 
 use crate::image::native;
 use crate::lab::{Lab, Ran};
-
-/// `CANARY` stands for a file that nothing may make.
-const PAYLOADS: [&str; 34] = [
-    "-oProxyCommand=touch CANARY",
-    "--upload-pack=touch CANARY",
-    "-u./p",
-    "ext::sh -c touch% CANARY",
-    "$(touch CANARY)",
-    "`touch CANARY`",
-    ";touch CANARY",
-    "|touch CANARY",
-    "&&touch CANARY",
-    "x' ; touch CANARY ; '",
-    "x\" ; touch CANARY ; \"",
-    "x\ntouch CANARY\n",
-    "x\r",
-    "x\0y",
-    "x\ty",
-    "../x",
-    "/etc/x",
-    "~x",
-    "*",
-    "$${{x}}",
-    "::add-path::x",
-    "\u{1b}]0;x\u{7}",
-    "x\u{202e}y",
-    ".",
-    "..",
-    "-",
-    "",
-    "LONG",
-    "a:b@c",
-    "%h",
-    "{{.Id}}",
-    "file:///CANARY",
-    "x y",
-    "<(touch CANARY)",
-];
 
 /// The recipe with a place for every string that reaches a tool; `@name@` stands for one.
 const RECIPE: &str = r#"version = 1

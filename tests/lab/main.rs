@@ -20,6 +20,7 @@ mod save;
 mod script;
 mod ship;
 mod ship_disk;
+mod ship_hostile;
 mod smoke;
 mod verify;
 mod verify_image;

@@ -24,12 +24,14 @@
 pub mod faketool;
 mod locate;
 mod normalise;
+mod payloads;
 mod require;
 mod rule;
 mod space;
 mod sshd;
 
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
+pub use payloads::PAYLOADS;
 pub use require::{SKIPS_VARIABLE, find, require, skip};
 pub use rule::{Call, Rule, WriteFile};
 pub use space::TestSpace;

@@ -1,9 +1,11 @@
-c() { ctr ${socket:+--address "$socket"} --namespace k8s.io "$@"; }
+c() { ctr --connect-timeout 5s ${socket:+--address "$socket"} --namespace k8s.io "$@"; }
 ask() {
   needs ctr
   root=${root:-/var/lib/containerd}
   echo "room $(free "$root")"
-  c content ls | { grep -F "$(printf '%s\n' $ids)" || :; } | while read -r blob rest; do
+  # A pipe would hide that containerd does not answer.
+  all=$(c content ls)
+  printf '%s\n' "$all" | { grep -F "$(printf '%s\n' $ids)" || :; } | while read -r blob rest; do
     file=$root/io.containerd.content.v1.content/blobs/sha256/${blob#sha256:}
     size=$(stat -c %s -- "$file" 2>/dev/null || c content get "$blob" | wc -c)
     echo "content $blob $size $rest"
