@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 
 use pipeline_core::actions::{Packer, Performer};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
+use pipeline_core::exec::{Actions, Host};
 use pipeline_core::plan::{Engine, Grammar, Plan};
 use pipeline_core::planner::{Machine, Part, Selection, Wanted, plan};
 use pipeline_core::platform::Platform;
@@ -28,6 +29,18 @@ pub(crate) struct Prepared {
     pub(crate) secret: Vec<String>,
     /// Why no engine works here, where the plan takes one for granted all the same.
     pub(crate) no_engine: Option<Diagnostic>,
+}
+
+impl Prepared {
+    /// This machine, with what the recipe passes and hides.
+    pub(crate) fn host<'a>(&self, actions: &'a dyn Actions) -> Host<'a> {
+        Host {
+            here: self.found.folder.clone(),
+            env: self.env.clone(),
+            redactor: environment::redactor(&self.secret),
+            actions,
+        }
+    }
 }
 
 /// What becomes of `engine = "auto"` on a machine without an engine.

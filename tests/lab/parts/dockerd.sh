@@ -6,22 +6,25 @@ dockerd_missing() { first_missing dockerd containerd runc ip curl; }
 
 # With `--bridge none` dockerd deletes the machine's docker0, also when another daemon owns it; given a bridge of our
 # own it leaves docker0 alone.
-dockerd_up() {
-  local dir=$LAB/dockerd
+dockerd_up() { start_dockerd dockerd docker.sock d; }
+
+# start_dockerd FOLDER SOCKET BRIDGE, the names below $LAB and the bridge's letter.
+start_dockerd() {
+  local dir=$LAB/$1 socket=$LAB/$2
   mkdir -p "$dir"
   # An empty but present config: buildah, for one, fails on a DOCKER_CONFIG without the file.
   printf '{}\n' >"$dir/config.json"
   # The same for the daemon, so that it does not read the machine's /etc/docker.
   printf '{}\n' >"$dir/daemon.json"
-  make_bridge d || return
+  make_bridge "$3" || return
   start "$dir" dockerd --data-root "$dir/data" --exec-root "$dir/exec" --pidfile "$dir/docker.pid" \
-    --config-file "$dir/daemon.json" --host "unix://$LAB/docker.sock" --group root \
-    --bridge "$(bridge_name d)" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false
-  wait_until 30 "$dir" dockerd dockerd_answers
+    --config-file "$dir/daemon.json" --host "unix://$socket" --group root \
+    --bridge "$(bridge_name "$3")" --iptables=false --ip6tables=false --ip-forward=false --ip-masq=false
+  wait_until 30 "$dir" dockerd dockerd_answers "$socket"
 }
 
 dockerd_answers() {
-  [[ $(curl -fsS --max-time 5 --unix-socket "$LAB/docker.sock" http://docker/_ping) == OK ]]
+  [[ $(curl -fsS --max-time 5 --unix-socket "$1" http://docker/_ping) == OK ]]
 }
 
 dockerd_running() {

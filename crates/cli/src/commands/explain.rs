@@ -1,13 +1,13 @@
 //! `pipeline explain`
 
-use pipeline_core::exec::{self, Explained, Host};
+use pipeline_core::exec::{self, Explained};
 use pipeline_core::fresh::Reason;
 use pipeline_core::planner::Wanted;
 use serde_json::{Value, json};
 
 use crate::args::{ExplainArgs, TableFormat};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
-use crate::{environment, exit_code, records, terminal};
+use crate::{exit_code, records, terminal};
 
 pub(super) fn explain(args: &ExplainArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Assume) {
@@ -29,12 +29,7 @@ pub(super) fn explain(args: &ExplainArgs) -> u8 {
 /// What a run would do. Only reads.
 pub(super) fn look(prepared: &Prepared, wanted: &Wanted) -> Result<Vec<Explained>, u8> {
     let performer = prepare::performer(false);
-    let host = Host {
-        here: prepared.found.folder.clone(),
-        env: prepared.env.clone(),
-        redactor: environment::redactor(&prepared.secret),
-        actions: &performer,
-    };
+    let host = prepared.host(&performer);
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
     let mut explained = exec::explain(&prepared.plan, &host, &mut records).map_err(|error| {

@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use petgraph::graph::DiGraph;
 use pipeline_core::event::{Event, EventKind, FailureKind, Status, Stream};
-use pipeline_core::exec::{self, Host, Options, Scratch};
+use pipeline_core::exec::{self, Options, Scratch};
 use pipeline_core::plan::{Action, Instance, InstanceId, Plan, Pool, Rollback};
 
 use crate::args::RollbackArgs;
 use crate::contain::{self, Side};
 use crate::prepare::{self, WithoutEngine};
-use crate::{environment, exit_code, place, terminal};
+use crate::{exit_code, place, terminal};
 
 pub(super) fn rollback(args: &RollbackArgs) -> u8 {
     let prepared = match prepare::prepare(&args.recipe, &args.select, WithoutEngine::Assume) {
@@ -74,12 +74,7 @@ fn carry_out(prepared: &prepare::Prepared, plan: &Plan) -> Result<u8, u8> {
         Err(error) => return Err(failed(&error)),
     };
     let performer = prepare::performer(false);
-    let host = Host {
-        here: prepared.found.folder.clone(),
-        env: prepared.env.clone(),
-        redactor: environment::redactor(&prepared.secret),
-        actions: &performer,
-    };
+    let host = prepared.host(&performer);
     let mut said: BTreeMap<InstanceId, String> = BTreeMap::new();
     let summary = exec::run(plan, &host, &options, Some(&signals), &mut |event: &Event| match &event.kind {
         EventKind::Line { instance, stream: Stream::Engine, text, .. } => {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Connections, Host, Lock, Options, RunDir, Scratch, Summary, remedy};
+use pipeline_core::exec::{self, Connections, Lock, Options, RunDir, Scratch, Summary, remedy};
 use pipeline_core::output::MIN_SECRET;
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
@@ -54,12 +54,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     lock.sweep();
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
-    let host = |performer| Host {
-        here: found.folder.clone(),
-        env: env.clone(),
-        redactor: environment::redactor(secret),
-        actions: performer,
-    };
+    let host = |performer| prepared.host(performer);
     let jobs = args
         .jobs
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
