@@ -5,7 +5,7 @@ use std::process::Command;
 
 use pipeline_core::image::archive;
 
-use crate::kit::{Lab, Outcome, Work};
+use crate::kit::{Lab, Outcome, TestNode, Work};
 use crate::require_lab;
 
 /// The lab's node of each runtime: how a recipe describes it.
@@ -216,4 +216,18 @@ fn an_archive_whose_layers_are_compressed_is_delivered_like_any_other() {
     let shipped = work.outcome(&mut ship).exits(0);
     let id = shipped.stdout.split('\t').nth(2).unwrap_or_default().to_owned();
     assert_eq!(lab.delivered(host, "docker.io/library/delta-archive:2"), Some(id));
+}
+
+#[test]
+fn an_import_that_did_nothing_and_says_that_it_did_is_not_believed() {
+    let _lab = require_lab!("nodes");
+    let work = Work::tiny("delta-believed", "buildah", &[("arm64", "\"own\"")], "", "");
+    let node = TestNode::start(&work.root().join("node"), "/usr/sbin:/usr/bin:/sbin:/bin");
+    node.install("skopeo", "#!/bin/sh\nexit 0\n");
+    let at = work.root().display();
+    let keys =
+        format!("storage = {{ driver = \"overlay\", root = \"{at}/there\", runroot = \"{at}/there-run\" }}");
+    let recipe = work.read("pipeline.toml") + &node.toml(&keys) + DELIVER;
+    work.write("pipeline.toml", recipe);
+    work.run(&[]).exits(6).says("is not in the store after its import");
 }
