@@ -154,7 +154,7 @@ impl Ssh {
             "ClearAllForwardings=yes",
             "PermitLocalCommand=no",
             "ConnectTimeout=10",
-            "ServerAliveInterval=5",
+            "ServerAliveInterval=4",
             "ServerAliveCountMax=2",
         ] {
             options.extend(["-o".into(), option.into()]);
