@@ -140,7 +140,9 @@ impl Cancel {
         let mut groups = self.groups();
         groups.numbers.insert(group.as_raw_pid(), lifeline.map(Arc::downgrade));
         if groups.stopped {
-            lifeline.into_iter().for_each(|lifeline| lifeline.pause());
+            if let Some(lifeline) = lifeline {
+                lifeline.pause();
+            }
             let _ = kill_process_group(group, Signal::STOP);
         }
     }
