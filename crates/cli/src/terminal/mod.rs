@@ -16,7 +16,7 @@ use pipeline_core::output::Redactor;
 
 use excerpt::Excerpts;
 pub(crate) use plain::Plain;
-pub(crate) use style::{Style, clean, seconds};
+pub(crate) use style::{Style, clean};
 pub(crate) use table::table;
 
 /// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on.
