@@ -8,7 +8,7 @@ use pipeline_core::fresh::Reason;
 use pipeline_core::output::{bytes, command_line, seconds};
 use pipeline_core::plan::InstanceId;
 
-use super::{Style, clean, note};
+use super::{Style, bars, clean, note};
 
 /// How many of a failed instance's last lines are shown.
 const TAIL: usize = 15;
@@ -52,6 +52,7 @@ impl Plain {
     }
 
     pub(crate) fn on(&mut self, event: &Event) {
+        bars::on(event);
         match &event.kind {
             EventKind::RunStarted { run, recipe, instances, jobs, .. } => {
                 self.total = *instances;

@@ -4,7 +4,7 @@ use std::io::{self, IsTerminal};
 
 /// Colours or none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Style(bool);
+pub(crate) struct Style(pub(super) bool);
 
 impl Style {
     /// As fits stderr: colours on a terminal, unless `NO_COLOR` is set or the terminal knows none.
