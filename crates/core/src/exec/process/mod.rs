@@ -7,6 +7,7 @@
 
 mod background;
 mod find;
+mod lifeline;
 mod spawn;
 mod watch;
 
@@ -21,6 +22,7 @@ use std::time::{Duration, Instant};
 
 pub(super) use background::Background;
 pub(crate) use find::find;
+pub(super) use lifeline::Lifeline;
 
 use super::cancel::Cancel;
 use crate::event::Stream;
@@ -52,7 +54,7 @@ pub(super) struct Request<'a> {
 pub(super) enum Stdin<'a> {
     /// Nothing: `/dev/null`.
     Null,
-    /// Nothing, from a pipe whose other end stays open while the child runs.
+    /// From a pipe whose other end stays open while the child runs, and tells it now and then that we are there.
     Held,
     /// The file, from where it stands: the position moves as the child reads.
     File(&'a File),

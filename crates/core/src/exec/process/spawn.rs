@@ -6,9 +6,10 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use os_pipe::{PipeReader, PipeWriter};
+use os_pipe::PipeReader;
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::lifeline::Lifeline;
 use super::{Request, Stdin};
 use crate::exec::cancel::Cancel;
 use crate::exec::reaper;
@@ -23,7 +24,8 @@ pub(super) struct Child {
     pub(super) lines: Option<PipeReader>,
     /// stdout, when it is kept.
     pub(super) kept: Option<PipeReader>,
-    pub(super) stdin: Option<PipeWriter>,
+    /// Held open. The run's pausing speaks through it as well.
+    pub(super) stdin: Option<Arc<Lifeline>>,
     /// Readable when the leader has ended; absent on old kernels.
     pub(super) pidfd: Option<OwnedFd>,
 }
@@ -51,9 +53,9 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
     };
     let stdin = match request.stdin {
         Stdin::Held => {
-            let (reader, stdin) = os_pipe::pipe()?;
+            let (reader, stdin) = Lifeline::new()?;
             expression = expression.stdin_file(reader);
-            Some(stdin)
+            Some(Arc::new(stdin))
         }
         Stdin::File(file) => {
             expression = expression.stdin_file(file.try_clone()?);
@@ -71,7 +73,7 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
     })?;
     // It holds our copies of the child's ends of the pipes: no end of file while it lives.
     drop(expression);
-    cancel.enter(pid);
+    cancel.enter(pid, stdin.as_ref());
     let cancel = Arc::clone(cancel);
     Ok(Child { handle, pid, cancel, reaped: false, lines: Some(lines), kept, stdin, pidfd: pidfd(pid) })
 }
