@@ -116,7 +116,9 @@ fn nothing_is_left_by_ctrl_c_nor_by_a_kill_nor_by_a_failure() {
     let engine = rustix::process::Pid::from_raw(engine.trim().parse().unwrap()).unwrap();
     rustix::process::kill_process(engine, rustix::process::Signal::KILL).unwrap();
     run.terminal.shows("the engine was ended by signal 9");
-    eventually("the bar is gone", LONG, || run.bars().is_empty().then_some(()));
+    // Alone on its line.
+    let ended = "error: the engine was ended by signal 9".to_owned();
+    assert!(run.screen().contains(&ended) && run.bars().is_empty(), "{:?}", run.screen());
     drop(run);
 
     parcel.node.install("skopeo", "#!/bin/sh\necho refused >&2\nexit 1\n");
