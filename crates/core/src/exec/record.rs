@@ -117,6 +117,7 @@ impl RunDir {
             EventKind::Output { instance, name, value } => {
                 self.line(instance, &format!("# {name} = {value}"))
             }
+            EventKind::Delivered { instance, traffic } => self.line(instance, &format!("# sent {traffic}")),
             EventKind::Finished { instance, status, took, attempts } => {
                 let took = took.as_secs_f64();
                 let often = if *attempts > 1 { format!(" and {attempts} attempts") } else { String::new() };

@@ -20,14 +20,14 @@ use base64::engine::general_purpose::STANDARD;
 
 use self::answer::{Answer, Held};
 pub use self::pack::Packer;
-use self::pack::bytes;
 use self::send::Sent;
 use self::store::{Session, Store};
 use self::turns::{Patience, Setback};
-use crate::event::{Failure, FailureKind};
+use crate::event::{Failure, FailureKind, Traffic};
 use crate::exec::ActionCx;
 use crate::image::archive::{LayerBlob, LayerForm};
 use crate::image::{Digest, LocalImage};
+use crate::output::bytes;
 use crate::plan::{Command, Node, Rollback, ShipMissing, Shipment};
 
 /// The remote command line is one argument of a shell there, of at most 128 KiB, and is quoted.
@@ -166,7 +166,8 @@ impl Ship<'_> {
         patience.heard(&answer.spool);
         let mut held = self.store.held(&answer, &diff_ids, &self.id);
         if self.is_right(&held, &diff_ids) {
-            self.cx.say(format!("{} is there already: nothing is sent", self.what()));
+            self.cx.say(format!("{} is there already", self.what()));
+            self.cx.delivered(traffic(image, sent));
             return Ok(());
         }
         if self.store.takes_docker_archive() && answer::docker_is_whole(&answer) {
@@ -182,7 +183,7 @@ impl Ship<'_> {
             match self.import(image, &held, &blobs, &answer, &diff_ids) {
                 Ok(after) => {
                     self.must_be_right(&self.store.held(&after, &diff_ids, &self.id), &diff_ids)?;
-                    self.report(image, &held, sent);
+                    self.cx.delivered(traffic(image, sent));
                     return Ok(());
                 }
                 Err(failure) if failure.kind == FailureKind::Exit { code: GONE } => {
@@ -206,7 +207,7 @@ impl Ship<'_> {
     /// What to do, and on a full disk nothing is kept for the next run.
     fn given_up(&self, failure: Failure, sent: &Sent) -> Failure {
         if failure.kind == FailureKind::NoSpace && !sent.layers.is_empty() {
-            let blobs = sent.layers.iter().map(|name| format!("{}/blobs/{name}", self.node.dir));
+            let blobs = sent.layers.values().map(|name| format!("{}/blobs/{name}", self.node.dir));
             let command = Command::new(["rm", "-f", "--"]).args(blobs).on_node(&self.node.name);
             // It has failed already.
             let _ = self.cx.run(&command);
@@ -351,20 +352,18 @@ impl Ship<'_> {
         let word = format!("documents={}", STANDARD.encode(encoder.finish()?));
         Ok(Some(word).filter(|word| word.len() <= LONGEST_WORD))
     }
+}
 
-    fn report(&self, image: &LocalImage, held: &Held, sent: &Sent) {
-        let mut avoided = (0, 0);
-        for layer in image.layers.iter().filter(|layer| held.there.contains_key(&layer.diff_id)) {
-            avoided = (avoided.0 + 1, avoided.1 + layer.size);
-        }
-        self.cx.say(format!(
-            "{}: {} sent for {}; {} of {} not sent, being there",
-            self.what(),
-            bytes(sent.bytes),
-            layers(sent.layers.len()),
-            layers(avoided.0),
-            bytes(avoided.1)
-        ));
+/// Whatever was not sent was avoided: it was in the store, or had arrived before.
+fn traffic(image: &LocalImage, sent: &Sent) -> Traffic {
+    let sizes: BTreeMap<Digest, u64> = image.layers.iter().map(|layer| (layer.diff_id, layer.size)).collect();
+    let avoided = || sizes.iter().filter(|(layer, _)| !sent.layers.contains_key(layer));
+    Traffic {
+        sent: sent.bytes,
+        sent_layers: sent.layers.len(),
+        avoided: avoided().map(|(_, size)| size).sum(),
+        avoided_layers: avoided().count(),
+        sending: sent.time,
     }
 }
 

@@ -107,16 +107,3 @@ fn compress(image: &LocalImage, index: usize, form: LayerForm, folder: &Path) ->
     let (_, path) = file.keep().map_err(|error| write(error.error))?;
     Ok(Packed { blob: LayerBlob { form, digest, size }, path })
 }
-
-/// Bytes in a few characters.
-pub(super) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    #[allow(clippy::cast_precision_loss)]
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
-}
