@@ -3,9 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
-use pipeline_core::event::{Event, EventKind, Failure, Status, Stream, Traffic};
+use pipeline_core::event::{Event, EventKind, Failure, Status, Stream, Traffic, command_line};
 use pipeline_core::fresh::Reason;
-use pipeline_core::output::{bytes, command_line, seconds};
+use pipeline_core::output::{bytes, seconds};
 use pipeline_core::plan::InstanceId;
 
 use super::{Style, bars, clean, note};

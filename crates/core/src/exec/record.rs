@@ -8,8 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::event::{Event, EventKind, Failure, Status, Stream};
-use crate::output::{command_line, plain};
+use crate::event::{Event, EventKind, Failure, Status, Stream, command_line};
+use crate::output::plain;
 use crate::plan::InstanceId;
 
 /// The folder of one run.

@@ -1,5 +1,7 @@
 //! Everything that a run tells the outside, as one stream. Reporters, logs and records are consumers of it.
 
+mod shown;
+
 use std::fmt;
 use std::time::Duration;
 
@@ -8,6 +10,8 @@ use serde::{Deserialize, Serialize};
 use crate::fresh::Reason;
 use crate::output::{bytes, seconds};
 use crate::plan::InstanceId;
+
+pub use shown::command_line;
 
 /// The version of the JSON form.
 pub const VERSION: u32 = 1;
