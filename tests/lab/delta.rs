@@ -174,15 +174,17 @@ fn only_what_changed_travels_to_podman() {
 }
 
 #[test]
-fn what_arrived_runs_on_cri_o() {
+fn what_arrived_runs_on_cri_o_and_is_what_was_built() {
     let lab = require_lab!("nodes", "crio", "crictl");
     let verify =
         "[[step]]\nuses = \"crictl-verify\"\nrun = { argv = [\"uname\", \"-m\"], stdout = \"aarch64\" }\n";
-    let (work, _) = work(lab, "buildah", "cri-o", "delta-runs", &format!("{DELIVER}{verify}"));
+    let (work, host) = work(lab, "buildah", "cri-o", "delta-runs", &format!("{DELIVER}{verify}"));
     work.run(&[]).exits(0);
     work.write("context-arm64/small", random(20_000));
     let second = work.run(&[]).exits(0);
     assert!(SMALL.contains(&sent(&second)));
+    let id = second.output("image@arm64", "id");
+    whole(lab, "cri-o", host, "docker.io/library/delta-runs:1", &id);
 }
 
 #[test]

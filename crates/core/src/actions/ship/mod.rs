@@ -53,9 +53,10 @@ struct Ship<'a> {
 pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) -> Result<String, Failure> {
     let (name, platform) = (folder(&wanted.shipment, cx), wanted.platform.to_string());
     let ship = Ship::new(wanted, (&name, &platform), packer, cx)?;
+    packer.begins(&wanted.shipment);
     let image = origin::open(wanted, &ship.id, origin::Else::Export, cx)?;
     let sent = ship.deliver(&image)?;
-    packer.arrived(&wanted.shipment);
+    packer.leaves(&wanted.shipment, false);
     Ok(sent.to_string())
 }
 
@@ -93,8 +94,7 @@ fn missing(image: &LocalImage, held: &Held) -> Vec<usize> {
 
 /// Removes the shipment's folder, whatever is in it.
 pub(super) fn end(shipment: &Shipment, packer: &Packer, cx: &ActionCx<'_>) -> Result<(), Failure> {
-    // What arrived has left nothing.
-    if packer.has_arrived(shipment) {
+    if packer.left_nothing(shipment) {
         return Ok(());
     }
     let node = node(shipment, cx)?;
@@ -163,6 +163,7 @@ impl Ship<'_> {
     fn turn(&self, image: &LocalImage, sent: &mut Sent, patience: &mut Patience) -> Result<(), Setback> {
         let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
         let mut answer = self.ask(&diff_ids)?;
+        self.packer.leaves(&self.wanted.shipment, true);
         patience.heard(&answer.spool);
         let mut held = self.store.held(&answer, &diff_ids, &self.id);
         if self.is_right(&held, &diff_ids) {
