@@ -131,7 +131,7 @@ impl Ship<'_> {
             args: vec![self.node.dir.clone(), name.to_owned(), size, from],
         };
         let begun = self.cx.now();
-        let fed = self.cx.feed_telling(&self.command(&session), &file, part);
+        let fed = self.cx.feed_telling(&session.on(self.node), &file, part);
         sent.time += self.cx.now() - begun;
         // What ssh has read it may have sent.
         sent.bytes += file.stream_position().map_err(gone)?.saturating_sub(offset);
