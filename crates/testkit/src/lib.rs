@@ -29,6 +29,7 @@ mod require;
 mod rule;
 mod space;
 mod sshd;
+mod wire;
 
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
 pub use payloads::PAYLOADS;
@@ -36,3 +37,4 @@ pub use require::{SKIPS_VARIABLE, find, require, skip};
 pub use rule::{Call, Rule, WriteFile};
 pub use space::TestSpace;
 pub use sshd::{Sshd, free_port};
+pub use wire::Wire;

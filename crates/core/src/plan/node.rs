@@ -32,7 +32,7 @@ pub struct Node {
     pub storage: Option<Storage>,
     /// The folder for files that `scp` brings.
     pub dir: String,
-    /// The most that is sent there in a second, in bytes, for each file.
+    /// The most that is sent there in a second, in bytes: by each `scp`, and by all that feeds commands there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u64>,
 }

@@ -24,6 +24,8 @@ pub(super) struct Child {
     /// stdout, when it is kept.
     pub(super) kept: Option<PipeReader>,
     pub(super) stdin: Option<PipeWriter>,
+    /// The other end of a stdin that is to be fed.
+    pub(super) paced: Option<PipeWriter>,
     /// Readable when the leader has ended; absent on old kernels.
     pub(super) pidfd: Option<OwnedFd>,
 }
@@ -49,21 +51,21 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
         expression = expression.stderr_to_stdout().stdout_file(writer);
         None
     };
-    let stdin = match request.stdin {
-        Stdin::Held => {
-            let (reader, stdin) = os_pipe::pipe()?;
+    let (mut stdin, mut paced) = (None, None);
+    match request.stdin {
+        Stdin::Held | Stdin::Paced(..) => {
+            let (reader, writer) = os_pipe::pipe()?;
             expression = expression.stdin_file(reader);
-            Some(stdin)
+            let end = if matches!(request.stdin, Stdin::Held) { &mut stdin } else { &mut paced };
+            *end = Some(writer);
         }
         Stdin::File(file) => {
             expression = expression.stdin_file(file.try_clone()?);
-            None
         }
         Stdin::Null => {
             expression = expression.stdin_null();
-            None
         }
-    };
+    }
     let (handle, pid) = reaper::spawn(|| {
         let handle = expression.start()?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
@@ -73,7 +75,17 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
     drop(expression);
     cancel.enter(pid);
     let cancel = Arc::clone(cancel);
-    Ok(Child { handle, pid, cancel, reaped: false, lines: Some(lines), kept, stdin, pidfd: pidfd(pid) })
+    Ok(Child {
+        handle,
+        pid,
+        cancel,
+        reaped: false,
+        lines: Some(lines),
+        kept,
+        stdin,
+        paced,
+        pidfd: pidfd(pid),
+    })
 }
 
 #[cfg(target_os = "linux")]
