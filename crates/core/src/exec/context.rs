@@ -302,7 +302,8 @@ impl ActionCx<'_> {
             instance: self.instance.id.clone(),
             argv: argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         });
-        let to = if remote { node } else { about.filter(|_| tool == "scp") };
+        let copies = tool.to_str().is_some_and(failure::copies);
+        let to = if remote { node } else { about.filter(|_| copies) };
         if let Some(node) = to {
             match self.connected(node, &dir, &env)? {
                 Ok(options) => drop(argv.splice(1..1, options)),
@@ -364,7 +365,7 @@ impl ActionCx<'_> {
         }
         let code = failure::exit_code(&shown, ended.status)?;
         let mut said: Vec<String> = said.into_iter().rev().collect();
-        let lost = code == failure::SSH_FAILED || tool == "scp";
+        let lost = code == failure::SSH_FAILED || copies;
         if let Some(words) = to.filter(|_| lost).and_then(|node| self.shared.connections?.last_words(node)) {
             said.extend(self.hidden(&words));
         }

@@ -119,13 +119,18 @@ pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=
      (while read -r _ <&3; do :; done; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
      wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; exit $r";
 
-/// Makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that a file
-/// will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo a copy
-/// still comes as the user who logs in.
-pub(crate) const OWN_FOLDER: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u -- \"$1\"); \
+/// A script that makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that
+/// a file will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo a
+/// copy still comes as the user who logs in. `unless` ends the script where `$2` may stay as it is.
+pub(crate) fn own_folder(unless: &str) -> String {
+    format!("{OWNED}{unless}{FRESH}")
+}
+
+const OWNED: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u -- \"$1\"); \
      case $o in 0|\"$(id -u)\"|\"${SUDO_UID-}\") ;; \
-     *) echo \"$1 belongs to the user $o, who could replace the image: choose another folder\" >&2; exit 1;; esac; \
-     rm -rf -- \"$2\"; mkdir -m 700 -- \"$2\"; \
+     *) echo \"$1 belongs to the user $o, who could replace the image: choose another folder\" >&2; exit 1;; esac; ";
+
+const FRESH: &str = "rm -rf -- \"$2\"; mkdir -m 700 -- \"$2\"; \
      if [ -n \"${SUDO_UID-}\" ]; then chown -- \"$SUDO_UID:$SUDO_GID\" \"$2\"; fi";
 
 impl Ssh {
@@ -203,14 +208,27 @@ impl Ssh {
 
     /// `scp` of a file here to a path there, by SFTP, so that no remote shell reads the path; of at most so many bytes a
     /// second.
-    pub fn scp(&self, from: &Text, to: &str, bandwidth: Option<u64>) -> Vec<Text> {
-        let mut argv: Vec<Text> = vec!["scp".into(), "-s".into(), "-q".into()];
+    pub fn scp(&self, from: &Text, to: &Text, bandwidth: Option<u64>) -> Vec<Text> {
+        let mut argv = self.copier(&["scp", "-s", "-q"], bandwidth);
+        argv.extend([from.clone(), Text::from(format!("{}:", self.bracketed())).then(to)]);
+        argv
+    }
+
+    /// `sftp` to it, which reads from stdin what to do and ends where that fails; of at most so many bytes a second.
+    pub fn sftp(&self, bandwidth: Option<u64>) -> Vec<Text> {
+        let mut argv = self.copier(&["sftp", "-q", "-b", "-"], bandwidth);
+        argv.push(self.bracketed().into());
+        argv
+    }
+
+    fn copier(&self, tool: &[&str], bandwidth: Option<u64>) -> Vec<Text> {
+        let mut argv: Vec<Text> = tool.iter().map(|word| Text::from(*word)).collect();
         if let Some(bytes) = bandwidth {
             argv.extend(["-l".into(), (bytes / 125).max(1).to_string().into()]);
         }
         argv.extend(self.options());
         argv.extend(self.port("-P"));
-        argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.bracketed()).into()]);
+        argv.push("--".into());
         argv
     }
 }

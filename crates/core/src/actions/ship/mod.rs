@@ -20,7 +20,7 @@ use base64::engine::general_purpose::STANDARD;
 
 use self::answer::{Answer, Held};
 pub use self::pack::Packer;
-use self::pack::bytes;
+pub(super) use self::pack::bytes;
 use self::send::Sent;
 use self::store::{Session, Store};
 use self::turns::{Patience, Setback};

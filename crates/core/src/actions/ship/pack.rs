@@ -109,7 +109,7 @@ fn compress(image: &LocalImage, index: usize, form: LayerForm, folder: &Path) ->
 }
 
 /// Bytes in a few characters.
-pub(super) fn bytes(count: u64) -> String {
+pub(in crate::actions) fn bytes(count: u64) -> String {
     const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
     #[allow(clippy::cast_precision_loss)]
     let mut value = count as f64;
