@@ -1,7 +1,8 @@
 //! K1: Ctrl-C on a terminal, and children that hear it.
 
+use pipeline_testkit::CTRL_C;
+
 use crate::engine::Run;
-use crate::terminal::CTRL_C;
 use crate::{SOON, soak};
 
 #[test]

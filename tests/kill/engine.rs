@@ -4,11 +4,10 @@ use std::os::unix::process::CommandExt as _;
 use std::process::{Child, ExitStatus, Stdio};
 use std::time::{Duration, Instant};
 
-use pipeline_testkit::TestSpace;
+use pipeline_testkit::{Terminal, TestSpace};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::processes;
-use crate::terminal::Terminal;
 use crate::witness::{PATIENCE, Witness};
 
 pub(crate) const MEMBER: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/kill/member.sh");

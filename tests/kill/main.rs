@@ -16,7 +16,6 @@ mod refused;
 mod remote;
 mod signals;
 mod stubborn;
-mod terminal;
 mod witness;
 
 use std::time::Duration;

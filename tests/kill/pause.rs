@@ -2,11 +2,11 @@
 
 use std::time::{Duration, Instant};
 
+use pipeline_testkit::CTRL_Z;
 use rustix::process::{Signal, kill_process};
 
 use crate::engine::{Keep, PARTS, Part, Run};
 use crate::processes;
-use crate::terminal::CTRL_Z;
 use crate::witness::PATIENCE;
 use crate::{SOON, count, soak, times};
 

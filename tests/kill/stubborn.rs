@@ -2,8 +2,9 @@
 
 use std::time::{Duration, Instant};
 
+use pipeline_testkit::CTRL_C;
+
 use crate::engine::{Keep, Run};
-use crate::terminal::CTRL_C;
 use crate::{SOON, count, soak, times};
 
 /// The time that a child is given.

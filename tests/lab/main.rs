@@ -14,6 +14,7 @@ mod demo;
 mod engine_ends;
 mod many;
 mod patch;
+mod progress;
 mod refusals;
 mod run_step;
 mod save;

@@ -3,9 +3,10 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::thread;
 use std::time::Duration;
 
-use crate::kit::{Outcome, Work, eventually, set_executable};
+use crate::kit::{Marked, Outcome, Work, eventually, set_executable};
 use pipeline_core::event::Status;
 
 const NODES: usize = 8;
@@ -177,6 +178,35 @@ fn of_eight_nodes_one_is_unplugged_and_the_next_run_goes_to_that_one_alone() {
     let again = work.run(&[]).exits(0);
     assert_eq!(ended(&again), "===+====", "{}", again.stderr);
     assert_eq!(again.stdout.lines().count(), NODES, "{}", again.stdout);
+}
+
+#[test]
+fn a_node_whose_cable_is_pulled_while_it_imports_ends_the_import_by_itself() {
+    pipeline_testkit::require!("skopeo", "sshd", "ip", "buildah", "setpriv");
+    if !can() {
+        return;
+    }
+    let rack = Rack::start();
+    let work = work("rack-cut", &rack, "");
+    let marked = Marked::new(rack.mark);
+    let begun = rack.folder.path().join("begun");
+    let script = format!("#!/bin/sh\ntouch {}\nexec sleep {}\n", begun.display(), marked.seconds());
+    let skopeo = rack.folder.path().join("bin-5/skopeo");
+    fs::write(&skopeo, script).unwrap();
+    set_executable(&skopeo);
+    let outcome = thread::scope(|scope| {
+        let run = scope.spawn(|| work.run(&["--node", "node-5"]));
+        eventually("it imports", Duration::from_mins(2), || begun.exists().then_some(()));
+        rack.plug(5, "down");
+        eventually("the node has ended it", Duration::from_mins(1), || {
+            marked.sleepers().is_empty().then_some(())
+        });
+        run.join().unwrap()
+    });
+    outcome.exits(1).says("node `node-5` could not be reached");
+    rack.plug(5, "up");
+    fs::remove_file(skopeo).unwrap();
+    assert_eq!(ended(&work.run(&[]).exits(0)), "++++++++");
 }
 
 #[test]

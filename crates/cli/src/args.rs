@@ -243,7 +243,7 @@ fn patience(text: &str) -> Result<Duration, String> {
 /// See `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// As fits the output
+    /// Lines, and on a terminal bars of what travels to nodes
     Auto,
     /// A line for each thing that happens, on stderr
     Plain,

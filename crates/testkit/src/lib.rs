@@ -29,6 +29,7 @@ mod require;
 mod rule;
 mod space;
 mod sshd;
+mod terminal;
 mod wire;
 
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
@@ -37,4 +38,5 @@ pub use require::{SKIPS_VARIABLE, find, require, skip};
 pub use rule::{Call, Rule, WriteFile};
 pub use space::TestSpace;
 pub use sshd::{Sshd, free_port};
+pub use terminal::{CTRL_C, CTRL_Z, Terminal};
 pub use wire::Wire;

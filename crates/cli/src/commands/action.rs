@@ -71,11 +71,13 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
             return exit_code::PREFLIGHT_FAILED;
         }
     };
-    let mut show = |event: &Event| {
-        if let EventKind::Line { stream, text, .. } = &event.kind {
+    let mut show = |event: &Event| match &event.kind {
+        EventKind::Line { stream, text, .. } => {
             let mark = if *stream == Stream::Engine { "* " } else { "" };
             terminal::note(&format!("{mark}{}\n", terminal::clean(text)));
         }
+        EventKind::Delivered { traffic, .. } => terminal::note(&format!("* sent {traffic}\n")),
+        _ => {}
     };
     match perform_one(&request.action, &request.nodes, &host, &known, Some(&signals), &mut show) {
         Ok(value) => {

@@ -55,6 +55,9 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
     let host = |performer| prepared.host(performer);
+    if args.progress == Progress::Auto {
+        terminal::with_bars();
+    }
     let jobs = args
         .jobs
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);

@@ -73,6 +73,7 @@ fn suspend(init: Pid, link: &mut UnixStream, stop: SigSet) -> io::Result<()> {
     say(link, Signal::SIGTSTP as i32);
     let _ = link.read(&mut [0]);
     let _ = kill_process_group(init, RawSignal::STOP);
+    terminal::wipe();
     stop.thread_unblock()?;
     // Here it stops.
     stop.thread_block()?;
@@ -103,6 +104,7 @@ fn end(status: WaitStatus) -> u8 {
     if by <= 0 || ENDING.contains(&by) && status.exited() {
         return code;
     }
+    terminal::wipe();
     terminal::error(
         &format!("the engine was ended by signal {by}"),
         Some("the next run sweeps what it left"),

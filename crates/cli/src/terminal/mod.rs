@@ -1,5 +1,6 @@
 //! What people see: diagnostics, progress, tables. The only place that prints.
 
+mod bars;
 mod ci;
 mod excerpt;
 mod plain;
@@ -14,9 +15,10 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::output::Redactor;
 
+pub(crate) use bars::{wipe, with_bars};
 use excerpt::Excerpts;
 pub(crate) use plain::Plain;
-pub(crate) use style::{Style, clean, seconds};
+pub(crate) use style::{Style, clean};
 pub(crate) use table::table;
 
 /// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on.
@@ -42,8 +44,11 @@ pub(crate) fn hide(secrets: Redactor) {
 
 /// Everything else, on stderr. Nobody can be told when that fails.
 pub(crate) fn note(text: &str) {
-    let text = SECRETS.get().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text));
-    let _ = io::stderr().lock().write_all(ci::no_commands(&text).as_bytes());
+    bars::above(&ci::no_commands(&hidden(text)));
+}
+
+fn hidden(text: &str) -> Cow<'_, str> {
+    SECRETS.get().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text))
 }
 
 /// A line of JSON, on stdout.

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
 
-use pipeline_core::event::{Event, EventKind, Failure, Status, Stream};
+use pipeline_core::event::{Event, EventKind, Failure, Status, Stream, Traffic, command_line};
 use pipeline_core::fresh::Reason;
-use pipeline_core::output::command_line;
+use pipeline_core::output::{bytes, seconds};
 use pipeline_core::plan::InstanceId;
 
-use super::{Style, clean, note, seconds};
+use super::{Style, bars, clean, note};
 
 /// How many of a failed instance's last lines are shown.
 const TAIL: usize = 15;
@@ -31,6 +31,8 @@ pub(crate) struct Plain {
     allowed: BTreeSet<InstanceId>,
     /// How many did not start because of those.
     left_out: usize,
+    /// What all deliveries took, where there was one.
+    traffic: Option<Traffic>,
 }
 
 impl Plain {
@@ -45,10 +47,12 @@ impl Plain {
             reasons: BTreeMap::new(),
             allowed: BTreeSet::new(),
             left_out: 0,
+            traffic: None,
         }
     }
 
     pub(crate) fn on(&mut self, event: &Event) {
+        bars::on(event);
         match &event.kind {
             EventKind::RunStarted { run, recipe, instances, jobs, .. } => {
                 self.total = *instances;
@@ -81,6 +85,12 @@ impl Plain {
                 self.show(instance, painted.unwrap_or(text));
             }
             EventKind::Output { .. } | EventKind::Transfer { .. } => {}
+            EventKind::Delivered { instance, traffic } => {
+                self.line("sent", "", instance, &format!("  {traffic}"));
+                let all = self.traffic.get_or_insert_default();
+                all.sent += traffic.sent;
+                all.avoided += traffic.avoided;
+            }
             EventKind::Finished { instance, status, took, attempts } => {
                 self.finished(instance, status, &seconds(*took), *attempts);
             }
@@ -109,7 +119,10 @@ impl Plain {
                     // Nothing says FAILED above, and the run ends with an exit code other than 0.
                     parts.push(format!("{} of these for want of what failed as allowed", self.left_out));
                 }
-                let text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
+                let mut text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
+                if let Some(Traffic { sent, avoided, .. }) = self.traffic {
+                    text += &format!("; {} sent, {} avoided", bytes(sent), bytes(avoided));
+                }
                 let text = if counts.done + counts.up_to_date == self.total {
                     self.style.good(&text)
                 } else {
@@ -175,7 +188,7 @@ impl Plain {
         let word = match word {
             "done" => self.style.good(&padded),
             "FAILED" => self.style.bad(&padded),
-            "start" => self.style.dim(&padded),
+            "start" | "sent" => self.style.dim(&padded),
             _ => self.style.warn(&padded),
         };
         note(&format!("{word}  {progress}{instance}{rest}\n"));

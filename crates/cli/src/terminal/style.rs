@@ -1,11 +1,10 @@
 //! Colours where they help, and nothing from outside that could act on a terminal.
 
 use std::io::{self, IsTerminal};
-use std::time::Duration;
 
 /// Colours or none.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Style(bool);
+pub(crate) struct Style(pub(super) bool);
 
 impl Style {
     /// As fits stderr: colours on a terminal, unless `NO_COLOR` is set or the terminal knows none.
@@ -49,18 +48,6 @@ pub(crate) fn clean(text: &str) -> String {
     pipeline_core::output::plain(text).into_owned()
 }
 
-/// `0.3 s`, `12 s`, `3 min 20 s`.
-pub(crate) fn seconds(time: Duration) -> String {
-    let whole = time.as_secs();
-    if whole >= 60 {
-        format!("{} min {} s", whole / 60, whole % 60)
-    } else if whole >= 10 {
-        format!("{whole} s")
-    } else {
-        format!("{:.1} s", time.as_secs_f64())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,12 +59,5 @@ mod tests {
         assert_eq!(clean("bell\u{7} \u{9b}1A cr\r bidi\u{202e}"), "bell\\x07 \\u{9b}1A cr bidi\\u{202e}");
         assert_eq!(clean("\u{1b}"), "");
         assert_eq!(clean("keeps\ttabs\nand lines ü"), "keeps\ttabs\nand lines ü");
-    }
-
-    #[test]
-    fn times_as_people_say_them() {
-        assert_eq!(seconds(Duration::from_millis(340)), "0.3 s");
-        assert_eq!(seconds(Duration::from_secs(12)), "12 s");
-        assert_eq!(seconds(Duration::from_secs(200)), "3 min 20 s");
     }
 }

@@ -4,9 +4,9 @@ use std::ffi::OsStr;
 use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 
-use super::ship::bytes;
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
+use crate::output::bytes;
 use crate::plan::CopyFile;
 
 /// sftp takes a longer line for two, of 2047 bytes each at most.

@@ -1,11 +1,11 @@
 //! The wish to stop, as workers see it: two latches that `poll` can wait for beside a child's output; and standing still,
 //! as Ctrl-Z asks for it.
 
-use std::collections::BTreeSet;
+use std::collections::BTreeMap;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::sync::atomic::{AtomicI32, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
 use rustix::event::{PollFd, PollFlags};
@@ -13,6 +13,7 @@ use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Clock;
 use super::poll::poll;
+use super::process::Lifeline;
 
 /// Shared by the coordinator, the workers and the thread that receives signals.
 #[derive(Debug)]
@@ -28,14 +29,19 @@ pub(super) struct Cancel {
 /// Process groups of running children. A group leaves before its leader is reaped, so a number here is never reused.
 #[derive(Debug, Default)]
 struct Groups {
-    numbers: BTreeSet<i32>,
+    /// And what a remote side hears of us, while it is held.
+    numbers: BTreeMap<i32, Option<Weak<Lifeline>>>,
     /// They stand still, and so will those that come.
     stopped: bool,
 }
 
 impl Groups {
+    fn tell(&self, what: impl Fn(&Lifeline)) {
+        self.numbers.values().flatten().filter_map(Weak::upgrade).for_each(|lifeline| what(&lifeline));
+    }
+
     fn signal(&self, signal: Signal) {
-        for group in self.numbers.iter().filter_map(|number| Pid::from_raw(*number)) {
+        for group in self.numbers.keys().filter_map(|number| Pid::from_raw(*number)) {
             let _ = kill_process_group(group, signal);
         }
     }
@@ -83,6 +89,7 @@ impl Cancel {
         self.clock.stop();
         let mut groups = self.groups();
         groups.stopped = true;
+        groups.tell(Lifeline::pause);
         groups.signal(Signal::STOP);
     }
 
@@ -90,6 +97,7 @@ impl Cancel {
         let mut groups = self.groups();
         if std::mem::take(&mut groups.stopped) {
             groups.signal(Signal::CONT);
+            groups.tell(Lifeline::go_on);
         }
         self.clock.go_on();
     }
@@ -128,10 +136,13 @@ impl Cancel {
         self.requested()
     }
 
-    pub(super) fn enter(&self, group: Pid) {
+    pub(super) fn enter(&self, group: Pid, lifeline: Option<&Arc<Lifeline>>) {
         let mut groups = self.groups();
-        groups.numbers.insert(group.as_raw_pid());
+        groups.numbers.insert(group.as_raw_pid(), lifeline.map(Arc::downgrade));
         if groups.stopped {
+            if let Some(lifeline) = lifeline {
+                lifeline.pause();
+            }
             let _ = kill_process_group(group, Signal::STOP);
         }
     }

@@ -18,7 +18,7 @@ use super::pace::Paces;
 use super::process::{self, Limits, Request, Stdin, Why};
 use super::round::Rounds;
 use super::{Host, Message, Port, Values};
-use crate::event::{EventKind, Failure, FailureKind, Stream};
+use crate::event::{EventKind, Failure, FailureKind, Part, Stream, Traffic};
 use crate::output::{self, Cap, Line};
 use crate::plan::{Command, Instance, Node, Place, Plan, Text};
 
@@ -198,23 +198,33 @@ impl ActionCx<'_> {
         self.execute(command, Keep::Stdout, Codes::Ok, Some(input))
     }
 
-    /// The same, and tells meanwhile how far the command has read.
-    pub fn feed_telling(&self, command: &Command, input: &File) -> Result<Captured, Failure> {
+    /// The same, and tells before, meanwhile and afterwards how far the command has read.
+    pub fn feed_telling(&self, command: &Command, input: &File, part: Part) -> Result<Captured, Failure> {
         let total = input.metadata().map(|meta| meta.len()).unwrap_or_default();
         let (port, id) = (&self.shared.port, &self.instance.id);
+        let tell = || {
+            // The child shares the position.
+            let sent = (&mut &*input).stream_position().unwrap_or_default();
+            port.send(Message::Event(EventKind::Transfer { instance: id.clone(), sent, total, part }));
+        };
+        tell();
         let (ended, over) = mpsc::channel::<()>();
         std::thread::scope(|scope| {
             scope.spawn(move || {
                 while over.recv_timeout(TELL_EVERY) == Err(RecvTimeoutError::Timeout) {
-                    // The child shares the position.
-                    let sent = (&mut &*input).stream_position().unwrap_or_default();
-                    port.send(Message::Event(EventKind::Transfer { instance: id.clone(), sent, total }));
+                    tell();
                 }
+                tell();
             });
             let captured = self.feed(command, input);
             drop(ended);
             captured
         })
+    }
+
+    /// Tells what it took to bring an image to a node.
+    pub fn delivered(&self, traffic: Traffic) {
+        self.event(EventKind::Delivered { instance: self.instance.id.clone(), traffic });
     }
 
     /// Runs a command and keeps its stdout, whatever the exit code. A tool that does not start, an end by a signal and an

@@ -26,6 +26,7 @@ pub(super) fn secrets(redactor: &Redactor, kind: &mut EventKind) {
         EventKind::RunStarted { .. }
         | EventKind::Started { .. }
         | EventKind::Transfer { .. }
+        | EventKind::Delivered { .. }
         | EventKind::Finished { .. }
         | EventKind::Interrupted { .. }
         | EventKind::RunFinished { .. } => {}

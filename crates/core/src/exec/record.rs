@@ -8,8 +8,8 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::event::{Event, EventKind, Failure, Status, Stream};
-use crate::output::{command_line, plain};
+use crate::event::{Event, EventKind, Failure, Status, Stream, command_line};
+use crate::output::plain;
 use crate::plan::InstanceId;
 
 /// The folder of one run.
@@ -117,6 +117,7 @@ impl RunDir {
             EventKind::Output { instance, name, value } => {
                 self.line(instance, &format!("# {name} = {value}"))
             }
+            EventKind::Delivered { instance, traffic } => self.line(instance, &format!("# sent {traffic}")),
             EventKind::Finished { instance, status, took, attempts } => {
                 let took = took.as_secs_f64();
                 let often = if *attempts > 1 { format!(" and {attempts} attempts") } else { String::new() };

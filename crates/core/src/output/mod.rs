@@ -4,6 +4,7 @@
 //! in memory whatever comes. [`Cap`] leaves out the middle of what is too much, [`Redactor`] puts `***` in the place of
 //! secrets. Unaware of processes, events and files.
 
+mod amounts;
 mod cap;
 mod encodings;
 mod escapes;
@@ -12,6 +13,7 @@ mod lines;
 mod redact;
 mod visible;
 
+pub use amounts::{bytes, seconds};
 pub use cap::{Cap, LeftOut};
 pub use folded::command_line;
 pub use lines::{Line, Lines};

@@ -114,10 +114,14 @@ pub struct Ssh {
 ///
 /// ssh hands no signal to a command without a terminal, and its end does not end the command (it would go on for as long
 /// as it likes). So the command runs in a session of its own beside a reader of the connection's stdin, which the engine
-/// holds open: its end is the signal to die.
+/// holds open: its end is the signal to die. A line that is cut has no end: once the engine has said `.`, more must follow
+/// within 30 s, or `-`, after which it may be silent. Then ssh's own exit code tells that the connection failed.
 pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
-     (while read -r _ <&3; do :; done; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
-     wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; exit $r";
+     (s=TERM; t=; while x=$($t sh -c 'read x; echo $x' <&3) || [ $? != 124 ] || s=HUP; do case $x in \
+     .) timeout 9 true && t='timeout 30';; -) t=;; *) break;; esac; done; \
+     kill -s $s -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
+     wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; \
+     [ $r != 129 ] || { echo 'nothing was heard from the other end for 30 s' >&2; r=255; }; exit $r";
 
 /// A script that makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that
 /// a file will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo a

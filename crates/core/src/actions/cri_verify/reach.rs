@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
-use crate::plan::{Command, Node, Ssh, Text};
+use crate::plan::{Command, Node, Ssh, Text, WATCHDOG};
 
 /// The node of that name.
 pub(super) fn node<'c>(name: &str, cx: &'c ActionCx<'_>) -> Result<&'c Node, Failure> {
@@ -52,10 +52,9 @@ pub(super) fn forwarded<T>(
     // The remote command tells that the connection stands, and holds it until its stdin ends. Where nobody listens yet
     // on the node, ssh would complain at each attempt.
     let options = ["-o", "ClearAllForwardings=no", "-o", "ExitOnForwardFailure=yes", "-o", "LogLevel=ERROR"];
-    let argv: Vec<Text> = ssh
-        .ssh(&[&options[..], &["-L", &forward]].concat())
-        .into_iter()
-        .chain(["echo ready; exec cat >/dev/null".into()])
-        .collect();
+    let hold = ["sh", "-c", WATCHDOG, "sh", "sh", "-c", "echo ready; exec sleep 999999999"];
+    let hold = shlex::try_join(hold).unwrap_or_default();
+    let argv: Vec<Text> =
+        ssh.ssh(&[&options[..], &["-L", &forward]].concat()).into_iter().chain([hold.into()]).collect();
     cx.beside(&argv, "ready", &|| ask(&local))
 }

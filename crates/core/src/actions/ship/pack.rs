@@ -39,19 +39,32 @@ impl Drop for Packed {
 #[derive(Debug, Default)]
 pub struct Packer {
     layers: Mutex<HashMap<(Digest, LayerForm), Slot>>,
-    /// Shipments that left nothing on their nodes.
-    arrived: Mutex<Vec<Shipment>>,
+    /// Shipments of this run, and whether something of them may be on their nodes.
+    shipments: Mutex<Vec<(Shipment, bool)>>,
 }
 
 type Slot = Arc<Mutex<Option<Arc<Packed>>>>;
 
 impl Packer {
-    pub(super) fn arrived(&self, shipment: &Shipment) {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).push(shipment.clone());
+    /// Nothing has been said to the node yet.
+    pub(super) fn begins(&self, shipment: &Shipment) {
+        let mut shipments = self.shipments.lock().unwrap_or_else(PoisonError::into_inner);
+        if !shipments.iter().any(|(known, _)| known == shipment) {
+            shipments.push((shipment.clone(), false));
+        }
     }
 
-    pub(super) fn has_arrived(&self, shipment: &Shipment) -> bool {
-        self.arrived.lock().unwrap_or_else(PoisonError::into_inner).contains(shipment)
+    /// Something of it may be on the node from here on, or nothing any more.
+    pub(super) fn leaves(&self, shipment: &Shipment, something: bool) {
+        let mut shipments = self.shipments.lock().unwrap_or_else(PoisonError::into_inner);
+        shipments.retain(|(known, _)| known != shipment);
+        shipments.push((shipment.clone(), something));
+    }
+
+    /// Nothing of it is on the node. Of an earlier run's nobody knows.
+    pub(super) fn left_nothing(&self, shipment: &Shipment) -> bool {
+        let shipments = self.shipments.lock().unwrap_or_else(PoisonError::into_inner);
+        shipments.iter().any(|(known, something)| known == shipment && !something)
     }
 
     /// The layer `index` of the image, compressed in the folder for temporary files.
@@ -106,17 +119,4 @@ fn compress(image: &LocalImage, index: usize, form: LayerForm, folder: &Path) ->
     let file = writer.into_inner().map_err(|error| write(error.into_error()))?;
     let (_, path) = file.keep().map_err(|error| write(error.error))?;
     Ok(Packed { blob: LayerBlob { form, digest, size }, path })
-}
-
-/// Bytes in a few characters.
-pub(in crate::actions) fn bytes(count: u64) -> String {
-    const UNITS: [&str; 5] = ["B", "kB", "MB", "GB", "TB"];
-    #[allow(clippy::cast_precision_loss)]
-    let mut value = count as f64;
-    let mut unit = 0;
-    while value >= 999.5 && unit + 1 < UNITS.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    if unit == 0 { format!("{count} B") } else { format!("{value:.1} {}", UNITS[unit]) }
 }

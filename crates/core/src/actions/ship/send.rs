@@ -1,24 +1,28 @@
 //! Layers on their way: packed while earlier ones travel, resumed where a connection broke.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::io::{Seek, SeekFrom};
 use std::sync::mpsc;
+use std::time::Duration;
 
+use super::Ship;
 use super::answer::Answer;
 use super::pack::Packed;
 use super::store::Session;
 use super::turns::Setback;
-use super::{Ship, bytes};
-use crate::event::{Failure, FailureKind};
+use crate::event::{Failure, FailureKind, Part};
 use crate::image::archive::{LayerBlob, LayerForm};
 use crate::image::{Digest, LocalImage};
+use crate::output::bytes;
 
 /// What crossed the wire.
 #[derive(Debug, Default)]
 pub(super) struct Sent {
     pub(super) bytes: u64,
-    /// By the digits of their blobs.
-    pub(super) layers: BTreeSet<String>,
+    /// The digits of their blobs.
+    pub(super) layers: BTreeMap<Digest, String>,
+    /// How long it took, without what else was done meanwhile.
+    pub(super) time: Duration,
 }
 
 /// How often a layer may arrive as something else.
@@ -48,19 +52,27 @@ impl Ship<'_> {
                     }
                 }
             });
-            for (index, packed) in packed {
-                let packed = packed?;
-                self.send_layer(&packed, answer, sent)?;
-                blobs.insert(image.layers[index].diff_id, packed.blob);
+            for (number, (index, packed)) in packed.into_iter().enumerate() {
+                let (packed, layer) = (packed?, image.layers[index].diff_id);
+                let part = Part { blob: number + 1, blobs: missing.len() };
+                self.send_layer(&packed, layer, part, answer, sent)?;
+                blobs.insert(layer, packed.blob);
             }
             Ok::<(), Setback>(())
         })?;
         Ok(blobs)
     }
 
-    fn send_layer(&self, packed: &Packed, answer: &Answer, sent: &mut Sent) -> Result<(), Setback> {
+    fn send_layer(
+        &self,
+        packed: &Packed,
+        layer: Digest,
+        part: Part,
+        answer: &Answer,
+        sent: &mut Sent,
+    ) -> Result<(), Setback> {
         let LayerBlob { digest, size, .. } = &packed.blob;
-        let (name, part) = (digest.hex(), format!("{}.partial", digest.hex()));
+        let (name, partial) = (digest.hex(), format!("{}.partial", digest.hex()));
         if answer.spool.get(&name) == Some(size) {
             return Ok(());
         }
@@ -70,16 +82,16 @@ impl Ship<'_> {
                 Failure::new(FailureKind::Io, message).help("let one of them end before the other begins"),
             )
         };
-        if answer.busy.contains(&part) {
+        if answer.busy.contains(&partial) {
             return Err(others("sends"));
         }
-        let mut offset = answer.spool.get(&part).copied().unwrap_or_default();
+        let mut offset = answer.spool.get(&partial).copied().unwrap_or_default();
         if offset > 0 {
             self.cx.say(format!("{} of {} of a layer had arrived before", bytes(offset), bytes(*size)));
         }
-        sent.layers.insert(name.clone());
+        sent.layers.insert(layer, name.clone());
         for _ in 0..TRIES {
-            match &*self.attempt(packed, &name, offset, sent)? {
+            match &*self.attempt(packed, &name, (offset, part), sent)? {
                 "" => return Ok(()),
                 "busy" => return Err(others("sends")),
                 "moved" => return Err(others("has sent")),
@@ -100,7 +112,13 @@ impl Ship<'_> {
     }
 
     /// Sends a blob from `offset` on; what the node says, which is nothing when it is there and right.
-    fn attempt(&self, packed: &Packed, name: &str, offset: u64, sent: &mut Sent) -> Result<String, Failure> {
+    fn attempt(
+        &self,
+        packed: &Packed,
+        name: &str,
+        (offset, part): (u64, Part),
+        sent: &mut Sent,
+    ) -> Result<String, Failure> {
         let gone = |error: std::io::Error| {
             Failure::new(FailureKind::Io, format!("a compressed layer cannot be read any more: {error}"))
         };
@@ -112,7 +130,9 @@ impl Ship<'_> {
             script: include_str!("scripts/receive.sh").to_owned(),
             args: vec![self.node.dir.clone(), name.to_owned(), size, from],
         };
-        let fed = self.cx.feed_telling(&self.command(&session), &file);
+        let begun = self.cx.now();
+        let fed = self.cx.feed_telling(&session.on(self.node), &file, part);
+        sent.time += self.cx.now() - begun;
         // What ssh has read it may have sent.
         sent.bytes += file.stream_position().map_err(gone)?.saturating_sub(offset);
         Ok(String::from_utf8_lossy(&fed?.stdout).trim().to_owned())

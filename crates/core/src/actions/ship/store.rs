@@ -3,12 +3,25 @@
 use super::answer::{self, Answer, Held};
 use crate::image::Digest;
 use crate::image::archive::LayerForm;
-use crate::plan::{Node, Runtime, Storage};
+use crate::plan::{Command, Node, Runtime, Storage};
 
 /// The script of a session and its arguments, after `sh -c SCRIPT sh`.
 pub(super) struct Session {
     pub(super) script: String,
     pub(super) args: Vec<String>,
+}
+
+/// By which a script tells that something is other than it must be.
+const ALTERED: i32 = 6;
+
+impl Session {
+    /// The command that does it there.
+    pub(super) fn on(&self, node: &Node) -> Command {
+        let command = Command::new(["sh", "-c", &self.script, "sh"])
+            .args(self.args.iter().map(String::as_str))
+            .on_node(&node.name);
+        Command { mismatch: Some(ALTERED), ..command }
+    }
 }
 
 /// A node's store.

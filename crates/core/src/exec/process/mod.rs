@@ -7,6 +7,7 @@
 
 mod background;
 mod find;
+mod lifeline;
 mod spawn;
 mod watch;
 
@@ -22,6 +23,7 @@ use std::time::{Duration, Instant};
 
 pub(super) use background::Background;
 pub(crate) use find::find;
+pub(super) use lifeline::Lifeline;
 
 use super::cancel::Cancel;
 use super::pace::Pace;
@@ -54,7 +56,7 @@ pub(super) struct Request<'a> {
 pub(super) enum Stdin<'a> {
     /// Nothing: `/dev/null`.
     Null,
-    /// Nothing, from a pipe whose other end stays open while the child runs.
+    /// From a pipe whose other end stays open while the child runs, and tells it now and then that we are there.
     Held,
     /// The file, from where it stands: the position moves as the child reads.
     File(&'a File),

@@ -9,6 +9,7 @@ use std::sync::Arc;
 use os_pipe::{PipeReader, PipeWriter};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
+use super::lifeline::Lifeline;
 use super::{Request, Stdin};
 use crate::exec::cancel::Cancel;
 use crate::exec::reaper;
@@ -23,7 +24,8 @@ pub(super) struct Child {
     pub(super) lines: Option<PipeReader>,
     /// stdout, when it is kept.
     pub(super) kept: Option<PipeReader>,
-    pub(super) stdin: Option<PipeWriter>,
+    /// Held open. The run's pausing speaks through it as well.
+    pub(super) stdin: Option<Arc<Lifeline>>,
     /// The other end of a stdin that is to be fed.
     pub(super) paced: Option<PipeWriter>,
     /// Readable when the leader has ended; absent on old kernels.
@@ -53,11 +55,15 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
     };
     let (mut stdin, mut paced) = (None, None);
     match request.stdin {
-        Stdin::Held | Stdin::Paced(..) => {
+        Stdin::Held => {
+            let (reader, lifeline) = Lifeline::new()?;
+            expression = expression.stdin_file(reader);
+            stdin = Some(Arc::new(lifeline));
+        }
+        Stdin::Paced(..) => {
             let (reader, writer) = os_pipe::pipe()?;
             expression = expression.stdin_file(reader);
-            let end = if matches!(request.stdin, Stdin::Held) { &mut stdin } else { &mut paced };
-            *end = Some(writer);
+            paced = Some(writer);
         }
         Stdin::File(file) => {
             expression = expression.stdin_file(file.try_clone()?);
@@ -73,7 +79,7 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
     })?;
     // It holds our copies of the child's ends of the pipes: no end of file while it lives.
     drop(expression);
-    cancel.enter(pid);
+    cancel.enter(pid, stdin.as_ref());
     let cancel = Arc::clone(cancel);
     Ok(Child {
         handle,

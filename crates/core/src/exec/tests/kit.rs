@@ -152,6 +152,7 @@ fn of(kind: &EventKind) -> Option<&InstanceId> {
         | EventKind::Line { instance, .. }
         | EventKind::Output { instance, .. }
         | EventKind::Transfer { instance, .. }
+        | EventKind::Delivered { instance, .. }
         | EventKind::Finished { instance, .. } => Some(instance),
         EventKind::RunStarted { .. }
         | EventKind::Warning { .. }

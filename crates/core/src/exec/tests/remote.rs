@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::io::Write;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -9,7 +10,7 @@ use super::kit::{None_, Ran, env, instance, options, plan};
 use crate::event::{EventKind, FailureKind, Status};
 use crate::exec::{Host, Options, Records, Signals, explain, run, run_recorded};
 use crate::output::Redactor;
-use crate::plan::{Action, Command, Instance, Node, Probe, Ssh};
+use crate::plan::{Action, Command, Instance, Node, Probe, Ssh, WATCHDOG};
 
 /// The last argument is the remote command line. The remote side lives on when `ssh` is killed, and sees the end of stdin.
 const SSH: &str = "#!/bin/sh\n\
@@ -113,6 +114,64 @@ fn the_remote_side_ends_when_the_run_is_stopped() {
     assert!(folder.path().join("told").exists());
     // And with time for a last word: the connection is ended after the remote command, not before.
     assert_eq!(ran.lines("a@t@n1"), ["ready", "bye"]);
+}
+
+/// A command of a minute, with the watchdog that waits one second for a word, which hears `words`.
+fn watched(words: &[u8]) -> (std::process::Child, std::process::ChildStdin) {
+    let script = WATCHDOG.replace("timeout 30", "timeout 1");
+    let mut child = std::process::Command::new("sh")
+        .args(["-c", &script, "sh", "sleep", "60"])
+        .stdin(std::process::Stdio::piped())
+        .stderr(std::process::Stdio::null())
+        .spawn()
+        .unwrap();
+    let mut stdin = child.stdin.take().unwrap();
+    stdin.write_all(words).unwrap();
+    (child, stdin)
+}
+
+#[test]
+fn a_node_that_hears_nothing_more_ends_the_command_as_a_broken_connection() {
+    let (mut child, _held) = watched(b".\n.\n");
+    assert_eq!(child.wait().unwrap().code(), Some(255));
+}
+
+#[test]
+fn who_was_told_to_wait_or_told_nothing_waits_for_the_end_of_stdin() {
+    for words in [&b""[..], b".\n-\n"] {
+        let (mut child, stdin) = watched(words);
+        std::thread::sleep(Duration::from_millis(2500));
+        assert!(child.try_wait().unwrap().is_none(), "{words:?}");
+        drop(stdin);
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{words:?}");
+    }
+}
+
+#[test]
+fn the_node_hears_that_we_live_and_that_we_stand_still() {
+    let folder = folder();
+    let heard = folder.path().join("heard");
+    // What it hears is written where it can be looked at, by a process that Ctrl-Z does not stop.
+    let listen = "echo ready; exec dd bs=2 count=3 of=heard 2>/dev/null\n";
+    let ssh = format!("#!/bin/sh\nexec setsid -w sh -c '{listen}'");
+    duct::cmd!("sh", "-c", "cat > ssh").dir(folder.path()).stdin_bytes(ssh).run().unwrap();
+    let (signals, relay) = Signals::by_hand();
+    let ran =
+        over_ssh(folder.path(), vec![Command::new(["x"]).on_node("n1").into()], Some(&signals), &mut || {
+            let wait = |wanted: &str| {
+                let until = Instant::now() + Duration::from_secs(20);
+                while fs::read_to_string(&heard).unwrap_or_default() != wanted && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+            };
+            wait(".\n");
+            relay.send(20);
+            wait(".\n-\n");
+            assert_eq!(fs::read_to_string(&heard).unwrap(), ".\n-\n");
+            relay.send(18);
+        });
+    assert_eq!(*ran.status("a@t@n1"), Status::Done);
+    assert_eq!(fs::read_to_string(&heard).unwrap(), ".\n-\n.\n");
 }
 
 /// Three steps that each leave a file on the node, and a look at it that says what is in it.

@@ -1,10 +1,12 @@
 ask() {
   needs docker
+  docker image inspect --format 'image {{.Id}} {{json .RootFS.Layers}}' -- "$ref" 2>/dev/null || :
+  # The rest was asked before the import.
+  [ -z "$imported" ] || return 0
   info=$(docker info --format 'driver {{.Driver}} {{.DriverStatus}}
 root {{.DockerRootDir}}')
   echo "$info"
   echo "room $(free "$(echo "$info" | sed -n 's/^root //p')")"
-  docker image inspect --format 'image {{.Id}} {{json .RootFS.Layers}}' -- "$ref" 2>/dev/null || :
   first=${ids# }
   all=$(docker image ls --all --quiet --no-trunc | sort -u)
   [ -z "$all" ] ||

@@ -2,7 +2,7 @@ set -e
 umask 077
 dir=$1 ship=$1/$2 root=$3 driver=$4 spec=$5 socket=$6 ref=$7 platform=$8 keep=$9
 shift 9
-ids='' pairs='' documents=''
+ids='' pairs='' documents='' imported=''
 for word; do
   case $word in
   documents=*) documents=${word#*=} ;;

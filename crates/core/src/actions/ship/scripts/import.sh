@@ -30,4 +30,5 @@ trap suspect 0
 trap - 0
 rm -rf -- "$ship"
 for pair in $pairs; do rm -f -- "$dir/blobs/${pair%%=*}"; done
+imported=yes
 zipped

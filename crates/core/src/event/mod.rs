@@ -1,11 +1,17 @@
 //! Everything that a run tells the outside, as one stream. Reporters, logs and records are consumers of it.
 
+mod shown;
+
+use std::fmt;
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
 use crate::fresh::Reason;
+use crate::output::{bytes, seconds};
 use crate::plan::InstanceId;
+
+pub use shown::command_line;
 
 /// The version of the JSON form.
 pub const VERSION: u32 = 1;
@@ -75,14 +81,25 @@ pub enum EventKind {
         #[serde(skip)]
         painted: Option<String>,
     },
-    /// How far data is on its way to a node. Told now and then.
+    /// How far data is on its way to a node. Told when a blob begins, now and then, and when it ends.
     Transfer {
         /// For which instance.
         instance: InstanceId,
-        /// Bytes so far, of this blob.
+        /// Bytes so far, of this blob; with those that had arrived before.
         sent: u64,
         /// Bytes of the whole blob.
         total: u64,
+        /// Which of the blobs that are to be sent.
+        #[serde(flatten)]
+        part: Part,
+    },
+    /// An image has arrived on a node.
+    Delivered {
+        /// By which instance.
+        instance: InstanceId,
+        /// What that took.
+        #[serde(flatten)]
+        traffic: Traffic,
     },
     /// A late value has become known.
     Output {
@@ -120,6 +137,59 @@ pub enum EventKind {
         /// Counts by [`Status`].
         counts: Counts,
     },
+}
+
+/// One of several blobs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Part {
+    /// Which one; 1 is the first.
+    pub blob: usize,
+    /// How many there are.
+    pub blobs: usize,
+}
+
+/// What crossed the wire for an image, and what did not have to.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Traffic {
+    /// Bytes that were sent, as they travel: compressed.
+    pub sent: u64,
+    /// The layers that these belong to.
+    pub sent_layers: usize,
+    /// Bytes of the other layers, as they are in the image.
+    pub avoided: u64,
+    /// How many these are.
+    pub avoided_layers: usize,
+    /// How long bytes travelled.
+    pub sending: Duration,
+}
+
+impl Traffic {
+    /// Bytes a second; none where nothing was sent, or in no time.
+    pub fn rate(&self) -> Option<u64> {
+        let nanos = self.sending.as_nanos();
+        let rate = (u128::from(self.sent) * 1_000_000_000).checked_div(nanos)?;
+        u64::try_from(rate).ok().filter(|rate| *rate > 0)
+    }
+}
+
+/// What was sent: `1.1 MB of 1 layer in 0.3 s, 3.6 MB/s; 199.0 MB of 4 layers avoided`.
+impl fmt::Display for Traffic {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let of = |count: u64, layers: usize| {
+            format!("{} of {layers} layer{}", bytes(count), if layers == 1 { "" } else { "s" })
+        };
+        match self.sent_layers {
+            0 => f.write_str("nothing")?,
+            layers => write!(f, "{} in {}", of(self.sent, layers), seconds(self.sending))?,
+        }
+        if let Some(rate) = self.rate() {
+            write!(f, ", {}/s", bytes(rate))?;
+        }
+        match self.avoided_layers {
+            0 => Ok(()),
+            layers => write!(f, "; {} avoided", of(self.avoided, layers)),
+        }
+    }
 }
 
 /// Where a line came from.
@@ -234,4 +304,26 @@ pub struct Counts {
     pub cancelled: usize,
     /// [`Status::Skipped`].
     pub skipped: usize,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_delivery_took_is_one_line() {
+        let traffic = Traffic {
+            sent: 1_080_000,
+            sent_layers: 1,
+            avoided: 199_000_000,
+            avoided_layers: 4,
+            sending: Duration::from_millis(300),
+        };
+        assert_eq!(traffic.to_string(), "1.1 MB of 1 layer in 0.3 s, 3.6 MB/s; 199.0 MB of 4 layers avoided");
+        let all = Traffic { sent_layers: 2, avoided: 0, avoided_layers: 0, ..traffic };
+        assert_eq!(all.to_string(), "1.1 MB of 2 layers in 0.3 s, 3.6 MB/s");
+        let none = Traffic { avoided: 5, avoided_layers: 2, ..Traffic::default() };
+        assert_eq!(none.to_string(), "nothing; 5 B of 2 layers avoided");
+        assert_eq!(none.rate(), None);
+    }
 }
