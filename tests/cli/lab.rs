@@ -12,10 +12,12 @@ use crate::PIPELINE;
 use crate::image::{docker_archive, native};
 
 /// Tools that are what they are: they move files and run shells.
-const REAL: [&str; 22] = [
+const REAL: [&str; 24] = [
     "sh",
     "mkdir",
     "rm",
+    "rmdir",
+    "find",
     "cp",
     "mv",
     "cat",

@@ -25,6 +25,7 @@ mod recipes;
 mod record;
 mod reference;
 mod remote;
+mod resume;
 mod secrets;
 mod select;
 mod soaks;

@@ -3,9 +3,9 @@
 use std::fs;
 use std::process::{Child, Command, Stdio};
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
-use pipeline_core::event::FailureKind;
+use pipeline_core::event::{Event, EventKind, FailureKind};
 
 use crate::kit::{Marked, Parcel, Work, eventually, repository};
 use crate::require_lab;
@@ -289,4 +289,46 @@ fn four_images_at_once_while_crictl_looks() {
             );
         }
     });
+}
+
+#[test]
+fn a_node_s_bandwidth_bounds_what_is_sent_there() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::new("ship-pace", &[1000]);
+    let recipe = parcel.work.read("pipeline.toml");
+    parcel.work.write("pipeline.toml", recipe.replace("runtime =", "bandwidth = \"1 MB/s\"\nruntime ="));
+    let wire = parcel.node.through();
+    let id = parcel.pack(&[1_000_000, 1_000_000]);
+    let begun = Instant::now();
+    let outcome = parcel.arrives(&id);
+    assert!(begun.elapsed() > Duration::from_millis(1800), "{:?}", begun.elapsed());
+    assert!(wire.sent() > 2_000_000);
+    assert!(outcome.output(STEP, "sent").parse::<u64>().unwrap() > 2_000_000);
+    let far: Vec<u64> = outcome.events.iter().filter_map(sent).collect();
+    assert!(far.len() > 1 && far.iter().all(|far| *far <= 1_010_000), "{far:?}");
+}
+
+fn sent(event: &Event) -> Option<u64> {
+    match &event.kind {
+        EventKind::Transfer { sent, .. } => Some(*sent),
+        _ => None,
+    }
+}
+
+#[test]
+fn ctrl_c_while_a_node_s_bandwidth_holds_a_layer_back() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::new("ship-pace-end", &[3_000_000]);
+    let recipe = parcel.work.read("pipeline.toml");
+    let paced = recipe.replace("runtime =", "bandwidth = \"100 kB/s\"\nruntime =");
+    parcel.work.write("pipeline.toml", paced);
+    let engine = start(&parcel.work);
+    eventually("a layer travels", LONG, || (arrived(&parcel) > 50_000).then_some(()));
+    let begun = Instant::now();
+    ended(&parcel, "-INT", engine);
+    assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
+    parcel.work.write("pipeline.toml", recipe);
+    parcel.work.run(&[]).exits(0);
 }

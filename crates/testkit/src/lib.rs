@@ -30,6 +30,7 @@ mod rule;
 mod space;
 mod sshd;
 mod terminal;
+mod wire;
 
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
 pub use payloads::PAYLOADS;
@@ -38,3 +39,4 @@ pub use rule::{Call, Rule, WriteFile};
 pub use space::TestSpace;
 pub use sshd::{Sshd, free_port};
 pub use terminal::{CTRL_C, CTRL_Z, Terminal};
+pub use wire::Wire;

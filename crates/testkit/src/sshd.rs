@@ -19,10 +19,22 @@ pub struct Sshd {
     pub port: u16,
 }
 
+/// What copies files there.
+const SFTP: &str = "Subsystem sftp internal-sftp";
+
 impl Sshd {
     /// One with the host key `host` that accepts the key `id`, and not the key `other`; `more` are lines of its
     /// configuration. Without sshd here it is said that the test is skipped.
     pub fn start(more: &str) -> Option<Self> {
+        Self::start_as(&format!("{SFTP}\n{more}"))
+    }
+
+    /// The same without SFTP.
+    pub fn without_sftp() -> Option<Self> {
+        Self::start_as("")
+    }
+
+    fn start_as(more: &str) -> Option<Self> {
         let sshd = ["sshd", "ssh", "ssh-keygen"].map(crate::require);
         let [Some(sshd), Some(_), Some(keygen)] = sshd else { return None };
         let folder = tempfile::Builder::new().prefix("sshd-").tempdir().unwrap();
@@ -38,7 +50,7 @@ impl Sshd {
             "Port {port}\nListenAddress 127.0.0.1\nHostKey {here}/host\nPidFile {here}/pid\nStrictModes no\n\
              AuthorizedKeysFile {here}/authorized_keys\nAuthenticationMethods publickey\nUsePAM no\n\
              PasswordAuthentication no\nKbdInteractiveAuthentication no\nPermitRootLogin prohibit-password\n\
-             Subsystem sftp internal-sftp\nMaxStartups 100\n{more}\n"
+             MaxStartups 100\n{more}\n"
         );
         fs::write(file("sshd_config"), config).unwrap();
         // Root's sshd wants it; for others it may be missing.

@@ -6,6 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
+use pipeline_testkit::Wire;
+
 use super::eventually;
 
 /// An sshd on loopback; ends with the test, even a killed one.
@@ -91,6 +93,17 @@ impl TestNode {
                 environ.split(|byte| *byte == 0).any(|word| word.starts_with(mine.as_bytes())).then_some(pid)
             })
             .collect()
+    }
+
+    /// From now on it is reached through a wire that counts.
+    pub(crate) fn through(&self) -> Wire {
+        let config = fs::read_to_string(self.path("ssh_config")).unwrap();
+        let port = |line: &str| line.trim().strip_prefix("Port ")?.parse().ok();
+        let port: u16 = config.lines().find_map(port).unwrap();
+        let wire = Wire::to(port);
+        let config = config.replace(&format!("Port {port}"), &format!("Port {}", wire.port));
+        fs::write(self.path("ssh_config"), config).unwrap();
+        wire
     }
 
     /// Puts a program first on its PATH.

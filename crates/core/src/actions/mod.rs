@@ -5,6 +5,7 @@
 mod archive_digest;
 pub(crate) mod check;
 mod check_bases;
+mod copy_file;
 mod cri;
 mod cri_verify;
 mod ensure_binfmt;
@@ -41,6 +42,7 @@ pub struct Performer<'p> {
 impl Actions for Performer<'_> {
     fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure> {
         match action {
+            Action::CopyFile(copy) => copy_file::perform(copy, cx).map(|()| None),
             Action::RewriteFrom(rewrite) => rewrite_from::perform(rewrite, cx).map(|()| None),
             Action::EnsureBinfmt(ensure) => ensure_binfmt::perform(ensure, self, cx).map(|()| None),
             Action::CheckBases(bases) => check_bases::perform(bases, cx).map(|()| None),

@@ -80,21 +80,20 @@ pub(super) struct OnNode {
 /// Every command of an instance, with how certainly it runs.
 fn commands(instance: &Instance) -> impl Iterator<Item = (&Command, Need)> {
     let need = if instance.allow_failure { Need::Perhaps } else { Need::Certain };
-    let actions = instance.actions.iter().filter_map(move |action| command(action, need));
-    actions.chain(instance.cleanup.iter().filter_map(|action| command(action, Need::Perhaps)))
+    let actions = instance.actions.iter().flat_map(move |action| of_action(action, need));
+    actions.chain(instance.cleanup.iter().flat_map(|action| of_action(action, Need::Perhaps)))
 }
 
-fn command(action: &Action, need: Need) -> Option<(&Command, Need)> {
+fn of_action(action: &Action, need: Need) -> Vec<(&Command, Need)> {
     match action {
-        Action::Command(command) => Some((command, need)),
         // It runs when an emulator is missing, and then it is the way to get one.
         Action::EnsureBinfmt(ensure) => match &ensure.register {
-            Register::Container(command) => Some((command, Need::Perhaps)),
-            Register::Never | Register::Host => None,
+            Register::Container(command) => vec![(command, Need::Perhaps)],
+            Register::Never | Register::Host => Vec::new(),
         },
-        Action::CheckBases(bases) => Some((&bases.inspect, need)),
-        Action::ImageId(id) => Some((&id.inspect, need)),
-        _ => None,
+        Action::CheckBases(bases) => vec![(&bases.inspect, need)],
+        Action::ImageId(id) => vec![(&id.inspect, need)],
+        other => other.commands().into_iter().map(|command| (command, need)).collect(),
     }
 }
 

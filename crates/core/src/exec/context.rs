@@ -14,6 +14,7 @@ use super::asked::Asked;
 use super::cancel::Cancel;
 use super::connection::{Connections, Refused, Start};
 use super::failure::{self, Shown};
+use super::pace::Paces;
 use super::process::{self, Limits, Request, Stdin, Why};
 use super::round::Rounds;
 use super::{Host, Message, Port, Values};
@@ -39,6 +40,7 @@ pub(super) struct Shared<'a> {
     pub(super) asked: Asked,
     /// What is asked of nodes before anything runs there.
     pub(super) rounds: Rounds,
+    paces: Paces,
     /// See [`Options::connections`](super::Options::connections).
     pub(super) connections: Option<&'a Connections>,
     /// See [`Options::scratch`](super::Options::scratch).
@@ -54,9 +56,21 @@ impl<'a> Shared<'a> {
         port: Port,
         values: Values,
     ) -> Self {
-        let (asked, rounds) = (Asked::default(), Rounds::default());
+        let (asked, rounds, paces) = (Asked::default(), Rounds::default(), Paces::default());
         let values = Mutex::new(values);
-        Self { plan, host, cancel, grace, port, values, asked, rounds, connections: None, scratch: None }
+        Self {
+            plan,
+            host,
+            cancel,
+            grace,
+            port,
+            values,
+            asked,
+            rounds,
+            paces,
+            connections: None,
+            scratch: None,
+        }
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -178,7 +192,8 @@ impl ActionCx<'_> {
         self.execute(command, Keep::Stdout, Codes::Ok, None)
     }
 
-    /// The same for a command that reads `input`, from where the file stands to its end.
+    /// The same for a command that reads `input`, from where the file stands to its end; on a node no faster than the
+    /// node's `bandwidth` allows.
     pub fn feed(&self, command: &Command, input: &File) -> Result<Captured, Failure> {
         self.execute(command, Keep::Stdout, Codes::Ok, Some(input))
     }
@@ -238,12 +253,18 @@ impl ActionCx<'_> {
                 }
             },
         };
-        let (argv, stdin) = match (input, node.and_then(|name| self.nodes().get(name))) {
+        let to = node.and_then(|name| self.nodes().get(name));
+        let bandwidth = to.filter(|_| remote).and_then(|node| Some((&node.name, node.bandwidth?)));
+        let pace = bandwidth.map(|(node, bytes)| self.shared.paces.of(node, bytes));
+        let (argv, stdin) = match (input, to) {
             (None, _) => {
                 let (argv, hold) = self.shared.plan.command_line(command);
                 (argv, Stdin::held(hold))
             }
-            (Some(file), Some(node)) => (node.wrap_fed(&command.argv), Stdin::File(file)),
+            (Some(file), Some(node)) => {
+                let stdin = pace.as_deref().map_or(Stdin::File(file), |pace| Stdin::Paced(file, pace));
+                (node.wrap_fed(&command.argv), stdin)
+            }
             (Some(file), None) => (command.argv.clone(), Stdin::File(file)),
         };
         let mut argv: Vec<OsString> = argv.iter().map(|arg| self.resolve(arg)).collect::<Result<_, _>>()?;
@@ -291,7 +312,8 @@ impl ActionCx<'_> {
             instance: self.instance.id.clone(),
             argv: argv.iter().map(|arg| arg.to_string_lossy().into_owned()).collect(),
         });
-        let to = if remote { node } else { about.filter(|_| tool == "scp") };
+        let copies = tool.to_str().is_some_and(failure::copies);
+        let to = if remote { node } else { about.filter(|_| copies) };
         if let Some(node) = to {
             match self.connected(node, &dir, &env)? {
                 Ok(options) => drop(argv.splice(1..1, options)),
@@ -353,7 +375,7 @@ impl ActionCx<'_> {
         }
         let code = failure::exit_code(&shown, ended.status)?;
         let mut said: Vec<String> = said.into_iter().rev().collect();
-        let lost = code == failure::SSH_FAILED || tool == "scp";
+        let lost = code == failure::SSH_FAILED || copies;
         if let Some(words) = to.filter(|_| lost).and_then(|node| self.shared.connections?.last_words(node)) {
             said.extend(self.hidden(&words));
         }

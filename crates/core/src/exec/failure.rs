@@ -8,7 +8,7 @@ use std::process::ExitStatus;
 use std::time::Duration;
 
 use super::context::Codes;
-use super::refusal::cause;
+use super::refusal::{Cause, cause};
 use super::{remedy, tools};
 use crate::event::{Failure, FailureKind};
 use crate::plan::Command;
@@ -24,10 +24,16 @@ pub(super) const SSH_FAILED: i32 = 255;
 const NOT_FOUND: i32 = 127;
 
 /// Whether it is said here that a disk is full: as the C library says it, as Go does, without the capital, and as scp
-/// does. Of all that can befall a write on a node, SFTP has a code for denied ones only; what remains is the disk.
+/// and sftp do. Of all that can befall a write on a node, SFTP has a code for denied ones only; what remains is the disk.
 pub(super) fn says_full(text: &str) -> bool {
-    let by_scp = text.starts_with("scp: write remote ") && text.trim_end().ends_with(": Failure");
-    by_scp || text.contains("o space left on device")
+    let by_sftp = text.strip_prefix("scp: ").unwrap_or(text);
+    let by_sftp = by_sftp.starts_with("write remote ") && by_sftp.trim_end().ends_with(": Failure");
+    by_sftp || text.contains("o space left on device")
+}
+
+/// The tool copies files to nodes, and runs ssh for that.
+pub(super) fn copies(tool: &str) -> bool {
+    matches!(tool, "scp" | "sftp")
 }
 
 /// A command as messages show it.
@@ -131,10 +137,10 @@ pub(super) fn exit_code(shown: &Shown<'_>, status: ExitStatus) -> Result<i32, Fa
 fn judge(shown: &Shown<'_>, code: i32, said: &[String], any: bool) -> Result<(), Failure> {
     let last = said.last().map_or("", String::as_str);
     let tool = shown.tool();
-    // scp has a code of its own for a connection that breaks under it.
-    let broken = tool == "scp"
+    // They have codes of their own for a connection that breaks under them.
+    let broken = copies(&tool)
         && said.iter().any(|line| line.contains("lost connection") || line.contains("Connection closed"));
-    if broken || code == SSH_FAILED && (shown.remote || matches!(tool.as_str(), "ssh" | "scp")) {
+    if broken || code == SSH_FAILED && (shown.remote || tool == "ssh" || copies(&tool)) {
         return Err(unreachable(shown, said));
     }
     if any {
@@ -162,8 +168,12 @@ pub(super) fn unreachable(shown: &Shown<'_>, said: &[String]) -> Failure {
     let place = node.map_or("the node".to_owned(), |node| format!("node `{node}`"));
     let cause = cause(said);
     let words = said.last().map_or_else(String::new, |last| format!("ssh says: {}\n", shorten(last.trim())));
+    let mut remedy = cause.remedy(said);
+    if cause == Cause::Other && copies(&shown.tool()) {
+        remedy += "; where that works, its sshd_config lacks a line such as `Subsystem sftp internal-sftp`";
+    }
     Failure::new(cause.kind(), format!("{place} could not be reached by {shown}"))
-        .help(format!("{words}{}", cause.remedy(said)))
+        .help(format!("{words}{remedy}"))
 }
 
 /// The same failure as one of a full disk: another attempt would fill it again.

@@ -23,6 +23,7 @@ mod gates;
 mod hide;
 mod lock;
 mod memory;
+mod pace;
 mod poll;
 mod probe;
 mod process;

@@ -57,6 +57,7 @@ impl Rounds {
                 | Action::ShipMissing(ShipMissing { shipment: Shipment { node, .. }, .. }) => {
                     stale.insert(node.clone());
                 }
+                Action::CopyFile(_) => stale.extend(action.node().map(str::to_owned)),
                 Action::Command(_) if instance.is_own_command() => {
                     stale.extend(self.questions.keys().cloned());
                 }

@@ -16,6 +16,8 @@ use crate::platform::Platform;
 pub enum Action {
     /// Run a tool, here or on a node.
     Command(Command),
+    /// Copy a file to a node, and go on with what is there of it.
+    CopyFile(Box<CopyFile>),
     /// Write a small file, atomically.
     WriteFile(WriteFile),
     /// Change the base image in a Dockerfile, in place and byte for byte elsewhere.
@@ -163,6 +165,25 @@ impl From<Command> for Action {
     fn from(command: Command) -> Self {
         Self::Command(command)
     }
+}
+
+/// A file on its way to a node. A part of it that is there is continued; one that leads to something else is replaced.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CopyFile {
+    /// The file here.
+    pub from: Text,
+    /// Where it is on the node until it is whole: the name holds its digest.
+    pub part: Text,
+    /// Makes the part's folder, without what else is there, and prints how many bytes of the part there are.
+    pub enter: Command,
+    /// Copies the whole file.
+    pub whole: Command,
+    /// `sftp`, which reads that the rest is to be copied.
+    pub rest: Command,
+    /// Compares the part with the digest and gives it its final name.
+    pub land: Command,
+    /// Removes the part's folder, where no other run could go on.
+    pub discard: Command,
 }
 
 /// A file and what it holds.
@@ -401,10 +422,24 @@ pub enum ShipFrom {
 }
 
 impl Action {
+    /// The commands that it is made of; a script that runs them one after the other does the same.
+    pub fn commands(&self) -> Vec<&Command> {
+        match self {
+            Self::Command(command) => vec![command],
+            Self::CopyFile(copy) => vec![&copy.enter, &copy.whole, &copy.land],
+            _ => Vec::new(),
+        }
+    }
+
     /// Every text in it.
     pub fn texts(&self) -> Vec<&Text> {
         match self {
             Self::Command(command) => command.texts(),
+            Self::CopyFile(copy) => {
+                let CopyFile { from, part, enter, whole, rest, land, discard } = &**copy;
+                let commands = [enter, whole, rest, land, discard];
+                [from, part].into_iter().chain(commands.into_iter().flat_map(Command::texts)).collect()
+            }
             Self::WriteFile(file) => vec![&file.path, &file.contents],
             Self::RewriteFrom(rewrite) => {
                 let mut texts = vec![&rewrite.dockerfile];
@@ -473,6 +508,10 @@ impl Action {
     pub fn node(&self) -> Option<&str> {
         match self {
             Self::Command(Command { place: Place::Node(node), .. }) => Some(node),
+            Self::CopyFile(copy) => match &copy.enter.place {
+                Place::Node(node) => Some(node),
+                Place::Here => None,
+            },
             Self::CriVerify(verify) => Some(&verify.node),
             Self::CriRun(CriRun { pod, .. }) | Self::EndCriRun(pod) => Some(&pod.node),
             Self::ShipMissing(ship) => Some(&ship.shipment.node),
@@ -492,6 +531,7 @@ impl Action {
             Self::ShipMissing(ship) => Some(&ship.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
             Self::CheckBases(_)
+            | Self::CopyFile(_)
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)

@@ -15,15 +15,15 @@ pub use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 pub use action::{
-    Action, ArchiveDigest, Capture, Check, CheckBases, Command, DigestOf, Engine, EnsureBinfmt, Expect,
-    FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing, Shipment,
-    WriteFile,
+    Action, ArchiveDigest, Capture, Check, CheckBases, Command, CopyFile, DigestOf, Engine, EnsureBinfmt,
+    Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing,
+    Shipment, WriteFile,
 };
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
 pub use limits::{Cause, MAX_LOG, Retry, Share};
 pub use node::{HostKeys, Node, Runtime, Ssh, Storage};
-pub(crate) use node::{OWN_FOLDER, WATCHDOG};
+pub(crate) use node::{WATCHDOG, own_folder};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};
 
 /// Everything that a run will do, as a pure function of the recipe, the selection and the variables.

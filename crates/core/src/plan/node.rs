@@ -32,7 +32,7 @@ pub struct Node {
     pub storage: Option<Storage>,
     /// The folder for files that `scp` brings.
     pub dir: String,
-    /// The most that is sent there in a second, in bytes, for each file.
+    /// The most that is sent there in a second, in bytes: by each `scp`, and by all that feeds commands there.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub bandwidth: Option<u64>,
 }
@@ -123,13 +123,18 @@ pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=
      wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; \
      [ $r != 129 ] || { echo 'nothing was heard from the other end for 30 s' >&2; r=255; }; exit $r";
 
-/// Makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that a file
-/// will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo a copy
-/// still comes as the user who logs in.
-pub(crate) const OWN_FOLDER: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u -- \"$1\"); \
+/// A script that makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that
+/// a file will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo a
+/// copy still comes as the user who logs in. `unless` ends the script where `$2` may stay as it is.
+pub(crate) fn own_folder(unless: &str) -> String {
+    format!("{OWNED}{unless}{FRESH}")
+}
+
+const OWNED: &str = "set -e; mkdir -p -- \"$1\"; o=$(stat -Lc %u -- \"$1\"); \
      case $o in 0|\"$(id -u)\"|\"${SUDO_UID-}\") ;; \
-     *) echo \"$1 belongs to the user $o, who could replace the image: choose another folder\" >&2; exit 1;; esac; \
-     rm -rf -- \"$2\"; mkdir -m 700 -- \"$2\"; \
+     *) echo \"$1 belongs to the user $o, who could replace the image: choose another folder\" >&2; exit 1;; esac; ";
+
+const FRESH: &str = "rm -rf -- \"$2\"; mkdir -m 700 -- \"$2\"; \
      if [ -n \"${SUDO_UID-}\" ]; then chown -- \"$SUDO_UID:$SUDO_GID\" \"$2\"; fi";
 
 impl Ssh {
@@ -207,14 +212,27 @@ impl Ssh {
 
     /// `scp` of a file here to a path there, by SFTP, so that no remote shell reads the path; of at most so many bytes a
     /// second.
-    pub fn scp(&self, from: &Text, to: &str, bandwidth: Option<u64>) -> Vec<Text> {
-        let mut argv: Vec<Text> = vec!["scp".into(), "-s".into(), "-q".into()];
+    pub fn scp(&self, from: &Text, to: &Text, bandwidth: Option<u64>) -> Vec<Text> {
+        let mut argv = self.copier(&["scp", "-s", "-q"], bandwidth);
+        argv.extend([from.clone(), Text::from(format!("{}:", self.bracketed())).then(to)]);
+        argv
+    }
+
+    /// `sftp` to it, which reads from stdin what to do and ends where that fails; of at most so many bytes a second.
+    pub fn sftp(&self, bandwidth: Option<u64>) -> Vec<Text> {
+        let mut argv = self.copier(&["sftp", "-q", "-b", "-"], bandwidth);
+        argv.push(self.bracketed().into());
+        argv
+    }
+
+    fn copier(&self, tool: &[&str], bandwidth: Option<u64>) -> Vec<Text> {
+        let mut argv: Vec<Text> = tool.iter().map(|word| Text::from(*word)).collect();
         if let Some(bytes) = bandwidth {
             argv.extend(["-l".into(), (bytes / 125).max(1).to_string().into()]);
         }
         argv.extend(self.options());
         argv.extend(self.port("-P"));
-        argv.extend(["--".into(), from.clone(), format!("{}:{to}", self.bracketed()).into()]);
+        argv.push("--".into());
         argv
     }
 }

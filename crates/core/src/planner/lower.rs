@@ -11,8 +11,8 @@ use super::limits::Limits;
 use super::link::Graph;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::plan::{
-    Action, Basis, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Text, Value,
-    WriteFile,
+    Action, Basis, CopyFile, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Text,
+    Value, WriteFile,
 };
 use crate::platform::Platform;
 use crate::spec::{NoOutput, Scope, Values, View};
@@ -281,15 +281,19 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
         _ => None,
     };
     let actions = lowered.actions.iter_mut().chain(&mut lowered.cleanup).chain(probe.into_iter().flatten());
-    let commands = actions.filter_map(|action| match action {
-        Action::Command(command) => Some(command),
-        Action::CheckBases(bases) => Some(&mut bases.inspect),
-        Action::ImageId(id) => Some(&mut id.inspect),
+    let commands = actions.flat_map(|action| match action {
+        Action::Command(command) => vec![command],
+        Action::CopyFile(copy) => {
+            let CopyFile { enter, whole, rest, land, discard, .. } = &mut **copy;
+            vec![enter, whole, rest, land, discard]
+        }
+        Action::CheckBases(bases) => vec![&mut bases.inspect],
+        Action::ImageId(id) => vec![&mut id.inspect],
         Action::EnsureBinfmt(ensure) => match &mut ensure.register {
-            Register::Container(command) => Some(command),
-            Register::Host | Register::Never => None,
+            Register::Container(command) => vec![command],
+            Register::Host | Register::Never => Vec::new(),
         },
-        _ => None,
+        _ => Vec::new(),
     });
     for command in commands.chain(&mut lowered.basis.asks) {
         match command.place {

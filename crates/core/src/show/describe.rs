@@ -7,6 +7,10 @@ use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register, S
 pub(super) fn describe(action: &Action) -> String {
     match action {
         Action::Command(command) => shown_line(&command.argv),
+        Action::CopyFile(copy) => format!(
+            "where a part of it is there: sftp reput of {} to {}, and scp if the digest then differs",
+            copy.from, copy.part
+        ),
         Action::WriteFile(file) => {
             format!("write {}: {}", file.path, shown_word(&file.contents).replace('\n', "\\n"))
         }

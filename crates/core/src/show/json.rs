@@ -42,10 +42,8 @@ impl Serialize for Instances<'_> {
         let plan = self.0;
         serializer.collect_seq(plan.order().into_iter().map(|node| {
             let instance = &plan.graph[node];
-            let commands = instance.actions.iter().filter_map(|action| match action {
-                Action::Command(command) => Some(shown_line(&plan.command_line(command).0)),
-                _ => None,
-            });
+            let commands = instance.actions.iter().flat_map(Action::commands);
+            let commands = commands.map(|command| shown_line(&plan.command_line(command).0));
             One { instance, commands: commands.collect() }
         }))
     }

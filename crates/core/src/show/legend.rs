@@ -147,10 +147,7 @@ impl<'p> Legend<'p> {
 }
 
 fn commands(instance: &Instance) -> impl Iterator<Item = &Command> {
-    instance.actions.iter().chain(&instance.cleanup).filter_map(|action| match action {
-        Action::Command(command) => Some(command),
-        _ => None,
-    })
+    instance.actions.iter().chain(&instance.cleanup).flat_map(Action::commands)
 }
 
 /// A script for `sh -c` that is too long for a line, and its place in the command.
@@ -162,7 +159,7 @@ fn script(command: &Command) -> Option<(usize, &str)> {
 
 /// The node of an instance, where a command copies a file there.
 fn target_of_scp<'p>(plan: &'p Plan, instance: &Instance, command: &Command) -> Option<&'p Node> {
-    let last = command.argv.last().and_then(Text::as_literal).filter(|_| command.place == Place::Here)?;
+    let last = command.argv.last().filter(|_| command.place == Place::Here)?.to_string();
     let node = plan.nodes.get(instance.node.as_deref()?)?;
     let rest = last.strip_prefix(&node.ssh.as_ref()?.destination)?;
     rest.starts_with(':').then_some(node)
@@ -170,7 +167,7 @@ fn target_of_scp<'p>(plan: &'p Plan, instance: &Instance, command: &Command) -> 
 
 /// scp to a node, less the file and where it goes.
 fn scp_stem(node: &Node) -> Option<Vec<Text>> {
-    let mut stem = node.ssh.as_ref()?.scp(&Text::new(), "", node.bandwidth);
+    let mut stem = node.ssh.as_ref()?.scp(&Text::new(), &Text::new(), node.bandwidth);
     stem.truncate(stem.len().checked_sub(2)?);
     Some(stem)
 }
@@ -244,7 +241,7 @@ mod tests {
     fn ssh_scp_and_scripts_stand_once_at_the_end_and_whole() {
         let script = format!("set -e; {}", "true; ".repeat(30));
         let to = "root@10.23.15.1:/x";
-        let scp = node().ssh.unwrap().scp(&"a".into(), "/x", None);
+        let scp = node().ssh.unwrap().scp(&"a".into(), &"/x".into(), None);
         let out =
             shown(&[Command::new(["sh", "-c", &script, "sh", "1"]).on_node("edge-1"), Command::new(scp)]);
         assert!(

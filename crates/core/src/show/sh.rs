@@ -1,7 +1,7 @@
 //! The plan as a script for a POSIX shell that does the same job, one instance after the other.
 //!
 //! Late values are shell variables; actions of our own call `pipeline action`. What a script leaves out: parallelism,
-//! retries, timeouts, logs.
+//! retries, timeouts, logs, going on with a part of a file.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
@@ -166,8 +166,7 @@ struct Script<'p> {
 impl Script<'_> {
     fn function(&self, out: &mut String, instance: &Instance, name: &str, actions: &[Action], cleanup: bool) {
         let _ = writeln!(out, "{name}() {{");
-        for action in actions {
-            let (line, mismatch) = self.line(instance, action);
+        for (line, mismatch) in actions.iter().flat_map(|action| self.lines(instance, action)) {
             let or = match (cleanup, mismatch) {
                 (true, _) => ":".to_owned(),
                 (false, Some(code)) => format!("judge {code} || return"),
@@ -178,10 +177,13 @@ impl Script<'_> {
         out.push_str("}\n");
     }
 
-    /// The action, and the exit code by which it tells of a mismatch.
-    fn line(&self, instance: &Instance, action: &Action) -> (String, Option<i32>) {
-        match action {
-            Action::Command(command) => (self.command(instance, command), command.mismatch),
+    /// The action, and the exit codes by which it tells of a mismatch.
+    fn lines(&self, instance: &Instance, action: &Action) -> Vec<(String, Option<i32>)> {
+        let line = match action {
+            Action::Command(_) | Action::CopyFile(_) => {
+                let line = |command: &Command| (self.command(instance, command), command.mismatch);
+                return action.commands().into_iter().map(line).collect();
+            }
             Action::WriteFile(file) => {
                 let (path, contents) = (shell_word(&file.path), shell_word(&file.contents));
                 let line =
@@ -196,7 +198,8 @@ impl Script<'_> {
                 };
                 (line, Some(MISMATCH))
             }
-        }
+        };
+        vec![line]
     }
 
     fn command(&self, instance: &Instance, command: &Command) -> String {

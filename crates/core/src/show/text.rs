@@ -8,7 +8,7 @@ use petgraph::Direction;
 use super::describe::describe;
 use super::legend::Legend;
 use super::visible;
-use crate::plan::{Action, Cause, Instance, NodeIndex, Plan};
+use crate::plan::{Action, Cause, Command, Instance, NodeIndex, Plan};
 
 /// The whole plan. What stands around many of its commands is said once, at the end.
 pub fn text(plan: &Plan) -> String {
@@ -114,18 +114,28 @@ fn limits(out: &mut String, instance: &Instance) {
 
 fn line(out: &mut String, instance: &Instance, action: &Action, legend: &Legend<'_>) {
     match action {
-        Action::Command(command) => {
-            if let Some(dir) = &command.dir {
-                let _ = write!(out, "in {dir}: ");
+        Action::Command(one) => command(out, instance, one, legend),
+        Action::CopyFile(copy) => {
+            for one in [&copy.enter, &copy.whole] {
+                command(out, instance, one, legend);
+                out.push_str("\n    ");
             }
-            legend.command(out, instance, command);
-            if let Some(capture) = &command.capture {
-                let _ = write!(out, "  > {}", capture.output);
-            }
+            let _ = write!(out, "* {}\n    ", describe(action));
+            command(out, instance, &copy.land, legend);
         }
         other => {
             let _ = write!(out, "* {}", describe(other));
         }
     }
     out.push('\n');
+}
+
+fn command(out: &mut String, instance: &Instance, command: &Command, legend: &Legend<'_>) {
+    if let Some(dir) = &command.dir {
+        let _ = write!(out, "in {dir}: ");
+    }
+    legend.command(out, instance, command);
+    if let Some(capture) = &command.capture {
+        let _ = write!(out, "  > {}", capture.output);
+    }
 }

@@ -84,7 +84,8 @@ pub struct NodeSpec {
     pub dir: Option<Str>,
     /// How many instances work with it at the same time.
     pub max_parallel: Option<NonZeroU16>,
-    /// The most that is sent there in a second, for each file: `500 kB/s`, `10 MB/s`.
+    /// The most that is sent there in a second, such as `500 kB/s` or `10 MB/s`: by each `scp`, and by all the `deliver` of a
+    /// run together.
     pub bandwidth: Option<Str>,
     /// What groups, targets and `--node` tell it by: `labels = { rack = "3" }` for `rack=3`.
     #[serde(default)]

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::{Claim, Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::plan::{Artifact, Command, OWN_FOLDER, Probe, Text};
+use crate::plan::{Action, Artifact, Command, CopyFile, Grammar, Probe, Text, own_folder};
 use crate::spec::{Scope, Str};
 
 pub(super) struct Scp;
@@ -19,7 +19,9 @@ impl StepKind for Scp {
 }
 
 /// Copies under a temporary name, compares the sha256 digest on the node, syncs and renames: the file appears whole or not
-/// at all.
+/// at all. Where the connection breaks or the run is killed, the part stays, and the next attempt or run sends the rest by
+/// `sftp` (`reput`). A part of something else, or one that has lain for a day, is removed; nothing stays where the node's
+/// disk is full.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Spec {
@@ -34,7 +36,15 @@ const DIFFERS: i32 = 6;
 
 /// Compares the digest of a file with `$1`, makes it durable and gives it its final name.
 const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
-     { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"";
+     { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"; \
+     rmdir -- \"${2%/*}\" 2>/dev/null || :";
+
+/// Removes parts of any step that have lain for a day. Keeps the part `$3` in the folder `$2`, if that is ours, and prints its
+/// size.
+const KEEP: &str = "find \"$1\"/.partial-*/sha256:* -maxdepth 0 -type f -mmin +1440 \
+     -exec sh -c 'rm -f -- \"$1\"; rmdir -- \"${1%/*}\"' sh {} ';' >/dev/null 2>&1 || :; \
+     if [ ! -L \"$2\" ] && [ -f \"$2/$3\" ] && [ \"$(stat -c %u -- \"$2\")\" = \"${SUDO_UID:-$(id -u)}\" ]; then \
+     stat -c %s -- \"$2/$3\"; exit 0; fi; ";
 
 /// The file `$2` is there and has the digest `$1`.
 const THERE: &str =
@@ -96,23 +106,41 @@ impl StepBody for Spec {
                 format!("{}/{name}", node.dir)
             }
         };
-        let (folder, name) = dest.rsplit_once('/').unwrap_or(("", &dest));
+        let folder = dest.rsplit_once('/').map_or("", |(folder, _)| folder);
         let folder = if folder.is_empty() { "/" } else { folder };
         let entered = format!("{}/.partial-{}-{}", folder.trim_end_matches('/'), cx.recipe, cx.id);
-        let partial = format!("{entered}/{name}");
-        let mut lowered = Lowered::default();
-        lowered.push(Command::new(["sh", "-c", OWN_FOLDER, "sh", folder, &entered]).on_node(&node.name));
-        match &node.ssh {
-            // A name with a `:` in it would be taken for a host.
-            Some(ssh) => lowered.push(Command::new(ssh.scp(&Text::from("./").then(&archive), &partial, node.bandwidth))),
-            None => lowered.push(Command::new(["cp", "--"]).arg(archive).arg(partial.as_str())),
-        }
+        let part = Text::from(format!("{entered}/")).then(&sha256);
+        let there = |script: &str| {
+            Command::new(["sh", "-c", script, "sh", folder, &entered]).on_node(&node.name)
+        };
         let land = Command::new(["sh", "-c", LAND, "sh"])
-            .arg(sha256.clone())
-            .args([partial.as_str(), dest.as_str()])
+            .args([sha256.clone(), part.clone(), dest.as_str().into()])
             .on_node(&node.name);
-        lowered.push(Command { mismatch: Some(DIFFERS), ..land });
-        lowered.cleanup.push(Command::new(["rm", "-rf", "--", &entered]).on_node(&node.name).into());
+        let land = Command { mismatch: Some(DIFFERS), ..land };
+        let discard = Command::new(["rm", "-rf", "--", &entered]).on_node(&node.name);
+        let mut lowered = Lowered::default();
+        match &node.ssh {
+            Some(ssh) => {
+                // A name with a `:` in it would be taken for a host.
+                let from = Text::from("./").then(&archive);
+                let enter = there(&format!("{}; echo 0", own_folder(KEEP))).arg(sha256.clone());
+                lowered.push(Action::CopyFile(Box::new(CopyFile {
+                    enter: enter.capture("there", Grammar::Number),
+                    whole: Command::new(ssh.scp(&from, &part, node.bandwidth)),
+                    rest: Command::new(ssh.sftp(node.bandwidth)),
+                    from,
+                    part,
+                    land,
+                    discard,
+                })));
+            }
+            None => {
+                lowered.push(there(&own_folder("")));
+                lowered.push(Command::new(["cp", "--"]).args([archive, part]));
+                lowered.push(land);
+                lowered.cleanup.push(discard.into());
+            }
+        }
         lowered.known("path", dest.as_str());
         lowered.known("sha256", sha256.clone());
         lowered.known("format", format);

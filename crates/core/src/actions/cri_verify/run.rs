@@ -12,7 +12,7 @@ use crate::actions::{Performer, PodSpec, Pods};
 use crate::event::Failure;
 use crate::exec::ActionCx;
 use crate::image::Digest;
-use crate::plan::{Command, CriExpect, CriPod, CriRun, Node, OWN_FOLDER};
+use crate::plan::{Command, CriExpect, CriPod, CriRun, Node, own_folder};
 
 /// The label of our pods.
 const LABEL: &str = "io.pipeline.run";
@@ -49,7 +49,7 @@ pub(in crate::actions) fn perform(
         if left > 0 {
             cx.say(format!("node `{}` had {left} pods of an earlier run: removed", node.name));
         }
-        let enter = Command::new(["sh", "-c", OWN_FOLDER, "sh", &wanted.pod.dir, &names.dir]);
+        let enter = Command::new(["sh", "-c", &own_folder(""), "sh", &wanted.pod.dir, &names.dir]);
         cx.run(&enter.on_node(&node.name))?;
         let watched = Watched { wanted, node, pods, spec: &spec, cx, since: cx.now() };
         match &wanted.expect {

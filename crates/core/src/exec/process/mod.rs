@@ -2,8 +2,8 @@
 //!
 //! Every child has a process group of its own, a complete environment, and one pipe for stdout and stderr (two when
 //! stdout is kept), which the calling thread reads itself: it waits with one `poll` for output, for the child's end, for
-//! the wish to stop and for deadlines. No thread is started, nothing is polled in intervals (but where the kernel has no
-//! pidfd). Unaware of plans, instances and events.
+//! the wish to stop and for deadlines. No thread is started (but where the child's input is paced), nothing is polled in
+//! intervals (but where the kernel has no pidfd). Unaware of plans, instances and events.
 
 mod background;
 mod find;
@@ -17,7 +17,8 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 use std::process::ExitStatus;
-use std::sync::Arc;
+use std::sync::{Arc, mpsc};
+use std::thread;
 use std::time::{Duration, Instant};
 
 pub(super) use background::Background;
@@ -25,6 +26,7 @@ pub(crate) use find::find;
 pub(super) use lifeline::Lifeline;
 
 use super::cancel::Cancel;
+use super::pace::Pace;
 use crate::event::Stream;
 use crate::output::{Line, Redactor};
 
@@ -58,6 +60,8 @@ pub(super) enum Stdin<'a> {
     Held,
     /// The file, from where it stands: the position moves as the child reads.
     File(&'a File),
+    /// The same, no faster than that.
+    Paced(&'a File, &'a Pace),
 }
 
 impl Stdin<'_> {
@@ -110,6 +114,17 @@ pub(super) fn run(
     limits: &Limits<'_>,
     line: &mut dyn FnMut(Stream, Line),
 ) -> io::Result<Ended> {
-    let child = spawn::spawn(request, limits.cancel)?;
-    watch::Watch::new(child, limits).follow(request.redactor, line)
+    let mut child = spawn::spawn(request, limits.cancel)?;
+    let (Stdin::Paced(file, pace), Some(pipe)) = (request.stdin, child.paced.take()) else {
+        return watch::Watch::new(child, limits).follow(request.redactor, line);
+    };
+    let cancel = limits.cancel;
+    thread::scope(|scope| {
+        let (going, over) = mpsc::channel();
+        let feeder = scope.spawn(move || pace.feed(file, pipe, &|| cancel.now(), &over));
+        let ended = watch::Watch::new(child, limits).follow(request.redactor, line);
+        drop(going);
+        feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        ended
+    })
 }

@@ -6,7 +6,7 @@ use std::os::unix::process::CommandExt;
 use std::process::ExitStatus;
 use std::sync::Arc;
 
-use os_pipe::PipeReader;
+use os_pipe::{PipeReader, PipeWriter};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
 use super::lifeline::Lifeline;
@@ -26,6 +26,8 @@ pub(super) struct Child {
     pub(super) kept: Option<PipeReader>,
     /// Held open. The run's pausing speaks through it as well.
     pub(super) stdin: Option<Arc<Lifeline>>,
+    /// The other end of a stdin that is to be fed.
+    pub(super) paced: Option<PipeWriter>,
     /// Readable when the leader has ended; absent on old kernels.
     pub(super) pidfd: Option<OwnedFd>,
 }
@@ -51,21 +53,25 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
         expression = expression.stderr_to_stdout().stdout_file(writer);
         None
     };
-    let stdin = match request.stdin {
+    let (mut stdin, mut paced) = (None, None);
+    match request.stdin {
         Stdin::Held => {
-            let (reader, stdin) = Lifeline::new()?;
+            let (reader, lifeline) = Lifeline::new()?;
             expression = expression.stdin_file(reader);
-            Some(Arc::new(stdin))
+            stdin = Some(Arc::new(lifeline));
+        }
+        Stdin::Paced(..) => {
+            let (reader, writer) = os_pipe::pipe()?;
+            expression = expression.stdin_file(reader);
+            paced = Some(writer);
         }
         Stdin::File(file) => {
             expression = expression.stdin_file(file.try_clone()?);
-            None
         }
         Stdin::Null => {
             expression = expression.stdin_null();
-            None
         }
-    };
+    }
     let (handle, pid) = reaper::spawn(|| {
         let handle = expression.start()?;
         let pid = handle.pids().first().and_then(|pid| Pid::from_raw(i32::try_from(*pid).ok()?));
@@ -75,7 +81,17 @@ pub(super) fn spawn(request: &Request<'_>, cancel: &Arc<Cancel>) -> io::Result<C
     drop(expression);
     cancel.enter(pid, stdin.as_ref());
     let cancel = Arc::clone(cancel);
-    Ok(Child { handle, pid, cancel, reaped: false, lines: Some(lines), kept, stdin, pidfd: pidfd(pid) })
+    Ok(Child {
+        handle,
+        pid,
+        cancel,
+        reaped: false,
+        lines: Some(lines),
+        kept,
+        stdin,
+        paced,
+        pidfd: pidfd(pid),
+    })
 }
 
 #[cfg(target_os = "linux")]

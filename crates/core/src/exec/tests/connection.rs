@@ -109,7 +109,7 @@ fn a_file_goes_the_same_way() {
     let to = folder.path().join("arrived");
     let node = node(&sshd);
     let copy = Command {
-        argv: node.ssh.as_ref().unwrap().scp(&"file".into(), to.to_str().unwrap(), None),
+        argv: node.ssh.as_ref().unwrap().scp(&"file".into(), &to.to_str().unwrap().into(), None),
         ..Command::new(["x"])
     };
     let about =
