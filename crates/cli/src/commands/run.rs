@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
@@ -96,8 +97,19 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     record.save_plan(&show::Document(plan));
     let performer = prepare::performer(allowed);
     let host = host(&performer);
-    Ok(tell(args, prepared, record, &options.run, |sink| {
-        exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
+    // Without a look ahead they are made while the image is found.
+    let early = if args.look_ahead { 0 } else { options.node_jobs };
+    let over = AtomicBool::new(false);
+    Ok(std::thread::scope(|scope| {
+        for (node, connections) in plan.nodes.values().zip(options.connections.iter().cycle()).take(early) {
+            let (host, over) = (&host, &over);
+            scope.spawn(move || connections.reach(node, host, &|| over.load(Ordering::Relaxed)));
+        }
+        let code = tell(args, prepared, record, &options.run, |sink| {
+            exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
+        });
+        over.store(true, Ordering::Relaxed);
+        code
     }))
 }
 

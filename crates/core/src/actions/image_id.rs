@@ -8,8 +8,8 @@ use crate::plan::{Command, ImageId};
 
 pub(super) fn perform(wanted: &ImageId, cx: &ActionCx<'_>) -> Result<String, Failure> {
     let handle = cx.resolve(&wanted.handle)?.to_string_lossy().into_owned();
-    let inspected =
-        Inspected::parse(wanted.engine, &cx.run(&wanted.inspect.clone().arg(handle.as_str()))?.stdout)?;
+    let said = cx.run(&wanted.inspect.clone().arg(handle.as_str())).map_err(elsewhere)?;
+    let inspected = Inspected::parse(wanted.engine, &said.stdout)?;
     inspected.must_be(&wanted.platform, "the image that was built").map_err(|failure| {
         failure.help(
             "the Dockerfile's base or its `FROM --platform` decides, and `patch-FROM` changes the base; where the base is \
@@ -20,6 +20,17 @@ pub(super) fn perform(wanted: &ImageId, cx: &ActionCx<'_>) -> Result<String, Fai
         Some(id) => Ok(id),
         None => from_export(&handle, cx),
     }
+}
+
+/// What to do about an image that is not in the store.
+fn elsewhere(failure: Failure) -> Failure {
+    let words = failure.message.to_lowercase();
+    if failure.help.is_some()
+        || !["no such", "not known", "not found"].iter().any(|word| words.contains(word))
+    {
+        return failure;
+    }
+    failure.help("each engine has a store of its own: `engine` says in which one to look")
 }
 
 /// docker ≥ 29 keeps images by manifest and does not print the config digest; an export holds the configuration.

@@ -14,11 +14,13 @@ use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use super::Host;
 use super::cancel::Cancel;
 use super::failure::SSH_FAILED;
 use super::process::{self, Background, Request, Stdin};
 use super::refusal::{Cause, cause};
 use crate::output::{self, Redactor};
+use crate::plan::Node;
 
 /// A path of a socket has at most 108 bytes, and ssh appends 17 while it makes one.
 const LONGEST: usize = 108 - 1 - 17;
@@ -76,6 +78,17 @@ impl Connections {
     /// None yet. Sockets go to `folder`, which nobody else may write to.
     pub fn new(folder: PathBuf) -> io::Result<Self> {
         Ok(Self { folder, groups: Arc::new(Cancel::new()?), nodes: Mutex::default() })
+    }
+
+    /// Opens the connection to a node that will be needed, while something else is done. Who needs it is told what is wrong.
+    pub fn reach(&self, node: &Node, host: &Host<'_>, over: &dyn Fn() -> bool) {
+        let argv = node.ssh.iter().flat_map(|ssh| ssh.ssh(&[])).map(|arg| arg.resolve(&host.here, &|_| None));
+        if let Ok(argv) = argv.collect::<Result<Vec<_>, _>>()
+            && !argv.is_empty()
+        {
+            let start = Start { node: &node.name, argv: &argv, dir: &host.here, env: &host.env, over };
+            let _ = self.options(&start);
+        }
     }
 
     /// The options by which ssh and scp go through the node's master. Whoever comes first starts it, and the others wait.
