@@ -12,8 +12,8 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Clock;
+use super::lifeline::Lifeline;
 use super::poll::poll;
-use super::process::Lifeline;
 
 /// Shared by the coordinator, the workers and the thread that receives signals.
 #[derive(Debug)]

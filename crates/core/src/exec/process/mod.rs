@@ -7,7 +7,6 @@
 
 mod background;
 mod find;
-mod lifeline;
 mod spawn;
 mod watch;
 
@@ -23,7 +22,6 @@ use std::time::{Duration, Instant};
 
 pub(super) use background::Background;
 pub(crate) use find::find;
-pub(super) use lifeline::Lifeline;
 
 use super::cancel::Cancel;
 use super::pace::Pace;

@@ -9,10 +9,10 @@ use os_pipe::PipeReader;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
-use super::lifeline::Pulse;
 use super::spawn::Child;
 use super::{Ended, KEPT, Limits, Why};
 use crate::event::Stream;
+use crate::exec::lifeline::Pulse;
 use crate::exec::poll::poll;
 use crate::output::{Line, Lines, Redactor};
 

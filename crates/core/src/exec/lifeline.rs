@@ -14,7 +14,7 @@ use rustix::io::ioctl_fionbio;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// The writing end of a held stdin.
-pub(in crate::exec) struct Lifeline {
+pub(super) struct Lifeline {
     writer: PipeWriter,
     /// The run stands still.
     still: Mutex<bool>,
@@ -37,14 +37,14 @@ impl Lifeline {
     }
 
     /// We shall stand still: wait, however long it takes. Nothing is said after this, until it goes on.
-    pub(in crate::exec) fn pause(&self) {
+    pub(super) fn pause(&self) {
         let mut still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut *still, true) {
             self.say(b"-\n");
         }
     }
 
-    pub(in crate::exec) fn go_on(&self) {
+    pub(super) fn go_on(&self) {
         *self.still.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
 
