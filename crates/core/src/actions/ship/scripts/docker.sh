@@ -13,8 +13,10 @@ root {{.DockerRootDir}}')
   told=$!
   first=${ids# }
   all=$(docker image ls --all --quiet --no-trunc | sort -u)
-  [ -z "$all" ] ||
+  # Not printed at once: two that print at the same time cut each other's lines.
+  known=$([ -z "$all" ] ||
     docker image inspect --format 'layers {{json .RootFS.Layers}}' $all 2>/dev/null |
-    { grep -F "[\"${first%% *}\"" || :; } | sort -u
+    { grep -F "[\"${first%% *}\"" || :; } | sort -u)
   wait "$told"
+  printf '%s\n' "$known"
 }
