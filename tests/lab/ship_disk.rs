@@ -146,6 +146,63 @@ fn no_tool_that_can_import() {
 }
 
 #[test]
+fn no_tool_that_compares_digests() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::to("ship-no-sha256sum", &LAYERS, |dir| {
+        let path = path_without(&dir.with_extension("bin"), &["sha256sum"]);
+        TestNode::start(dir, path.to_str().unwrap())
+    });
+    let outcome = parcel.work.run(&["--keep-going"]).exits(1);
+    refused(&outcome, &["`sha256sum` is not installed", "coreutils"]);
+    assert_eq!(outcome.failure(STEP).kind, FailureKind::Tool);
+}
+
+#[test]
+fn a_node_with_the_tools_of_busybox() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let Some(busybox) = pipeline_testkit::require("busybox") else { return };
+    let parcel = Parcel::new("ship-busybox", &LAYERS);
+    for tool in [
+        "sh",
+        "awk",
+        "base64",
+        "cat",
+        "df",
+        "dirname",
+        "find",
+        "grep",
+        "gzip",
+        "head",
+        "id",
+        "ln",
+        "mkdir",
+        "mv",
+        "rm",
+        "sed",
+        "setsid",
+        "sha256sum",
+        "sleep",
+        "stat",
+        "sync",
+        "tar",
+        "timeout",
+    ] {
+        std::os::unix::fs::symlink(&busybox, parcel.node.path("bin").join(tool)).unwrap();
+    }
+    let id = parcel.pack(&LAYERS);
+    parcel.arrives(&id);
+    let recipe = parcel.work.read("pipeline.toml");
+    parcel.work.write("pipeline.toml", recipe + "[[step]]\nuses = \"scp\"\ndest = \"/DEST\"\n");
+    let dest = parcel.node.path("copied/image.tar");
+    let recipe = parcel.work.read("pipeline.toml").replace("/DEST", dest.to_str().unwrap());
+    parcel.work.write("pipeline.toml", recipe);
+    parcel.work.run(&[]).exits(0);
+    assert_eq!(std::fs::read(dest).unwrap(), std::fs::read(parcel.work.path("image.tar")).unwrap());
+}
+
+#[test]
 fn no_policy() {
     let _lab = require_lab!("nodes");
     pipeline_testkit::require!("setpriv", "unshare", "skopeo");
