@@ -203,6 +203,28 @@ fn a_node_with_the_tools_of_busybox() {
 }
 
 #[test]
+fn a_login_shell_that_has_something_to_say() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "unshare", "skopeo");
+    let parcel = Parcel::to("ship-noise", &LAYERS, |dir| {
+        let lines = "printf '#!/bin/sh\\necho Welcome to\\necho this node\\nexec /bin/sh \"$@\"\\n' >$0/shell\n\
+                     chmod 755 $0/shell\n\
+                     sed \"s|^\\(root:.*:\\)[^:]*\\$|\\1$0/shell|\" /etc/passwd >$0/passwd\n\
+                     mount --bind $0/passwd /etc/passwd";
+        TestNode::start_after(dir, NODE_PATH, lines)
+    });
+    let outcome = parcel.work.run(&["--keep-going"]).exits(1);
+    refused(&outcome, &["answered something else", "start-up files"]);
+    // What runs containers there is found out all the same.
+    let doctor = parcel.work.outcome(&mut parcel.work.pipeline(&["doctor"]));
+    assert!(doctor.stdout.contains("own answers"), "{}", doctor.stdout);
+    let (archive, config) = (parcel.work.path("packed.tar"), parcel.node.path("ssh_config"));
+    let mut ship = parcel.work.pipeline(&["ship", archive.to_str().unwrap(), "own", "--no-verify"]);
+    let shipped = parcel.work.outcome(ship.arg("--ssh-config").arg(config)).exits(1);
+    assert!(shipped.stderr.contains("start-up files"), "{}", shipped.stderr);
+}
+
+#[test]
 fn no_policy() {
     let _lab = require_lab!("nodes");
     pipeline_testkit::require!("setpriv", "unshare", "skopeo");
