@@ -225,6 +225,24 @@ fn a_login_shell_that_has_something_to_say() {
 }
 
 #[test]
+fn a_folder_of_the_user_who_logs_in_and_becomes_root() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::new("ship-sudo", &LAYERS);
+    // As sudo does it, for a user who logged in as 1234.
+    parcel.node.install("sudo", "#!/bin/sh\nshift 2\nSUDO_UID=1234 SUDO_GID=1234 exec \"$@\"\n");
+    let recipe = parcel.work.read("pipeline.toml").replace("[nodes.own]\n", "[nodes.own]\nsudo = true\n");
+    parcel.work.write("pipeline.toml", recipe);
+    let at = parcel.node.path("files");
+    std::fs::create_dir(at.join("blobs")).unwrap();
+    for folder in [at.join("blobs"), at] {
+        chown(&folder, Some(1234), None).unwrap();
+    }
+    let id = parcel.pack(&LAYERS);
+    parcel.arrives(&id);
+}
+
+#[test]
 fn no_policy() {
     let _lab = require_lab!("nodes");
     pipeline_testkit::require!("setpriv", "unshare", "skopeo");
