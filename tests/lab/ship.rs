@@ -332,3 +332,26 @@ fn ctrl_c_while_a_node_s_bandwidth_holds_a_layer_back() {
     parcel.work.write("pipeline.toml", recipe);
     parcel.work.run(&[]).exits(0);
 }
+
+#[test]
+fn a_name_that_differs_by_a_dot_is_another_name() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::new("ship-dot", &[20_000]);
+    let recipe = parcel.work.read("pipeline.toml");
+    let known = |tag: &str| {
+        let at = parcel.node.path("storage");
+        let place = format!("containers-storage:[overlay@{0}/root+{0}/run]", at.display());
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["inspect", "--raw", &format!("{place}docker.io/library/ship-dot:{tag}")]);
+        skopeo.output().unwrap().status.success()
+    };
+    for tag in ["1-2", "1.2"] {
+        parcel.pack(&[20_000]);
+        let reference = format!("{recipe}reference = \"docker.io/library/ship-dot:{tag}\"\n");
+        parcel.work.write("pipeline.toml", reference);
+        parcel.work.run(&[]).exits(0);
+        assert!(known(tag));
+    }
+    assert!(!known("1.2.previous"), "an image of another name was kept as the one before");
+}
