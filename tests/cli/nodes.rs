@@ -124,3 +124,14 @@ fn the_doctor_looks_at_one_node_of_the_recipe_or_at_any_host() {
     let ran = doctor("-").must(2);
     assert!(ran.stderr.contains("is no node"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_file_for_ssh_that_is_not_there_is_told_before_anything_is_asked() {
+    let space = TestSpace::with_real_tools();
+    docker_archive(&space.path("image.tar"), "x");
+    for option in ["--identity", "--ssh-config"] {
+        let said = Ran::of(space.command(PIPELINE).args(["ship", "./image.tar", "n1", option, "nowhere"]));
+        let stderr = said.must(2).stderr;
+        assert!(stderr.contains("there is no file nowhere") && stderr.contains(option), "{stderr}");
+    }
+}

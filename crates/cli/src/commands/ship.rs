@@ -25,6 +25,15 @@ pub(super) fn ship(args: &ShipArgs) -> u8 {
 
 /// The written recipe.
 fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
+    // ssh says of a missing key that it is denied, and of a missing configuration that the node is not reached.
+    for (option, file) in [("--ssh-config", &args.ssh_config), ("--identity", &args.identity)] {
+        if let Some(file) = file.as_ref().filter(|file| !file.is_file()) {
+            return Err(Refusal::new(
+                exit_code::USAGE,
+                format!("there is no file {} for `{option}`", file.display()),
+            ));
+        }
+    }
     let env = environment::for_steps(&[]);
     let image = image::find(&args.image, args.reference.as_deref(), &env)?;
     let nodes: Vec<node::ShipNode> =
