@@ -38,6 +38,12 @@ fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
     let image = image::find(&args.image, args.reference.as_deref(), &env)?;
     let nodes: Vec<node::ShipNode> =
         args.nodes.iter().map(|text| node::parse(text)).collect::<Result<_, _>>()?;
+    for (index, node) in nodes.iter().enumerate() {
+        if nodes[..index].contains(node) {
+            let text = args.nodes[index].escape_debug();
+            return Err(Refusal::new(exit_code::USAGE, format!("the node `{text}` is named twice")));
+        }
+    }
     let folder = folder(args, &env)?;
     let nodes = node::with_runtimes(nodes, args, &folder, &env)?;
     let text = recipe::text(&image, &nodes, args)?;
