@@ -235,7 +235,17 @@ fn parts_that_have_lain_for_a_day_are_removed() {
         part
     });
     age(&old);
+    // By a link to somebody else's.
+    let others = way.space.path("others");
+    fs::create_dir(&others).unwrap();
+    let kept = others.join(part.file_name().unwrap());
+    fs::write(&kept, "x").unwrap();
+    age(&kept);
+    let link = way.there.join(".partial-link");
+    std::os::unix::fs::symlink(&others, &link).unwrap();
     let ran = way.run().must(0);
+    assert!(kept.exists());
+    fs::remove_file(link).unwrap();
     assert!(!ran.stderr.contains("had arrived before"), "{}", ran.stderr);
     assert!(!old.parent().unwrap().exists() && young.exists());
     fs::remove_dir_all(young.parent().unwrap()).unwrap();

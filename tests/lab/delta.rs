@@ -111,7 +111,11 @@ fn whole(lab: &Lab, runtime: &str, host: &str, reference: &str, id: &str) {
     let file = folder.path().join("out.tar");
     let (at, to) = (lab.dir.display(), file.display());
     let line = match runtime {
-        "cri-o" | "podman" => format!("skopeo copy --quiet containers-storage:{reference} oci-archive:{to}"),
+        // The second has other documents, and is only to be had.
+        "cri-o" | "podman" => format!(
+            "skopeo copy --quiet containers-storage:{reference} oci-archive:{to} && \
+             skopeo copy --quiet containers-storage:{reference} docker-archive:{to}.docker"
+        ),
         "docker" => format!("docker save --output {to} {reference}"),
         _ => format!(
             "ctr --address {at}/containerd.sock --namespace k8s.io images export --platform linux/arm64 {to} {reference}"

@@ -98,12 +98,14 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let performer = prepare::performer(allowed);
     let host = host(&performer);
     // Without a look ahead they are made while the image is found.
-    let early = if args.look_ahead { 0 } else { options.node_jobs };
+    let early = options.connections.as_deref().filter(|_| !args.look_ahead);
     let over = AtomicBool::new(false);
     Ok(std::thread::scope(|scope| {
-        for (node, connections) in plan.nodes.values().zip(options.connections.iter().cycle()).take(early) {
-            let (host, over) = (&host, &over);
-            scope.spawn(move || connections.reach(node, host, &|| over.load(Ordering::Relaxed)));
+        if let Some(connections) = early {
+            for node in plan.nodes.values().take(options.node_jobs) {
+                let (host, over) = (&host, &over);
+                scope.spawn(move || connections.reach(node, host, &|| over.load(Ordering::Relaxed)));
+            }
         }
         let code = tell(args, prepared, record, &options.run, |sink| {
             exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)

@@ -12,8 +12,8 @@ use rustix::event::{PollFd, PollFlags};
 use rustix::process::{Pid, Signal, kill_process_group};
 
 use super::clock::Clock;
+use super::lifeline::Lifeline;
 use super::poll::poll;
-use super::process::Lifeline;
 
 /// Shared by the coordinator, the workers and the thread that receives signals.
 #[derive(Debug)]
@@ -41,9 +41,19 @@ impl Groups {
     }
 
     fn signal(&self, signal: Signal) {
-        for group in self.numbers.keys().filter_map(|number| Pid::from_raw(*number)) {
-            let _ = kill_process_group(group, signal);
-        }
+        self.numbers.keys().for_each(|number| send(*number, signal));
+    }
+
+    /// All but those that have to carry a last word to a node: what they are stands still when nobody reads what they print.
+    fn stop(&self) {
+        let here = self.numbers.iter().filter(|(_, lifeline)| lifeline.is_none());
+        here.for_each(|(number, _)| send(*number, Signal::STOP));
+    }
+}
+
+fn send(group: i32, signal: Signal) {
+    if let Some(group) = Pid::from_raw(group) {
+        let _ = kill_process_group(group, signal);
     }
 }
 
@@ -90,7 +100,7 @@ impl Cancel {
         let mut groups = self.groups();
         groups.stopped = true;
         groups.tell(Lifeline::pause);
-        groups.signal(Signal::STOP);
+        groups.stop();
     }
 
     fn resume(&self) {
@@ -140,10 +150,10 @@ impl Cancel {
         let mut groups = self.groups();
         groups.numbers.insert(group.as_raw_pid(), lifeline.map(Arc::downgrade));
         if groups.stopped {
-            if let Some(lifeline) = lifeline {
-                lifeline.pause();
+            match lifeline {
+                Some(lifeline) => lifeline.pause(),
+                None => send(group.as_raw_pid(), Signal::STOP),
             }
-            let _ = kill_process_group(group, Signal::STOP);
         }
     }
 

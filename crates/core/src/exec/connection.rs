@@ -11,7 +11,7 @@ use std::fs::{self, File};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::Host;
@@ -28,7 +28,7 @@ const LONGEST: usize = 108 - 1 - 17;
 /// ssh itself gives up connecting after 10 s, but not a node that stops in the middle of letting us in.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// Between two looks whether the node has let us in.
+/// Between two looks whether the node has let us in, or whether somebody else has got an answer.
 const LOOK: Duration = Duration::from_millis(5);
 
 /// More of what a master printed is not read.
@@ -97,9 +97,18 @@ impl Connections {
         if socket.as_os_str().len() > LONGEST {
             return Ok(alone());
         }
-        let (mut connection, waited) = match connection.try_lock() {
-            Ok(connection) => (connection, false),
-            Err(_) => (connection.lock().unwrap_or_else(PoisonError::into_inner), true),
+        let mut waited = false;
+        let mut connection = loop {
+            match connection.try_lock() {
+                Ok(connection) => break connection,
+                Err(TryLockError::Poisoned(poisoned)) => break poisoned.into_inner(),
+                // Whoever makes it may wait for longer than we do.
+                Err(TryLockError::WouldBlock) if (start.over)() => return Ok(alone()),
+                Err(TryLockError::WouldBlock) => {
+                    waited = true;
+                    std::thread::sleep(LOOK);
+                }
+            }
         };
         if let Some(refused) = connection.refused.as_ref().filter(|_| waited) {
             return Err(refused.clone());

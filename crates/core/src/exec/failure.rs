@@ -174,6 +174,8 @@ pub(super) fn unreachable(shown: &Shown<'_>, said: &[String]) -> Failure {
     if cause == Cause::Other && copies(&shown.tool()) {
         remedy += "; where that works, its sshd_config lacks a line such as `Subsystem sftp internal-sftp`";
     }
+    // Where that is has been said.
+    let shown = Shown { node: None, ..*shown };
     Failure::new(cause.kind(), format!("{place} could not be reached by {shown}"))
         .help(format!("{words}{remedy}"))
 }

@@ -21,6 +21,7 @@ mod explain;
 mod failure;
 mod gates;
 mod hide;
+mod lifeline;
 mod lock;
 mod memory;
 mod pace;

@@ -115,13 +115,15 @@ pub struct Ssh {
 /// ssh hands no signal to a command without a terminal, and its end does not end the command (it would go on for as long
 /// as it likes). So the command runs in a session of its own beside a reader of the connection's stdin, which the engine
 /// holds open: its end is the signal to die. A line that is cut has no end: once the engine has said `.`, more must follow
-/// within 30 s, or `-`, after which it may be silent. Then ssh's own exit code tells that the connection failed.
-pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$!; \
-     (s=TERM; t=; while x=$($t sh -c 'read x; echo $x' <&3) || [ $? != 124 ] || s=HUP; do case $x in \
+/// within 30 s, or `-`, after which it may be silent. Then ssh's own exit code tells that the connection failed, whatever the
+/// command's was. By `timeout`'s exit code nobody can tell: busybox has another one.
+pub(crate) const WATCHDOG: &str = "exec 3<&0; setsid \"$@\" 3<&- </dev/null & c=$! e=; trap e=255 USR1; \
+     (t=; while x=$($t sh -c 'read x; echo ${x:-end}' <&3); do case $x in \
      .) timeout 9 true && t='timeout 30';; -) t=;; *) break;; esac; done; \
-     kill -s $s -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
-     wait $c; r=$?; kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; \
-     [ $r != 129 ] || { echo 'nothing was heard from the other end for 30 s' >&2; r=255; }; exit $r";
+     [ \"$x\" ] || kill -s USR1 $$; kill -s TERM -- -$c; sleep 2; kill -s KILL -- -$c) >/dev/null 2>&1 & w=$!; \
+     wait $c; r=$?; \
+     [ ! $e ] || { wait $c; r=$e; echo 'nothing was heard from the other end for 30 s' >&2; }; \
+     kill -s KILL -- -$c 2>/dev/null; kill $w 2>/dev/null; exit $r";
 
 /// A script that makes the folder `$1` and in it `$2`, into which nobody else can put anything: no link under the name that
 /// a file will have. Whoever owns `$1` could replace the file later, so that is nobody but root and ourselves. Behind sudo a
@@ -152,7 +154,7 @@ impl Ssh {
         }
     }
 
-    /// Options that both `ssh` and `scp` take. Never a prompt, no forwarding, a dead peer is noticed within 15 s.
+    /// Options that both `ssh` and `scp` take. Never a prompt, no forwarding, a dead peer is noticed within 12 s.
     fn options(&self) -> Vec<Text> {
         let mut options: Vec<Text> = Vec::new();
         if let Some(config) = &self.config {

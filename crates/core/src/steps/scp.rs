@@ -39,9 +39,9 @@ const LAND: &str = "set -e; s=$(sha256sum <\"$2\"); s=sha256:${s%% *}; [ \"$s\" 
      { echo \"the copy differs: $s, expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"; \
      rmdir -- \"${2%/*}\" 2>/dev/null || :";
 
-/// Removes parts of any step that have lain for a day. Keeps the part `$3` in the folder `$2`, if that is ours, and prints its
-/// size.
-const KEEP: &str = "find \"$1\"/.partial-*/sha256:* -maxdepth 0 -type f -mmin +1440 \
+/// Removes parts of any step that have lain for a day, and follows no link to them. Keeps the part `$3` in the folder `$2`, if
+/// that is ours, and prints its size.
+const KEEP: &str = "find \"$1\"/.partial-* -mindepth 1 -maxdepth 1 -name 'sha256:*' -type f -mmin +1440 \
      -exec sh -c 'rm -f -- \"$1\"; rmdir -- \"${1%/*}\"' sh {} ';' >/dev/null 2>&1 || :; \
      if [ ! -L \"$2\" ] && [ -f \"$2/$3\" ] && [ \"$(stat -c %u -- \"$2\")\" = \"${SUDO_UID:-$(id -u)}\" ]; then \
      stat -c %s -- \"$2/$3\"; exit 0; fi; ";

@@ -35,7 +35,7 @@ impl Ship<'_> {
                 .iter()
                 .filter_map(|layer| {
                     let blob = blobs.get(&layer.diff_id).or_else(|| held.there.get(&layer.diff_id));
-                    blob.copied().map(|blob| sized(blob, layer.size))
+                    blob.copied().map(|blob| self.store.named(sized(blob, layer.size)))
                 })
                 .collect();
             image.layout(&self.wanted.reference, &layers).map_err(input)?

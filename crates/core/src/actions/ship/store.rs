@@ -2,7 +2,7 @@
 
 use super::answer::{self, Answer, Held};
 use crate::image::Digest;
-use crate::image::archive::LayerForm;
+use crate::image::archive::{LayerBlob, LayerForm};
 use crate::plan::{Command, Node, Runtime, Storage};
 
 /// The script of a session and its arguments, after `sh -c SCRIPT sh`.
@@ -138,6 +138,15 @@ impl Store<'_> {
             LayerForm::Gzip
         } else {
             LayerForm::Zstd
+        }
+    }
+
+    /// The layer as the manifest has it. What containers-storage keeps of a manifest that says zstd, skopeo before 1.10 and
+    /// podman before 4.4 cannot save as a docker archive; and whatever the type says, they go by a layer's first bytes.
+    pub(super) fn named(&self, blob: LayerBlob) -> LayerBlob {
+        match blob.form {
+            LayerForm::Zstd if self.is_containers() => LayerBlob { form: LayerForm::Gzip, ..blob },
+            _ => blob,
         }
     }
 

@@ -35,8 +35,10 @@ impl From<Failure> for Setback {
 /// Waits grow with each turn that has brought nothing, and end.
 #[derive(Debug, Default)]
 pub(super) struct Patience {
-    /// Turns since something has changed on the node.
-    turns: usize,
+    /// Connections that were lost since something has changed on the node.
+    lost: usize,
+    /// Turns since then in which others were at it. These say nothing of the connection.
+    behind: usize,
     seen: Option<HashMap<String, u64>>,
 }
 
@@ -45,21 +47,21 @@ impl Patience {
     pub(super) fn heard(&mut self, spool: &HashMap<String, u64>) {
         if self.seen.as_ref() != Some(spool) {
             self.seen = Some(spool.clone());
-            self.turns = 0;
+            (self.lost, self.behind) = (0, 0);
         }
     }
 
     /// How long to wait for another turn, or why there is none.
     pub(super) fn after(&mut self, setback: Setback) -> Result<(Failure, Duration), Failure> {
-        let (failure, waits) = match setback {
+        let (failure, waits, turns) = match setback {
             Setback::Lasting(failure) => return Err(failure),
             // A node that has never answered is down.
             Setback::Broken(failure) if self.seen.is_none() => return Err(failure),
-            Setback::Broken(failure) => (failure, RECONNECT),
-            Setback::Others(failure) => (failure, OTHERS),
+            Setback::Broken(failure) => (failure, RECONNECT, &mut self.lost),
+            Setback::Others(failure) => (failure, OTHERS, &mut self.behind),
         };
-        let Some(wait) = waits.get(self.turns) else { return Err(failure) };
-        self.turns += 1;
+        let Some(wait) = waits.get(*turns) else { return Err(failure) };
+        *turns += 1;
         Ok((failure, Duration::from_secs(*wait)))
     }
 }
@@ -88,6 +90,19 @@ mod tests {
         }
         patience.after(broken()).unwrap();
         assert_eq!(patience.after(broken()).unwrap_err().kind, FailureKind::Unreachable);
+    }
+
+    #[test]
+    fn waiting_for_the_receiver_of_a_lost_connection_takes_no_reconnection_away() {
+        let mut patience = Patience::default();
+        patience.heard(&spool(1));
+        patience.after(broken()).unwrap();
+        for _ in 0..OTHERS.len() {
+            let others = Setback::Others(Failure::new(FailureKind::Io, "another delivery"));
+            patience.after(others).unwrap();
+            patience.heard(&spool(1));
+        }
+        assert_eq!(patience.after(broken()).unwrap().1, Duration::from_secs(3));
     }
 
     #[test]

@@ -2,12 +2,11 @@
 //!
 //! Every child has a process group of its own, a complete environment, and one pipe for stdout and stderr (two when
 //! stdout is kept), which the calling thread reads itself: it waits with one `poll` for output, for the child's end, for
-//! the wish to stop and for deadlines. No thread is started (but where the child's input is paced), nothing is polled in
+//! the wish to stop and for deadlines. No thread is started (but for what a child's stdin gets from us), nothing is polled in
 //! intervals (but where the kernel has no pidfd). Unaware of plans, instances and events.
 
 mod background;
 mod find;
-mod lifeline;
 mod spawn;
 mod watch;
 
@@ -23,7 +22,6 @@ use std::time::{Duration, Instant};
 
 pub(super) use background::Background;
 pub(crate) use find::find;
-pub(super) use lifeline::Lifeline;
 
 use super::cancel::Cancel;
 use super::pace::Pace;
@@ -115,16 +113,27 @@ pub(super) fn run(
     line: &mut dyn FnMut(Stream, Line),
 ) -> io::Result<Ended> {
     let mut child = spawn::spawn(request, limits.cancel)?;
-    let (Stdin::Paced(file, pace), Some(pipe)) = (request.stdin, child.paced.take()) else {
-        return watch::Watch::new(child, limits).follow(request.redactor, line);
-    };
-    let cancel = limits.cancel;
+    let (lifeline, paced) = (child.stdin.as_ref().map(Arc::downgrade), child.paced.take());
+    let (cancel, stdin) = (limits.cancel, request.stdin);
+    let (going, over) = mpsc::channel();
     thread::scope(|scope| {
-        let (going, over) = mpsc::channel();
-        let feeder = scope.spawn(move || pace.feed(file, pipe, &|| cancel.now(), &over));
+        let beside = move || match (stdin, paced, lifeline) {
+            (Stdin::Paced(file, pace), Some(pipe), _) => pace.feed(file, pipe, &|| cancel.now(), &over),
+            (_, _, Some(lifeline)) => {
+                lifeline::speak(&lifeline, &over);
+                Ok(())
+            }
+            _ => Ok(()),
+        };
+        let beside = match stdin {
+            Stdin::Held | Stdin::Paced(..) => Some(thread::Builder::new().spawn_scoped(scope, beside)?),
+            Stdin::Null | Stdin::File(_) => None,
+        };
         let ended = watch::Watch::new(child, limits).follow(request.redactor, line);
         drop(going);
-        feeder.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        if let Some(beside) = beside {
+            beside.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic))?;
+        }
         ended
     })
 }

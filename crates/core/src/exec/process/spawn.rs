@@ -9,9 +9,9 @@ use std::sync::Arc;
 use os_pipe::{PipeReader, PipeWriter};
 use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
 
-use super::lifeline::Lifeline;
 use super::{Request, Stdin};
 use crate::exec::cancel::Cancel;
+use crate::exec::lifeline::Lifeline;
 use crate::exec::reaper;
 
 /// A running child, the leader of its process group. Dropping it ends the group.

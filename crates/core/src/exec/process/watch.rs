@@ -9,7 +9,6 @@ use os_pipe::PipeReader;
 use rustix::event::{PollFd, PollFlags};
 use rustix::process::Signal;
 
-use super::lifeline::Pulse;
 use super::spawn::Child;
 use super::{Ended, KEPT, Limits, Why};
 use crate::event::Stream;
@@ -52,23 +51,12 @@ pub(super) struct Watch<'a> {
     stdout: Vec<u8>,
     /// When it last printed something.
     heard: Instant,
-    pulse: Pulse,
 }
 
 impl<'a> Watch<'a> {
     pub(super) fn new(child: Child, limits: &'a Limits<'a>) -> Self {
         let heard = limits.cancel.now();
-        let pulse = Pulse::new();
-        Self {
-            child,
-            limits,
-            stage: Stage::Running,
-            why: None,
-            status: None,
-            stdout: Vec::new(),
-            heard,
-            pulse,
-        }
+        Self { child, limits, stage: Stage::Running, why: None, status: None, stdout: Vec::new(), heard }
     }
 
     pub(super) fn follow(
@@ -126,10 +114,6 @@ impl<'a> Watch<'a> {
         if self.status.is_none() && child.pidfd.is_none() {
             timeout = Some(timeout.map_or(INTERVAL, |timeout| timeout.min(INTERVAL)));
         }
-        if self.status.is_none() && child.stdin.is_some() {
-            let left = self.pulse.left();
-            timeout = Some(timeout.map_or(left, |timeout| timeout.min(left)));
-        }
         let pidfd = child.pidfd.as_ref().filter(|_| self.status.is_none());
         // Only what has not been heard: these stay readable.
         let latch = match self.stage {
@@ -185,9 +169,6 @@ impl<'a> Watch<'a> {
     fn act(&mut self) {
         if self.status.is_some() {
             return;
-        }
-        if let Some(lifeline) = &self.child.stdin {
-            self.pulse.beat(lifeline);
         }
         let cancel = self.limits.cancel;
         if cancel.kill_requested() && self.stage != Stage::Killed {

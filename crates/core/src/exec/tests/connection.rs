@@ -4,13 +4,15 @@ use std::fs;
 use std::net::{Ipv4Addr, TcpListener};
 use std::path::Path;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use pipeline_testkit::Sshd;
 
-use super::kit::{None_, Ran, go_with, instance, options, plan};
+use super::kit::{None_, Ran, env, go_with, instance, options, plan};
 use crate::event::{EventKind, Failure, FailureKind, Status};
-use crate::exec::{Connections, Options, Signals};
+use crate::exec::{Connections, Host, Options, Signals};
+use crate::output::Redactor;
 use crate::plan::{Action, Command, Instance, Node, Plan, Retry, Ssh};
 
 fn node(sshd: &Sshd) -> Node {
@@ -234,6 +236,35 @@ fn a_wait_for_a_node_ends_with_the_step_or_the_run() {
     let ran = run(&plan, folder.path(), None, &mut |_| ());
     assert_eq!(ran.failure("s0@t@n1").kind, FailureKind::Timeout);
     assert!(took(&ran, "s0@t@n1") < Duration::from_secs(4));
+}
+
+#[test]
+fn a_wait_for_a_connection_that_another_makes_ends_with_the_run() {
+    pipeline_testkit::require!("ssh");
+    let mute = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let port = Some(mute.local_addr().unwrap().port());
+    let ssh = Ssh { port, config: Some("/dev/null".into()), ..Ssh::to("127.0.0.1") };
+    let folder = tempfile::tempdir().unwrap();
+    let plan = commands(Node { ssh: Some(ssh), ..Node::new("n1") }, &["true"], false);
+    let options = through(folder.path());
+    let connections = options.connections.clone().unwrap();
+    let host =
+        Host { here: folder.path().to_owned(), env: env(), redactor: Redactor::default(), actions: &None_ };
+    let over = AtomicBool::new(false);
+    let (signals, relay) = Signals::by_hand();
+    std::thread::scope(|scope| {
+        scope.spawn(|| connections.reach(&plan.nodes["n1"], &host, &|| over.load(Ordering::SeqCst)));
+        // It is under way.
+        let _silent = mute.accept().unwrap();
+        let ran = go_with(&plan, folder.path(), &options, &None_, Some(&signals), &mut |event| {
+            if matches!(event.kind, EventKind::Command { .. }) {
+                relay.send(15);
+            }
+        });
+        over.store(true, Ordering::SeqCst);
+        assert_eq!(*ran.status("s0@t@n1"), Status::Cancelled);
+        assert!(took(&ran, "s0@t@n1") < Duration::from_secs(4));
+    });
 }
 
 /// How a step that may be tried three times ends on a node, and after how many attempts.

@@ -7,10 +7,10 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use super::kit::{None_, Ran, env, instance, options, plan};
-use crate::event::{EventKind, FailureKind, Status};
-use crate::exec::{Host, Options, Records, Signals, explain, run, run_recorded};
+use crate::event::{EventKind, Failure, FailureKind, Status};
+use crate::exec::{ActionCx, Actions, Bracket, Host, Options, Records, Signals, explain, run, run_recorded};
 use crate::output::Redactor;
-use crate::plan::{Action, Command, Instance, Node, Probe, Ssh, WATCHDOG};
+use crate::plan::{Action, Command, Instance, Node, Probe, Ssh, WATCHDOG, WriteFile};
 
 /// The last argument is the remote command line. The remote side lives on when `ssh` is killed, and sees the end of stdin.
 const SSH: &str = "#!/bin/sh\n\
@@ -116,45 +116,117 @@ fn the_remote_side_ends_when_the_run_is_stopped() {
     assert_eq!(ran.lines("a@t@n1"), ["ready", "bye"]);
 }
 
-/// A command of a minute, with the watchdog that waits one second for a word, which hears `words`.
-fn watched(words: &[u8]) -> (std::process::Child, std::process::ChildStdin) {
-    let script = WATCHDOG.replace("timeout 30", "timeout 1");
-    let mut child = std::process::Command::new("sh")
-        .args(["-c", &script, "sh", "sleep", "60"])
-        .stdin(std::process::Stdio::piped())
-        .stderr(std::process::Stdio::null())
-        .spawn()
-        .unwrap();
-    let mut stdin = child.stdin.take().unwrap();
-    stdin.write_all(words).unwrap();
-    (child, stdin)
+/// The programs of a node: one with that shell as `sh`. A node with busybox has nothing else.
+struct Programs(&'static str, tempfile::TempDir);
+
+impl Programs {
+    /// All that are here.
+    fn all() -> Vec<Self> {
+        let of = |shell| {
+            let program = pipeline_testkit::require(shell)?;
+            let folder = tempfile::tempdir().unwrap();
+            if shell == "busybox" {
+                duct::cmd!(program, "--install", "-s", folder.path()).run().unwrap();
+            } else {
+                std::os::unix::fs::symlink(program, folder.path().join("sh")).unwrap();
+            }
+            Some(Self(shell, folder))
+        };
+        ["dash", "bash", "busybox"].into_iter().filter_map(of).collect()
+    }
+
+    /// The script, with the watchdog that waits one second for a word, which hears `words`.
+    fn watched(&self, script: &str, words: &[u8]) -> (std::process::Child, std::process::ChildStdin) {
+        let watchdog = WATCHDOG.replace("timeout 30", "timeout 1");
+        let more = if self.0 == "busybox" { "" } else { ":/usr/bin:/bin" };
+        let mut child = std::process::Command::new(self.1.path().join("sh"))
+            .args(["-c", &watchdog, "sh", "sh", "-c", script])
+            .env("PATH", format!("{}{more}", self.1.path().display()))
+            .stdin(std::process::Stdio::piped())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut stdin = child.stdin.take().unwrap();
+        stdin.write_all(words).unwrap();
+        (child, stdin)
+    }
 }
 
 #[test]
 fn a_node_that_hears_nothing_more_ends_the_command_as_a_broken_connection() {
-    let (mut child, _held) = watched(b".\n.\n");
-    assert_eq!(child.wait().unwrap().code(), Some(255));
+    // Who watches the time for busybox's `timeout` is an orphan, and the end of another test's run would end it.
+    let _alone = Bracket::begin();
+    let all = Programs::all();
+    // However it ends.
+    let scripts = ["exec sleep 60", "trap 'exit 3' TERM; sleep 60 & wait", "trap '' TERM; sleep 60"];
+    let each = all.iter().flat_map(|programs| scripts.map(|script| (programs, script)));
+    let begun: Vec<_> =
+        each.map(|(programs, script)| (programs.0, script, programs.watched(script, b".\n.\n"))).collect();
+    for (shell, script, (mut child, _held)) in begun {
+        assert_eq!(child.wait().unwrap().code(), Some(255), "{shell}: {script}");
+    }
 }
 
 #[test]
 fn who_was_told_to_wait_or_told_nothing_waits_for_the_end_of_stdin() {
-    for words in [&b""[..], b".\n-\n"] {
-        let (mut child, stdin) = watched(words);
-        std::thread::sleep(Duration::from_millis(2500));
-        assert!(child.try_wait().unwrap().is_none(), "{words:?}");
+    let all = Programs::all();
+    let each = all.iter().flat_map(|programs| [&b""[..], b".\n-\n"].map(|words| (programs, words)));
+    let begun: Vec<_> =
+        each.map(|(programs, words)| (programs.0, words, programs.watched("exec sleep 60", words))).collect();
+    std::thread::sleep(Duration::from_millis(2500));
+    for (shell, words, (mut child, stdin)) in begun {
+        assert!(child.try_wait().unwrap().is_none(), "{shell}: {words:?}");
         drop(stdin);
-        assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{words:?}");
+        assert_eq!(child.wait().unwrap().code(), Some(128 + 15), "{shell}: {words:?}");
     }
+}
+
+#[test]
+fn no_exit_code_of_a_command_is_taken_for_a_broken_connection() {
+    for programs in Programs::all() {
+        // `git` says so of a usage that is wrong.
+        let (mut child, _held) = programs.watched("exit 129", b".\n");
+        assert_eq!(child.wait().unwrap().code(), Some(129), "{}", programs.0);
+    }
+}
+
+/// Another `ssh`.
+fn listens(folder: &Path, script: &str) {
+    let ssh = format!("#!/bin/sh\n{script}");
+    duct::cmd!("sh", "-c", "cat > ssh").dir(folder).stdin_bytes(ssh).run().unwrap();
+}
+
+#[test]
+fn the_node_hears_that_we_live_while_nobody_reads_what_it_prints() {
+    /// Asks through a way for as long as it takes until the node has heard of us twice.
+    struct Asks;
+    impl Actions for Asks {
+        fn perform(&self, _: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure> {
+            let heard = || fs::read_to_string(cx.here().join("heard")).unwrap_or_default();
+            cx.beside(&["ssh".into()], "ready", &|| {
+                let until = Instant::now() + Duration::from_secs(20);
+                while heard() != ".\n.\n" && Instant::now() < until {
+                    std::thread::sleep(Duration::from_millis(10));
+                }
+                assert_eq!(heard(), ".\n.\n");
+                Ok(None)
+            })
+        }
+    }
+    let folder = folder();
+    listens(folder.path(), "echo ready; exec dd bs=2 of=heard 2>/dev/null\n");
+    let action = Action::WriteFile(WriteFile { path: "x".into(), contents: "x".into() });
+    let host = Host { actions: &Asks, ..host(folder.path()) };
+    let summary = run(&plan(vec![instance("a", vec![action])], &[]), &host, &options(1), None, &mut |_| ());
+    assert_eq!(summary.counts.done, 1, "{:?}", summary.results);
 }
 
 #[test]
 fn the_node_hears_that_we_live_and_that_we_stand_still() {
     let folder = folder();
     let heard = folder.path().join("heard");
-    // What it hears is written where it can be looked at, by a process that Ctrl-Z does not stop.
-    let listen = "echo ready; exec dd bs=2 count=3 of=heard 2>/dev/null\n";
-    let ssh = format!("#!/bin/sh\nexec setsid -w sh -c '{listen}'");
-    duct::cmd!("sh", "-c", "cat > ssh").dir(folder.path()).stdin_bytes(ssh).run().unwrap();
+    // What it hears is written where it can be looked at: Ctrl-Z does not stop who carries the last word.
+    listens(folder.path(), "echo ready; exec dd bs=2 count=3 of=heard 2>/dev/null\n");
     let (signals, relay) = Signals::by_hand();
     let ran =
         over_ssh(folder.path(), vec![Command::new(["x"]).on_node("n1").into()], Some(&signals), &mut || {

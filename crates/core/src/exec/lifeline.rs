@@ -4,8 +4,9 @@
 //! as its TCP waits: so we say that we are there, every few seconds.
 
 use std::io::{self, Write};
-use std::sync::{Mutex, PoisonError};
-use std::time::{Duration, Instant};
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::sync::{Mutex, PoisonError, Weak};
+use std::time::Duration;
 
 use os_pipe::{PipeReader, PipeWriter};
 use rustix::io::ioctl_fionbio;
@@ -14,7 +15,7 @@ use rustix::io::ioctl_fionbio;
 const EVERY: Duration = Duration::from_secs(5);
 
 /// The writing end of a held stdin.
-pub(in crate::exec) struct Lifeline {
+pub(super) struct Lifeline {
     writer: PipeWriter,
     /// The run stands still.
     still: Mutex<bool>,
@@ -37,14 +38,14 @@ impl Lifeline {
     }
 
     /// We shall stand still: wait, however long it takes. Nothing is said after this, until it goes on.
-    pub(in crate::exec) fn pause(&self) {
+    pub(super) fn pause(&self) {
         let mut still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
         if !std::mem::replace(&mut *still, true) {
             self.say(b"-\n");
         }
     }
 
-    pub(in crate::exec) fn go_on(&self) {
+    pub(super) fn go_on(&self) {
         *self.still.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
 
@@ -54,24 +55,15 @@ impl Lifeline {
     }
 }
 
-/// When the next word is due. In real time: the node's clock does not stand still with the run.
-pub(super) struct Pulse(Instant);
-
-impl Pulse {
-    /// Due at once.
-    pub(super) fn new() -> Self {
-        Self(Instant::now())
-    }
-
-    pub(super) fn left(&self) -> Duration {
-        self.0.saturating_duration_since(Instant::now())
-    }
-
-    /// Says the word when it is due.
-    pub(super) fn beat(&mut self, lifeline: &Lifeline) {
-        if self.left() == Duration::ZERO {
-            lifeline.beat();
-            self.0 = Instant::now() + EVERY;
+/// Says that we are there, at once and then again and again, until the lifeline or `over` is closed. On a thread of its own:
+/// who follows the child may be held up for long, by a reader of its lines. In real time: the node's clock does not stand
+/// still with the run.
+pub(super) fn speak(lifeline: &Weak<Lifeline>, over: &Receiver<()>) {
+    while let Some(held) = lifeline.upgrade() {
+        held.beat();
+        drop(held);
+        if over.recv_timeout(EVERY) != Err(RecvTimeoutError::Timeout) {
+            return;
         }
     }
 }
