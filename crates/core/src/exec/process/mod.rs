@@ -24,6 +24,7 @@ pub(super) use background::Background;
 pub(crate) use find::find;
 
 use super::cancel::Cancel;
+use super::lifeline;
 use super::pace::Pace;
 use crate::event::Stream;
 use crate::output::{Line, Redactor};
