@@ -124,3 +124,23 @@ fn the_doctor_looks_at_one_node_of_the_recipe_or_at_any_host() {
     let ran = doctor("-").must(2);
     assert!(ran.stderr.contains("is no node"), "{}", ran.stderr);
 }
+
+#[test]
+fn a_file_for_ssh_that_is_not_there_is_told_before_anything_is_asked() {
+    let space = TestSpace::with_real_tools();
+    docker_archive(&space.path("image.tar"), "x");
+    for option in ["--identity", "--ssh-config"] {
+        let said = Ran::of(space.command(PIPELINE).args(["ship", "./image.tar", "n1", option, "nowhere"]));
+        let stderr = said.must(2).stderr;
+        assert!(stderr.contains("there is no file nowhere") && stderr.contains(option), "{stderr}");
+    }
+}
+
+#[test]
+fn a_node_to_ship_to_that_is_named_twice_is_told() {
+    let space = TestSpace::with_real_tools();
+    docker_archive(&space.path("image.tar"), "x");
+    let twice = ["ship", "./image.tar", "cri-o://n1", "cri-o://n2", "cri-o://n1"];
+    let stderr = Ran::of(space.command(PIPELINE).args(twice)).must(2).stderr;
+    assert!(stderr.contains("the node `cri-o://n1` is named twice"), "{stderr}");
+}

@@ -317,6 +317,14 @@ fn mount(options: &str, at: &Path) -> bool {
 }
 
 #[test]
+fn on_a_disk_that_cannot_be_written_to() {
+    let Some(way) = Way::new("there", "", "") else { return };
+    let Some(_disk) = Disk::new(&way.there, "ro,mode=755") else { return skip("only root mounts") };
+    let ran = way.run().must(1);
+    assert!(ran.stderr.contains("help: on the node, work in a folder on a disk"), "{}", ran.stderr);
+}
+
+#[test]
 fn on_a_full_disk_nothing_is_left() {
     let Some(way) = Way::new("there", "", "retry = { attempts = 3, delay = '1s' }") else { return };
     let Some(_disk) = Disk::new(&way.there, "size=4m,mode=755") else { return skip("only root mounts") };

@@ -332,3 +332,46 @@ fn ctrl_c_while_a_node_s_bandwidth_holds_a_layer_back() {
     parcel.work.write("pipeline.toml", recipe);
     parcel.work.run(&[]).exits(0);
 }
+
+#[test]
+fn a_name_that_differs_by_a_dot_is_another_name() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::new("ship-dot", &[20_000]);
+    let recipe = parcel.work.read("pipeline.toml");
+    let known = |tag: &str| {
+        let at = parcel.node.path("storage");
+        let place = format!("containers-storage:[overlay@{0}/root+{0}/run]", at.display());
+        let mut skopeo = Command::new("skopeo");
+        skopeo.args(["inspect", "--raw", &format!("{place}docker.io/library/ship-dot:{tag}")]);
+        skopeo.output().unwrap().status.success()
+    };
+    for tag in ["1-2", "1.2"] {
+        parcel.pack(&[20_000]);
+        let reference = format!("{recipe}reference = \"docker.io/library/ship-dot:{tag}\"\n");
+        parcel.work.write("pipeline.toml", reference);
+        parcel.work.run(&[]).exits(0);
+        assert!(known(tag));
+    }
+    assert!(!known("1.2.previous"), "an image of another name was kept as the one before");
+}
+
+#[test]
+fn a_connection_that_breaks_when_the_store_has_imported_leaves_nothing() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::new("ship-late", &[20_000, 50_000]);
+    let skopeo = pipeline_testkit::find("skopeo").unwrap();
+    // Once, when it has copied, it ends the sshd above it.
+    let script = format!(
+        "#!/bin/sh\n{} \"$@\" || exit\ncase \"$*\" in *' copy '*) ;; *) exit 0;; esac\n[ ! -e {1} ] || exit 0\n\
+         touch {1}\nup=$$\nwhile [ \"$(cat /proc/$up/comm)\" != sshd ]; do\n\
+         up=$(sed 's/.*) . //' /proc/$up/stat | cut -d' ' -f1)\ndone\nkill -9 $up\nsleep 9\n",
+        skopeo.display(),
+        parcel.node.path("cut").display()
+    );
+    parcel.node.install("skopeo", &script);
+    let id = parcel.pack(&[20_000, 50_000]);
+    let said = parcel.arrives(&id).stderr;
+    assert!(parcel.node.path("cut").exists() && said.contains("is there already"), "{said}");
+}

@@ -146,6 +146,103 @@ fn no_tool_that_can_import() {
 }
 
 #[test]
+fn no_tool_that_compares_digests() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::to("ship-no-sha256sum", &LAYERS, |dir| {
+        let path = path_without(&dir.with_extension("bin"), &["sha256sum"]);
+        TestNode::start(dir, path.to_str().unwrap())
+    });
+    let outcome = parcel.work.run(&["--keep-going"]).exits(1);
+    refused(&outcome, &["`sha256sum` is not installed", "coreutils"]);
+    assert_eq!(outcome.failure(STEP).kind, FailureKind::Tool);
+}
+
+#[test]
+fn a_node_with_the_tools_of_busybox() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let Some(busybox) = pipeline_testkit::require("busybox") else { return };
+    let parcel = Parcel::new("ship-busybox", &LAYERS);
+    for tool in [
+        "sh",
+        "awk",
+        "base64",
+        "cat",
+        "df",
+        "dirname",
+        "find",
+        "grep",
+        "gzip",
+        "head",
+        "id",
+        "ln",
+        "mkdir",
+        "mv",
+        "rm",
+        "sed",
+        "setsid",
+        "sha256sum",
+        "sleep",
+        "stat",
+        "sync",
+        "tar",
+        "timeout",
+    ] {
+        std::os::unix::fs::symlink(&busybox, parcel.node.path("bin").join(tool)).unwrap();
+    }
+    let id = parcel.pack(&LAYERS);
+    parcel.arrives(&id);
+    let recipe = parcel.work.read("pipeline.toml");
+    parcel.work.write("pipeline.toml", recipe + "[[step]]\nuses = \"scp\"\ndest = \"/DEST\"\n");
+    let dest = parcel.node.path("copied/image.tar");
+    let recipe = parcel.work.read("pipeline.toml").replace("/DEST", dest.to_str().unwrap());
+    parcel.work.write("pipeline.toml", recipe);
+    parcel.work.run(&[]).exits(0);
+    assert_eq!(std::fs::read(dest).unwrap(), std::fs::read(parcel.work.path("image.tar")).unwrap());
+}
+
+#[test]
+fn a_login_shell_that_has_something_to_say() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "unshare", "skopeo");
+    let parcel = Parcel::to("ship-noise", &LAYERS, |dir| {
+        let lines = "printf '#!/bin/sh\\necho Welcome to\\necho this node\\nexec /bin/sh \"$@\"\\n' >$0/shell\n\
+                     chmod 755 $0/shell\n\
+                     sed \"s|^\\(root:.*:\\)[^:]*\\$|\\1$0/shell|\" /etc/passwd >$0/passwd\n\
+                     mount --bind $0/passwd /etc/passwd";
+        TestNode::start_after(dir, NODE_PATH, lines)
+    });
+    let outcome = parcel.work.run(&["--keep-going"]).exits(1);
+    refused(&outcome, &["answered something else", "start-up files"]);
+    // What runs containers there is found out all the same.
+    let doctor = parcel.work.outcome(&mut parcel.work.pipeline(&["doctor"]));
+    assert!(doctor.stdout.contains("own answers"), "{}", doctor.stdout);
+    let (archive, config) = (parcel.work.path("packed.tar"), parcel.node.path("ssh_config"));
+    let mut ship = parcel.work.pipeline(&["ship", archive.to_str().unwrap(), "own", "--no-verify"]);
+    let shipped = parcel.work.outcome(ship.arg("--ssh-config").arg(config)).exits(1);
+    assert!(shipped.stderr.contains("start-up files"), "{}", shipped.stderr);
+}
+
+#[test]
+fn a_folder_of_the_user_who_logs_in_and_becomes_root() {
+    let _lab = require_lab!("nodes");
+    pipeline_testkit::require!("setpriv", "skopeo");
+    let parcel = Parcel::new("ship-sudo", &LAYERS);
+    // As sudo does it, for a user who logged in as 1234.
+    parcel.node.install("sudo", "#!/bin/sh\nshift 2\nSUDO_UID=1234 SUDO_GID=1234 exec \"$@\"\n");
+    let recipe = parcel.work.read("pipeline.toml").replace("[nodes.own]\n", "[nodes.own]\nsudo = true\n");
+    parcel.work.write("pipeline.toml", recipe);
+    let at = parcel.node.path("files");
+    std::fs::create_dir(at.join("blobs")).unwrap();
+    for folder in [at.join("blobs"), at] {
+        chown(&folder, Some(1234), None).unwrap();
+    }
+    let id = parcel.pack(&LAYERS);
+    parcel.arrives(&id);
+}
+
+#[test]
 fn no_policy() {
     let _lab = require_lab!("nodes");
     pipeline_testkit::require!("setpriv", "unshare", "skopeo");

@@ -25,10 +25,25 @@ pub(super) fn ship(args: &ShipArgs) -> u8 {
 
 /// The written recipe.
 fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
+    // ssh says of a missing key that it is denied, and of a missing configuration that the node is not reached.
+    for (option, file) in [("--ssh-config", &args.ssh_config), ("--identity", &args.identity)] {
+        if let Some(file) = file.as_ref().filter(|file| !file.is_file()) {
+            return Err(Refusal::new(
+                exit_code::USAGE,
+                format!("there is no file {} for `{option}`", file.display()),
+            ));
+        }
+    }
     let env = environment::for_steps(&[]);
     let image = image::find(&args.image, args.reference.as_deref(), &env)?;
     let nodes: Vec<node::ShipNode> =
         args.nodes.iter().map(|text| node::parse(text)).collect::<Result<_, _>>()?;
+    for (index, node) in nodes.iter().enumerate() {
+        if nodes[..index].contains(node) {
+            let text = args.nodes[index].escape_debug();
+            return Err(Refusal::new(exit_code::USAGE, format!("the node `{text}` is named twice")));
+        }
+    }
     let folder = folder(args, &env)?;
     let nodes = node::with_runtimes(nodes, args, &folder, &env)?;
     let text = recipe::text(&image, &nodes, args)?;

@@ -5,7 +5,7 @@ use std::io::{Seek, Write};
 use std::os::unix::ffi::OsStrExt;
 
 use crate::event::{Failure, FailureKind};
-use crate::exec::ActionCx;
+use crate::exec::{self, ActionCx};
 use crate::output::bytes;
 use crate::plan::CopyFile;
 
@@ -18,7 +18,11 @@ pub(super) fn perform(copy: &CopyFile, cx: &ActionCx<'_>) -> Result<(), Failure>
         // It has failed already.
         let _ = cx.run(&copy.discard);
     }
-    outcome
+    outcome.map_err(|failure| match exec::remedy(&failure.message) {
+        // The node's own tools leave that open.
+        Some(remedy) if failure.help.is_none() => failure.help(format!("on the node, {remedy}")),
+        _ => failure,
+    })
 }
 
 /// What is there is good: it was only interrupted.

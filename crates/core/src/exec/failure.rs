@@ -149,14 +149,16 @@ fn judge(shown: &Shown<'_>, code: i32, said: &[String], any: bool) -> Result<(),
     if code == NOT_FOUND
         && let (true, Some(node)) = (shown.remote, shown.node)
     {
+        let tool = lacking(last).unwrap_or(&tool);
         return Err(Failure::new(
             FailureKind::Tool,
             format!("`{tool}` is not installed on node `{node}` (exit code 127)"),
         )
-        .help(tools::install_help(&tool, Some(node))));
+        .help(tools::install_help(tool, Some(node))));
     }
     let failure = Failure::new(FailureKind::Exit { code }, exited(shown, code, last));
-    Err(match advice(&tool, last) {
+    let denied = || copies(&tool) && said.iter().any(|line| line.ends_with(": Permission denied"));
+    Err(match advice(&tool, last).or_else(|| denied().then_some(DENIED)) {
         Some(advice) => failure.help(advice),
         None => failure,
     })
@@ -182,6 +184,18 @@ pub(super) fn unreachable(shown: &Shown<'_>, said: &[String]) -> Failure {
 pub(super) fn full(failure: Failure) -> Failure {
     let help = failure.help.or_else(|| Some("make room on the disk; the log says where".into()));
     Failure { kind: FailureKind::NoSpace, help, ..failure }
+}
+
+/// Behind `sudo` too a copy comes as the user who logs in.
+const DENIED: &str =
+    "the user who logs in there must be allowed to write to that folder, and to enter those above it";
+
+/// The tool that a shell there, or sudo, says it has not found.
+fn lacking(last: &str) -> Option<&str> {
+    let last = last.trim().strip_suffix("not found")?.trim_end();
+    let last = last.strip_suffix("command").unwrap_or(last).trim_end().strip_suffix(':')?;
+    let name = last.rsplit_once(": ").map_or(last, |(_, name)| name);
+    Some(name).filter(|name| !name.is_empty() && !name.contains(char::is_whitespace))
 }
 
 /// What follows from a command's exit code and the last that it said.
@@ -238,6 +252,12 @@ fn shorten(text: &str) -> String {
 
 /// What to do about tools' own last words, where they leave that open.
 fn advice(tool: &str, last: &str) -> Option<&'static str> {
+    if last.starts_with("sudo: ") && last.contains("a password is required") {
+        return Some(
+            "let the user who logs in there use sudo without a password, by a line such as \
+             `USER ALL=(ALL) NOPASSWD: ALL` that `visudo -f /etc/sudoers.d/pipeline` writes",
+        );
+    }
     let words: [(&str, &str, &str); 2] = [
         (
             "git",
@@ -267,11 +287,25 @@ mod tests {
         assert!(failure.help.unwrap().contains("Connection refused"));
         assert_eq!(judge(&remote, 127, &said(""), false).unwrap_err().kind, FailureKind::Tool);
         judge(&remote, 1, &said(""), true).unwrap();
+        for words in [
+            "sh: 83: stat: not found",
+            "sh: line 1: stat: command not found",
+            "sudo: stat: command not found",
+        ] {
+            let failure = judge(&remote, 127, &said(words), false).unwrap_err();
+            assert_eq!(failure.message, "`stat` is not installed on node `n1` (exit code 127)", "{words}");
+            assert!(failure.help.unwrap().contains("coreutils"));
+        }
+        let failure = judge(&remote, 1, &said("sudo: a password is required"), false).unwrap_err();
+        assert!(failure.help.unwrap().contains("NOPASSWD"));
         let scp = ["scp", "a", "n1:b"].map(OsString::from);
         let here = Shown { argv: &scp, node: None, remote: false, about: Some("n1") };
         let failure = judge(&here, 1, &said("lost connection"), false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Unreachable);
         assert!(failure.message.starts_with("node `n1` could not be reached"), "{failure:?}");
+        let denied = said("scp: dest open \"/d/f\": Permission denied\nscp: failed to upload file a to /d/f");
+        let failure = judge(&here, 1, &denied, false).unwrap_err();
+        assert!(failure.help.unwrap().contains("must be allowed to write"));
         let failure =
             judge(&Shown { remote: false, node: None, ..remote }, 255, &said(""), false).unwrap_err();
         assert_eq!(failure.kind, FailureKind::Exit { code: 255 });

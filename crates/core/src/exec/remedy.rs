@@ -13,7 +13,9 @@ const REMEDIES: [(&str, &str); 7] = [
 
 /// What to do about a cause that is the machine's, where one is named in this message.
 pub fn remedy(said: &str) -> Option<&'static str> {
-    REMEDIES.iter().find(|(words, _)| said.contains(words)).map(|(_, remedy)| *remedy)
+    // Go's tools say them without the capital.
+    let said = said.to_ascii_lowercase();
+    REMEDIES.iter().find(|(words, _)| said.contains(&words.to_ascii_lowercase())).map(|(_, remedy)| *remedy)
 }
 
 #[cfg(test)]
@@ -26,7 +28,9 @@ mod tests {
         use Errno as E;
         let errors = [E::NOSPC, E::DQUOT, E::ROFS, E::ACCESS, E::MFILE, E::AGAIN, E::NOMEM];
         for (error, (_, known)) in errors.into_iter().zip(REMEDIES) {
-            assert_eq!(remedy(&std::io::Error::from(error).to_string()), Some(known), "{error}");
+            let said = std::io::Error::from(error).to_string();
+            assert_eq!(remedy(&said), Some(known), "{error}");
+            assert_eq!(remedy(&said.to_lowercase()), Some(known), "{error}");
         }
         assert_eq!(remedy("exit status 1"), None);
     }

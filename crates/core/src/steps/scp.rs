@@ -35,8 +35,8 @@ pub(super) struct Spec {
 const DIFFERS: i32 = 6;
 
 /// Compares the digest of a file with `$1`, makes it durable and gives it its final name.
-const LAND: &str = "set -e; printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status || \
-     { echo \"the copy differs: $(sha256sum \"$2\"), expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"; \
+const LAND: &str = "set -e; s=$(sha256sum <\"$2\"); s=sha256:${s%% *}; [ \"$s\" = \"$1\" ] || \
+     { echo \"the copy differs: $s, expected $1\" >&2; exit 6; }; sync -f -- \"$2\"; mv -T -- \"$2\" \"$3\"; \
      rmdir -- \"${2%/*}\" 2>/dev/null || :";
 
 /// Removes parts of any step that have lain for a day, and follows no link to them. Keeps the part `$3` in the folder `$2`, if
@@ -48,7 +48,7 @@ const KEEP: &str = "find \"$1\"/.partial-* -mindepth 1 -maxdepth 1 -name 'sha256
 
 /// The file `$2` is there and has the digest `$1`.
 const THERE: &str =
-    "test -f \"$2\" && printf '%s  %s\\n' \"${1#sha256:}\" \"$2\" | sha256sum --check --strict --status";
+    "test -f \"$2\" && s=$(sha256sum <\"$2\") && [ \"sha256:${s%% *}\" = \"$1\" ]";
 
 impl StepBody for Spec {
     fn scope(&self) -> Scope {

@@ -61,8 +61,7 @@ impl Ship<'_> {
                         bytes(free),
                         bytes(needed)
                     ),
-                )
-                .help("make room there: `crictl rmi --prune` removes images that nothing uses"));
+                ));
             }
         }
         Ok(())

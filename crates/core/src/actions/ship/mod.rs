@@ -147,6 +147,7 @@ impl Ship<'_> {
         let mut held = self.store.held(&answer, &diff_ids, &self.id);
         if self.is_right(&held, &diff_ids) {
             self.cx.say(format!("{} is there already", self.what()));
+            self.remove(sent, |_| true);
             self.cx.delivered(traffic(image, sent));
             return Ok(());
         }
@@ -163,6 +164,7 @@ impl Ship<'_> {
             match self.import(image, &held, &blobs, &answer, &diff_ids) {
                 Ok(after) => {
                     self.must_be_right(&self.store.held(&after, &diff_ids, &self.id), &diff_ids)?;
+                    self.remove(sent, |layer| !blobs.contains_key(layer));
                     self.cx.delivered(traffic(image, sent));
                     return Ok(());
                 }
@@ -186,13 +188,22 @@ impl Ship<'_> {
 
     /// What to do, and on a full disk nothing is kept for the next run.
     fn given_up(&self, failure: Failure, sent: &Sent) -> Failure {
-        if failure.kind == FailureKind::NoSpace && !sent.layers.is_empty() {
-            let blobs = sent.layers.values().map(|name| format!("{}/blobs/{name}", self.node.dir));
-            let command = Command::new(["rm", "-f", "--"]).args(blobs).on_node(&self.node.name);
-            // It has failed already.
-            let _ = self.cx.run(&command);
+        if failure.kind == FailureKind::NoSpace {
+            self.remove(sent, |_| true);
         }
         remedy::explained(failure, self.node)
+    }
+
+    /// Removes what was sent of these layers. An import removes what it takes; one that was cut may have brought a layer into
+    /// the store, and nobody needs what was sent of it then.
+    fn remove(&self, sent: &Sent, which: impl Fn(&Digest) -> bool) {
+        let blobs = sent.layers.iter().filter(|(layer, _)| which(layer));
+        let blobs: Vec<String> = blobs.map(|(_, name)| format!("{}/blobs/{name}", self.node.dir)).collect();
+        if !blobs.is_empty() {
+            let command = Command::new(["rm", "-f", "--"]).args(blobs).on_node(&self.node.name);
+            // It has ended already, and what stays goes after a day.
+            let _ = self.cx.run(&command);
+        }
     }
 
     fn what(&self) -> String {

@@ -29,7 +29,9 @@ pub(super) fn ask(node: &Node, questions: &mut Questions) {
     match node.runtime {
         Runtime::Docker => questions.as_worker("answers:docker"),
         Runtime::Podman => questions.as_worker("answers:podman"),
-        Runtime::Containerd | Runtime::CriO => questions.as_worker(format!("answers:{endpoint}")),
+        // ctr would answer for a containerd.
+        Runtime::CriO => questions.as_worker(format!("answers:crictl:{endpoint}")),
+        Runtime::Containerd => questions.as_worker(format!("answers:{endpoint}")),
     }
     if matches!(node.runtime, Runtime::CriO | Runtime::Podman) {
         questions.as_worker(format!("space:{UNPACKED}"));
@@ -97,7 +99,11 @@ fn runtime(node: &Node, answer: &str, area: &Area) -> Finding {
     match answer.split_once(' ').unwrap_or((answer, "")) {
         ("yes", said) => Finding::ok(area, name, format!("answers: {said}")),
         ("none", _) => {
-            Finding::warning(area, name, format!("nobody can ask it: neither crictl nor {tool} is there"))
+            let nobody = match node.runtime {
+                Runtime::CriO => "there is no crictl".to_owned(),
+                _ => format!("neither crictl nor {tool} is there"),
+            };
+            Finding::warning(area, name, format!("nobody can ask it: {nobody}"))
         }
         (_, said) => Finding::missing(area, name, format!("does not answer: {said}"))
             .remedy(by_hand(node, start(node.runtime))),
@@ -161,6 +167,9 @@ mod tests {
         assert_eq!(levels, [Level::Warning, Level::Warning, Level::Missing], "{found:#?}");
         assert!(found[1].remedy.as_ref().unwrap().starts_with("sudo = true in [nodes.n]"));
         assert_eq!(found[2].remedy.as_deref(), Some("systemctl start crio"));
+        let found = judged(&node, &[("answers:crictl:", "none")]);
+        assert_eq!((found.len(), found[0].level), (1, Level::Warning));
+        assert!(found[0].detail.ends_with("there is no crictl"), "{found:#?}");
         let found = judged(
             &node,
             &[("answers:", "yes RuntimeVersion: 1.36"), ("worker:", "0"), ("version:podman", "none")],

@@ -46,7 +46,7 @@ pub(super) fn finding(node: &Node, code: Option<i32>, stderr: &[String]) -> Find
             let known = port.map_or(host.to_owned(), |port| format!("[{host}]:{port}"));
             (
                 "shows another host key than before; if the node was set up anew, forget the old key and look at the new one",
-                format!("{} && {}", shell(["ssh-keygen", "-R", &known]), by_hand_true(node)),
+                format!("{} && {}", forget(&known, stderr), by_hand_true(node)),
             )
         }
         Cause::KeyUnknown => (
@@ -78,6 +78,13 @@ pub(super) fn too_late(node: &Node, within: Duration, stderr: &[String]) -> Find
 
 fn by_hand_true(node: &Node) -> String {
     by_hand(&Node { sudo: false, ..node.clone() }, "true")
+}
+
+/// Takes a host's key out of the file where ssh found it, which need not be the user's own.
+fn forget(known: &str, stderr: &[String]) -> String {
+    let place = offending(stderr);
+    let file = place.as_deref().and_then(|place| place.rsplit_once(", line ")).map(|(file, _)| ["-f", file]);
+    shell(["ssh-keygen"].into_iter().chain(file.into_iter().flatten()).chain(["-R", known]))
 }
 
 fn copy_id(node: &Node) -> String {

@@ -56,8 +56,9 @@ pub fn find_runtime(
             return Err(failed("cannot be asked for: ssh is not installed here".into()));
         }
     };
-    let said = &answer.stdout;
-    let (name, socket) = said.trim().split_once(' ').unwrap_or((said.trim(), ""));
+    // A login shell may have something to say before.
+    let said = answer.stdout.trim().lines().last().unwrap_or_default();
+    let (name, socket) = said.split_once(' ').unwrap_or((said, ""));
     let runtime = match name {
         "cri-o" => Runtime::CriO,
         "containerd" => Runtime::Containerd,

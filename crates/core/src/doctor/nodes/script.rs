@@ -34,6 +34,7 @@ while [ $# -gt 0 ]; do
     answers:*) case $a in
       docker) answer docker version --format '{{.Server.Version}}' ;;
       podman) answer podman version --format '{{.Version}}' ;;
+      crictl:*) a=${a#crictl:}; answer crictl --timeout 5s ${a:+--runtime-endpoint "$a"} version ;;
       *) if command -v crictl >/dev/null; then answer crictl --timeout 5s ${a:+--runtime-endpoint "$a"} version
         else answer ctr ${a:+--address "${a#unix://}"} version; fi ;; esac ;;
     images:*) said=$(crictl --timeout 5s ${a:+--runtime-endpoint "$a" --image-endpoint "$a"} imagefsinfo --output json \

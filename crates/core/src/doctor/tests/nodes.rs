@@ -173,4 +173,11 @@ fn versions_and_the_runtimes_answers_are_told() {
     let runtime = named(&space.examine(Some(&steps)), "node n", "runtime").clone();
     assert_eq!((runtime.level, runtime.remedy.as_deref()), (Level::Missing, Some("systemctl start crio")));
     assert!(runtime.detail.contains("connection refused"), "{runtime:?}");
+
+    // ctr's words are another runtime's.
+    std::fs::remove_file(space.file("bin/crictl")).unwrap();
+    space.script("bin/ctr", "echo 'no containerd' >&2; exit 1");
+    let runtime = named(&space.examine(Some(&steps)), "node n", "runtime").clone();
+    assert_eq!(runtime.level, Level::Warning, "{runtime:?}");
+    assert!(runtime.detail.ends_with("there is no crictl"), "{runtime:?}");
 }

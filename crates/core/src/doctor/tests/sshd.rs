@@ -150,9 +150,16 @@ fn each_refusal_has_its_own_advice() {
     assert!(detail.contains("another host key than the recipe's `host-key`"), "{detail}");
     assert_eq!(remedy, format!("ssh-keyscan -p {} 127.0.0.1", lab.port));
 
-    let (detail, remedy) = lab.refused(lab.node("changed", None, Some("other")));
+    let changed = lab.node("changed", None, Some("other"));
+    let (detail, remedy) = lab.refused(changed.clone());
     assert!(detail.contains("another host key than before"), "{detail}");
-    assert!(remedy.starts_with(&format!("ssh-keygen -R '[127.0.0.1]:{}' && ssh -F ", lab.port)), "{remedy}");
+    // The file is not the user's own.
+    let (forget, look) = remedy.split_once(" && ").unwrap();
+    assert!(look.starts_with("ssh -F "), "{remedy}");
+    let forgot = std::process::Command::new("sh").args(["-c", forget]).output().unwrap();
+    assert!(forgot.status.success(), "{forget}: {forgot:?}");
+    let (detail, _) = lab.refused(changed);
+    assert!(detail.contains("is not known here"), "{forget}: {detail}");
 
     let (detail, remedy) = lab.refused(lab.node("unknown", None, None));
     assert!(

@@ -4,8 +4,10 @@ podman_() {
   run=${run%]}
   podman ${spec:+--root "$root" ${run:+--runroot "$run"} ${driver:+--storage-driver "$driver"}} "$@"
 }
+# A dot is any character to grep: `app:1.2` would be `app:1-2` too.
 id_of() {
-  split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"$1\"" || :; } |
+  exact=$(printf %s "$1" | sed 's/\./[.]/g')
+  split "$root/$driver-images/images.json" | { grep -e "\"names\":\\[[^]]*\"$exact\"" || :; } |
     sed -n 's/.*{"id":"\([0-9a-f]\{64\}\)".*/\1/p' | head -n 1
 }
 name() {

@@ -42,7 +42,11 @@ case $code in
 esac
 if [ "$(there "$part")" -lt "$size" ]; then
   echo cut
-elif printf '%s  %s\n' "$2" "$part" | sha256sum --check --strict --status; then
+  exit 0
+fi
+# busybox knows no --strict and no --status.
+sum=$(sha256sum <"$part")
+if [ "${sum%% *}" = "$2" ]; then
   mv -T -- "$part" "$blob"
 else
   rm -f -- "$part"
