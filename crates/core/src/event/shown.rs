@@ -16,8 +16,9 @@ pub fn command_line(argv: &[String]) -> String {
 
 /// What `Node::wrap` has put together: the destination, and the words there.
 fn on_node(argv: &[String]) -> Option<(&str, Vec<String>)> {
-    let [ssh, .., end, destination, line] = argv else { return None };
-    if ssh != "ssh" || end != "--" {
+    let [ssh, options @ .., destination, line] = argv else { return None };
+    // A recipe's own ssh keeps its options.
+    if ssh != "ssh" || !options.ends_with(&["-a", "-x", "--"].map(String::from)) {
         return None;
     }
     let mut words = shlex::split(line)?;
@@ -53,6 +54,7 @@ mod tests {
     fn all_else_is_shown_as_it_is() {
         assert_eq!(shown(&["ssh", "-V"].map(Text::from)), "ssh -V");
         assert_eq!(shown(&["ssh", "--", "edge", "it's"].map(Text::from)), "ssh -- edge 'it'\\''s'");
+        assert_eq!(shown(&["ssh", "-p", "22", "--", "edge", "id"].map(Text::from)), "ssh -p 22 -- edge id");
         assert_eq!(shown(&["scp", "--", "a", "edge:b"].map(Text::from)), "scp -- a edge:b");
     }
 }
