@@ -166,7 +166,7 @@ fn a_bit_that_flips_on_the_node_before_the_import() {
     let real = pipeline_testkit::find("skopeo").unwrap();
     let blobs = parcel.node.path("files/blobs");
     let flip = format!(
-        "#!/bin/sh\nfor blob in {0}/*; do printf XXXXXXXX | dd of=$blob bs=1 seek=20000 conv=notrunc 2>/dev/null; done\n\
+        "#!/bin/sh\nfor blob in {0}/*; do printf flipped. | dd of=$blob bs=1 seek=20000 conv=notrunc 2>/dev/null; done\n\
          exec {1} \"$@\"\n",
         blobs.display(),
         real.display()

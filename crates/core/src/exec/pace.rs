@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use os_pipe::PipeWriter;
 use rustix::event::{PollFd, PollFlags};
-use rustix::fs::OFlags;
+use rustix::io::ioctl_fionbio;
 
 use super::poll::poll;
 
@@ -74,7 +74,7 @@ impl Pace {
         over: &Receiver<()>,
     ) -> io::Result<()> {
         // Of the pipe's this end alone.
-        rustix::fs::fcntl_setfl(&pipe, OFlags::NONBLOCK)?;
+        ioctl_fionbio(&pipe, true)?;
         let mut buffer = vec![0; self.chunk()];
         loop {
             let mut chunk = match file.read(&mut buffer) {

@@ -50,7 +50,7 @@ pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) 
     packer.begins(&wanted.shipment);
     let image = origin::open(wanted, &ship.id, origin::Else::Export, cx)?;
     let sent = ship.deliver(&image)?;
-    packer.leaves(&wanted.shipment, false);
+    packer.arrived(&wanted.shipment);
     Ok(sent.to_string())
 }
 
@@ -142,7 +142,7 @@ impl Ship<'_> {
     fn turn(&self, image: &LocalImage, sent: &mut Sent, patience: &mut Patience) -> Result<(), Setback> {
         let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
         let mut answer = self.ask(&diff_ids)?;
-        self.packer.leaves(&self.wanted.shipment, true);
+        self.packer.may_leave(&self.wanted.shipment);
         patience.heard(&answer.spool);
         let mut held = self.store.held(&answer, &diff_ids, &self.id);
         if self.is_right(&held, &diff_ids) {

@@ -54,8 +54,17 @@ impl Packer {
         }
     }
 
-    /// Something of it may be on the node from here on, or nothing any more.
-    pub(super) fn leaves(&self, shipment: &Shipment, something: bool) {
+    /// Something of it may be on the node from here on.
+    pub(super) fn may_leave(&self, shipment: &Shipment) {
+        self.know(shipment, true);
+    }
+
+    /// It has arrived, and left nothing else.
+    pub(super) fn arrived(&self, shipment: &Shipment) {
+        self.know(shipment, false);
+    }
+
+    fn know(&self, shipment: &Shipment, something: bool) {
         let mut shipments = self.shipments.lock().unwrap_or_else(PoisonError::into_inner);
         shipments.retain(|(known, _)| known != shipment);
         shipments.push((shipment.clone(), something));
