@@ -6,6 +6,9 @@
 mod args;
 mod diff;
 mod error;
+mod flags;
+mod heredoc;
+mod lexer;
 mod rewrite;
 mod scan;
 #[cfg(test)]
