@@ -10,6 +10,15 @@ const DEPTH_MAX: usize = 16;
 /// Longer than any image name: doubling arguments (`ARG A=$B$B`) would fill the memory.
 const LENGTH_MAX: usize = 4096;
 
+/// What a build is given, and what its engine knows by itself.
+#[derive(Debug, Clone, Default)]
+pub struct BuildArgs {
+    /// Values for `ARG`s that the Dockerfile declares, by name.
+    pub given: HashMap<String, String>,
+    /// Values that need no `ARG`, such as `TARGETARCH`.
+    pub automatic: HashMap<String, String>,
+}
+
 /// What the build sets by itself before the first `ARG`: which platform it is for, and which it runs on.
 const OF_THE_BUILD: [&str; 11] = [
     "BUILDPLATFORM",
@@ -32,6 +41,7 @@ pub(super) struct Args {
     values: HashMap<String, Option<String>>,
     /// What takes away the meaning of the character after it: a backslash, or what the directive `escape` says.
     escape: char,
+    given: HashMap<String, String>,
 }
 
 /// What a word becomes when no build argument is given.
@@ -73,15 +83,25 @@ impl Expanded {
 }
 
 impl Args {
-    pub(super) fn new(escape: char) -> Self {
-        Self { values: OF_THE_BUILD.iter().map(|name| ((*name).to_owned(), None)).collect(), escape }
+    pub(super) fn new(escape: char, build: &BuildArgs) -> Self {
+        let mut values: HashMap<_, _> = OF_THE_BUILD.iter().map(|name| ((*name).to_owned(), None)).collect();
+        values.extend(build.automatic.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
+        Self { values, escape, given: build.given.clone() }
     }
 
     /// Adds the operands of one `ARG`, such as `A=1 B="$A.2" C`.
     pub(super) fn declare(&mut self, operands: &str) {
         for word in words(operands, self.escape) {
-            let Some((name, value)) = word.split_once('=') else { continue };
-            let value = match self.expand(value) {
+            let (name, default) = match word.split_once('=') {
+                Some((name, default)) => (name, Some(default)),
+                None => (word.as_str(), None),
+            };
+            let value = match (self.given.get(name), default) {
+                (Some(given), _) => Expanded::Known(given.clone()),
+                (None, Some(default)) => self.expand(default),
+                (None, None) => continue,
+            };
+            let value = match value {
                 Expanded::Known(value) => Some(value),
                 Expanded::Partly(_) => None,
             };
@@ -255,7 +275,7 @@ mod tests {
 
     #[test]
     fn words_become_what_the_build_makes_of_them() {
-        let mut args = Args::new('\\');
+        let mut args = Args::new('\\', &BuildArgs::default());
         args.declare(r#"V=3.4 BASE="alpine:$V" NONE EMPTY= QUOTED='a b' "ODD=x y" FROM_NONE=x-$NONE"#);
         for (word, expanded) in [
             ("alpine:3.4", "alpine:3.4"),
@@ -282,7 +302,7 @@ mod tests {
 
     #[test]
     fn what_the_build_sets_has_no_default() {
-        let mut args = Args::new('\\');
+        let mut args = Args::new('\\', &BuildArgs::default());
         args.declare("A=${TARGETPLATFORM#linux/amd64} B=${A:+x} OWN=1 BUILDOS=mine");
         for word in [
             "${TARGETARCH:-amd64}",
@@ -300,7 +320,7 @@ mod tests {
 
     #[test]
     fn the_escape_is_what_the_directive_says() {
-        let mut args = Args::new('`');
+        let mut args = Args::new('`', &BuildArgs::default());
         args.declare("A=`$x`\"y B=c:\\d");
         assert_eq!(args.expand("$A").known(), Some("$x\"y"));
         assert_eq!(args.expand("\"`a`$$B\"").known(), Some("`a$c:\\d"));
@@ -308,7 +328,7 @@ mod tests {
 
     #[test]
     fn an_unknown_part_leaves_the_rest_to_compare() {
-        let expand = |word| Args::new('\\').expand(word);
+        let expand = |word| Args::new('\\', &BuildArgs::default()).expand(word);
         assert!(expand("build-$TARGETARCH").could_be("Build-arm64"));
         assert!(expand("$A-build-$B").could_be("x-build-y"));
         assert!(!expand("build-$TARGETARCH").could_be("base-arm64"));
@@ -319,7 +339,7 @@ mod tests {
 
     #[test]
     fn no_word_grows_without_bound() {
-        let mut args = Args::new('\\');
+        let mut args = Args::new('\\', &BuildArgs::default());
         args.declare("A=xxxxxxxxxxxxxxxx");
         for _ in 0..64 {
             args.declare("A=$A$A");

@@ -15,6 +15,7 @@ mod scan;
 mod tests;
 mod text;
 
+pub use self::args::BuildArgs;
 pub use self::error::{DockerfileError, Mention};
 pub use self::rewrite::{Change, Rewritten, Rules, rewrite};
-pub use self::scan::{Base, BaseKind, bases};
+pub use self::scan::{Base, BaseKind, bases, bases_given};

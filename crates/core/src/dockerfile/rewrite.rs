@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::args::BuildArgs;
 use super::diff::{Edit, diff};
 use super::error::{DockerfileError, Mention};
 use super::scan::{Base, BaseKind, scan};
@@ -67,7 +68,7 @@ impl Rewritten {
 /// The new text is read again: it names the new images exactly where they were asked for, and what it named elsewhere.
 pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError> {
     let source = Text::of(text)?;
-    let bases = scan(&source)?;
+    let bases = scan(&source, &BuildArgs::default())?;
     let mut edits = Vec::new();
     let mut changes = Vec::new();
     let chosen = chosen(&bases, rules)?;
@@ -90,7 +91,7 @@ pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError>
         end = edit.span.end;
     }
     bytes.extend(&text[end..]);
-    check_exact(&bases, &chosen, &scan(&Text::of(&bytes)?)?)?;
+    check_exact(&bases, &chosen, &scan(&Text::of(&bytes)?, &BuildArgs::default())?)?;
     Ok(Rewritten { bytes, changes, diff: diff(text, &edits) })
 }
 
@@ -254,7 +255,7 @@ mod tests {
     use super::*;
 
     fn seen(text: &str) -> Vec<Base> {
-        scan(&Text::of(text.as_bytes()).unwrap()).unwrap()
+        scan(&Text::of(text.as_bytes()).unwrap(), &BuildArgs::default()).unwrap()
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use super::args::{Args, Expanded};
+use super::args::{Args, BuildArgs, Expanded};
 use super::error::DockerfileError;
 use super::flags::Flag;
 use super::lexer::{Instruction, Lexer, syntax};
@@ -54,10 +54,12 @@ pub struct Base {
     pub name: Option<String>,
     /// The text as written, quotes and variables included, continued lines joined.
     pub image: String,
-    /// What the text means when no build argument is given; nothing when it needs one.
+    /// What the text means with the arguments that are known; nothing when it needs others.
     pub expanded: Option<String>,
     /// The value of `FROM --platform=…` as written.
     pub platform: Option<String>,
+    /// What that means.
+    pub expanded_platform: Option<String>,
     /// The line of the text, counted from 1.
     pub line: usize,
     /// It is neither a stage nor `scratch`.
@@ -77,12 +79,17 @@ impl Base {
 ///
 /// The text is that of the file, in any encoding that has ASCII in it; a byte order mark is fine.
 pub fn bases(text: &[u8]) -> Result<Vec<Base>, DockerfileError> {
-    scan(&Text::of(text)?)
+    bases_given(text, &BuildArgs::default())
 }
 
-pub(super) fn scan(text: &Text) -> Result<Vec<Base>, DockerfileError> {
+/// The same with the arguments of a build.
+pub fn bases_given(text: &[u8], args: &BuildArgs) -> Result<Vec<Base>, DockerfileError> {
+    scan(&Text::of(text)?, args)
+}
+
+pub(super) fn scan(text: &Text, args: &BuildArgs) -> Result<Vec<Base>, DockerfileError> {
     let lexer = Lexer::new(&text.text)?;
-    let mut scan = Scan { args: Args::new(lexer.escape()), bases: Vec::new() };
+    let mut scan = Scan { args: Args::new(lexer.escape(), args), bases: Vec::new() };
     for instruction in lexer {
         scan.instruction(&instruction?)?;
         if scan.bases.len() > BASES_MAX {
@@ -166,6 +173,7 @@ impl Scan {
             image: instruction.part(image).to_owned(),
             external: !is_stage && expanded.known() != Some("scratch"),
             expanded: known(expanded),
+            expanded_platform: platform.and_then(|flag| known(self.args.expand(&flag.value))),
             platform: platform.map(|flag| flag.value.clone()).filter(|value| !value.is_empty()),
             line: instruction.line_of(image),
             span: instruction.span(image),
@@ -186,9 +194,10 @@ impl Scan {
             name: stage.name.clone(),
             image: image.to_owned(),
             // Variables of the stage count here, if any do: they are not followed.
-            expanded: known(Args::new('\\').expand(image)),
+            expanded: known(Args::new('\\', &BuildArgs::default()).expand(image)),
             platform: None,
             line: instruction.line_of(&place),
+            expanded_platform: None,
             external: true,
             span: instruction.span(&place),
         };

@@ -12,7 +12,7 @@ use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::image::ImageRef;
 use crate::plan::{
-    Action, Artifact, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, Probe, Register,
+    Action, Artifact, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, PinBases, Probe, Register,
     RewriteFrom, Text,
 };
 use crate::spec::{Scope, Str};
@@ -213,13 +213,17 @@ impl StepBody for Spec {
             }));
             context = copy.into();
         }
-        let dockerfile = context.clone().lit("/").lit(&path);
-        lowered.push(Action::CheckBases(CheckBases {
-            dockerfile: dockerfile.clone(),
+        let dockerfile = Text::from(cx.work("Dockerfile"));
+        lowered.push(Action::PinBases(Box::new(PinBases {
+            dockerfile: context.clone().lit("/").lit(&path),
+            to: dockerfile.clone(),
+            args: args.clone(),
             platform: platform.clone(),
             engine,
             inspect: engine::inspect(engine),
-        }));
+            only_ask: false,
+            upstream: false,
+        })));
         lowered.push(engine::build(
             engine,
             &Build {
