@@ -126,6 +126,7 @@ impl RunDir {
                 result
             }
             EventKind::RunStarted { .. }
+            | EventKind::Emulator { .. }
             | EventKind::Transfer { .. }
             | EventKind::Warning { .. }
             | EventKind::Interrupted { .. }

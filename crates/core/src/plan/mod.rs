@@ -1,6 +1,7 @@
 //! The plan: a graph of instances, each lowered to actions. Data; nothing here runs anything.
 
 mod action;
+mod build;
 mod cri;
 mod instance;
 mod limits;
@@ -19,6 +20,7 @@ pub use action::{
     Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing,
     Shipment, WriteFile,
 };
+pub use build::{CheckFrontend, HandSecrets, SecretFrom};
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
 pub use limits::{Cause, MAX_LOG, Retry, Share};

@@ -30,12 +30,15 @@ pub(super) struct Context<'c> {
 
 type Outputs = BTreeMap<String, Text>;
 
-/// The finished graph and the nodes that it uses.
-pub(super) fn lower(
-    context: &Context<'_>,
-    graph: &Graph,
-    diagnostics: &mut Diagnostics,
-) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
+/// The finished graph, the nodes that it uses, and what is to be said of it.
+pub(super) struct Made {
+    pub(super) graph: DiGraph<Instance, Edge>,
+    pub(super) nodes: BTreeMap<String, Node>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Lowers all of it.
+pub(super) fn lower(context: &Context<'_>, graph: &Graph, diagnostics: &mut Diagnostics) -> Option<Made> {
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
     let names = Names {
@@ -48,15 +51,22 @@ pub(super) fn lower(
     let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
     let platforms: Vec<Vec<Platform>> =
         context.members.applies.iter().map(|of| platforms(context, of)).collect();
-    let mut failed = false;
+    let (mut failed, mut notes) = (false, Vec::new());
     for at in order {
         let index = graph[at];
         let platforms = &platforms[members[index].step];
         let instance = &mut plan[at];
-        let Some((out, claimed)) = one(context, graph, at, &outputs, platforms, instance, diagnostics) else {
+        let Some((out, claimed, remarks)) =
+            one(context, graph, at, &outputs, platforms, instance, diagnostics)
+        else {
             failed = true;
             continue;
         };
+        for remark in remarks {
+            if !notes.contains(&remark) {
+                notes.push(remark);
+            }
+        }
         for claim in claimed {
             if let Some((_, other)) = claims.insert(claim.key(context.nodes), (claim.clone(), index)) {
                 // In the order of the recipe.
@@ -87,7 +97,7 @@ pub(super) fn lower(
             used.insert(name.to_owned(), node.clone());
         }
     }
-    Some((plan, used))
+    Some(Made { graph: plan, nodes: used, notes })
 }
 
 /// Names that many instances share, by index.
@@ -147,7 +157,7 @@ fn one(
     platforms: &[Platform],
     instance: &mut Instance,
     diagnostics: &mut Diagnostics,
-) -> Option<(Outputs, Vec<Claim>)> {
+) -> Option<(Outputs, Vec<Claim>, Vec<String>)> {
     let members = &context.members.list;
     let member = &members[graph[at]];
     let configured = &context.configured[member.step];
@@ -231,7 +241,7 @@ fn one(
     instance.basis.always |= common.always.unwrap_or(false);
     limits.put(instance);
     super::rollout::bound(configured, instance);
-    Some((map, lowered.claims))
+    Some((map, lowered.claims, lowered.notes))
 }
 
 /// The platforms of some targets, each once.

@@ -111,11 +111,12 @@ fn build(
         Some(engine) => engine,
         None => choose(&configured, members, machine, &mut remarks, diagnostics)?,
     };
-    let (graph, used) = if chosen == assumed {
+    let lower::Made { graph, nodes: used, notes } = if chosen == assumed {
         lowered
     } else {
         lower::lower(&context(members, chosen), graph, diagnostics)?
     };
+    remarks.extend(notes);
     Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
 }
 
