@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use pipeline_core::output::Redactor;
 
@@ -50,6 +51,13 @@ pub(crate) fn for_steps(passed: &[String]) -> BTreeMap<OsString, OsString> {
     // Messages that are parsed and outputs that are compared do not depend on who runs the recipe.
     env.insert("LC_ALL".into(), "C.UTF-8".into());
     env
+}
+
+/// The user's folder for what can be had again: `$XDG_CACHE_HOME/pipeline`, else below `~/.cache`.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("pipeline"))
 }
 
 /// What hides the values of these names, and `more`.

@@ -15,6 +15,7 @@ use pipeline_core::spec::{Given, Recipe, examine};
 use pipeline_core::{binfmt, doctor};
 
 use crate::args::{PartArgs, RecipeArgs, SelectArgs};
+use crate::lock_file::LockFile;
 use crate::recipe::Found;
 use crate::{cri, environment, exit_code, recipe, terminal};
 
@@ -31,6 +32,8 @@ pub(crate) struct Prepared {
     pub(crate) passed: Vec<String>,
     /// The names of those that nobody may see.
     pub(crate) secret: Vec<String>,
+    /// What the names in it stand for.
+    pub(crate) lock: LockFile,
     /// Why no engine works here, where the plan takes one for granted all the same.
     pub(crate) no_engine: Option<Diagnostic>,
 }
@@ -83,6 +86,7 @@ pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
         binfmt: binfmt(),
         allow_privileged,
         cri: &cri::Socket,
+        cache: environment::cache(),
         packer: Packer::default(),
         emulators: Emulators::default(),
     }
@@ -155,6 +159,13 @@ fn planned(
             return Err(exit_code::USAGE);
         }
     };
+    let lock = match LockFile::read(Path::new(found.name())) {
+        Ok(lock) => lock,
+        Err(diagnostic) => {
+            all.push(*diagnostic);
+            return Err(exit_code::LOCK_STALE);
+        }
+    };
     let no_engine = RefCell::new(None);
     let choose = || match doctor::choose_engine(&asking, &found.folder) {
         Err(none) if without_engine == WithoutEngine::Assume => {
@@ -166,7 +177,7 @@ fn planned(
     let machine = Machine { platform: platform(), folder: name_without_one(&found), choose_engine: &choose };
     let selection =
         Selection { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
-    let (plan, more) = plan(&recipe, &given, &selection, &machine);
+    let (plan, more) = plan(&recipe, &given, &lock.lock, &selection, &machine);
     diagnostics.extend(more);
     let diagnostics = diagnostics.finish(&files.sources);
     let without_plan = code(&diagnostics);
@@ -177,7 +188,7 @@ fn planned(
             let no_engine = no_engine.into_inner();
             let mut env = environment::for_steps(&[passed.as_slice(), &secret].concat());
             let own_env = handed(&plan).filter_map(|name| env.remove_entry(OsStr::new(name))).collect();
-            Ok(Prepared { plan, found, env, own_env, passed, secret, no_engine })
+            Ok(Prepared { plan, found, env, own_env, passed, secret, lock, no_engine })
         }
         None => Err(without_plan),
     }

@@ -17,8 +17,10 @@ use pipeline_core::planner::Wanted;
 use pipeline_core::show;
 
 use super::doctor::table;
+use super::locked;
 use crate::args::{Progress, RunArgs};
 use crate::contain::{self, Side};
+use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::Plain;
@@ -51,6 +53,10 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {
     let Prepared { plan, found, env, secret, .. } = prepared;
     hidden(secret)?;
+    let locked = locked::wanted(args);
+    if locked {
+        locked::check(args, prepared)?;
+    }
     place::may_run(found, args.allow_owner, args.allow_network_disk)?;
     // Held until the end: one run at a time in a folder.
     let lock = place::lock(&found.folder, args.wait_lock)?;
@@ -64,7 +70,8 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let jobs = args
         .jobs
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
-    let mut options = Options { jobs, keep_going: args.keep_going, run: run_id(), ..Options::default() };
+    let mut options =
+        Options { jobs, keep_going: args.keep_going, run: run_id(), locked, ..Options::default() };
     // Where nothing has to be done, nothing is needed for it: neither tools nor nodes, nor processes to contain.
     let idle = prepare::performer(false);
     let host_of_idle = host(&idle);
@@ -163,8 +170,10 @@ fn tell(
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
     let mut plain = Plain::new(logs, args.verbose);
+    let mut pins = Pins::default();
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
+        pins.on(event, &prepared.lock);
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
             Progress::Json => {
@@ -176,10 +185,22 @@ fn tell(
         terminal::error(&warning, remedy(&warning));
         summary.unrecorded = true;
     }
+    if let Some(problem) = pins.take_problem() {
+        terminal::error(
+            &problem,
+            Some("the next run asks again what it would have said; make the file writable"),
+        );
+        summary.unrecorded = true;
+    }
     if args.progress != Progress::Json {
         delivered(plan, &summary);
     }
-    code(&summary)
+    let code = code(&summary);
+    if code == exit_code::DONE && locked::wanted(args) {
+        locked::all_used(args, prepared, &pins)
+    } else {
+        code
+    }
 }
 
 /// Asks whether what came from elsewhere may run, when it has been seen.
@@ -342,9 +363,10 @@ fn code(summary: &Summary) -> u8 {
     for (status, _) in summary.results.values() {
         match status {
             Status::Failed(failure) if failure.kind == FailureKind::Mismatch => return exit_code::MISMATCH,
+            Status::Failed(failure) if failure.kind == FailureKind::Lock => code = exit_code::LOCK_STALE,
             // Allowed is the failure, not that what depends on it is missing.
             Status::Failed(_) | Status::Cancelled | Status::Skipped { because: Some(_) } => {
-                code = exit_code::STEP_FAILED;
+                code = if code == exit_code::LOCK_STALE { code } else { exit_code::STEP_FAILED };
             }
             Status::Done | Status::UpToDate | Status::Allowed(_) | Status::Skipped { because: None } => {}
         }

@@ -89,6 +89,12 @@ impl Plain {
                 let painted = painted.as_ref().filter(|_| self.style.colours());
                 self.show(instance, painted.unwrap_or(text));
             }
+            EventKind::Pinned { instance, key, pin, new: true } => {
+                self.line("locked", "", instance, &format!("  {key} is {pin}"));
+            }
+            EventKind::Pinned { instance, key, pin, new: false } => {
+                self.text(instance, &format!("* {key} is {pin}, by the lock"));
+            }
             EventKind::Output { .. } | EventKind::Transfer { .. } => {}
             EventKind::Delivered { instance, traffic } => {
                 self.line("sent", "", instance, &format!("  {traffic}"));

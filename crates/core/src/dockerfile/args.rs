@@ -10,9 +10,27 @@ const DEPTH_MAX: usize = 16;
 /// Longer than any image name: doubling arguments (`ARG A=$B$B`) would fill the memory.
 const LENGTH_MAX: usize = 4096;
 
-/// The arguments before the first `FROM`; those without a default are not there.
+/// What a build is given, and what its engine knows by itself.
+#[derive(Debug, Clone, Default)]
+pub struct BuildArgs {
+    /// Values for `ARG`s that the Dockerfile declares, by name.
+    pub given: HashMap<String, String>,
+    /// Values that need no `ARG`, such as `TARGETARCH`.
+    pub automatic: HashMap<String, String>,
+}
+
+/// The arguments before the first `FROM`; those without a value are not there.
 #[derive(Debug, Default)]
-pub(super) struct Args(HashMap<String, String>);
+pub(super) struct Args {
+    known: HashMap<String, String>,
+    given: HashMap<String, String>,
+}
+
+impl From<&BuildArgs> for Args {
+    fn from(args: &BuildArgs) -> Self {
+        Self { known: args.automatic.clone(), given: args.given.clone() }
+    }
+}
 
 /// What a word becomes when no build argument is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -56,10 +74,18 @@ impl Args {
     /// Adds the operands of one `ARG`, such as `A=1 B="$A.2" C`.
     pub(super) fn declare(&mut self, operands: &str) {
         for word in words(operands) {
-            let Some((name, value)) = word.split_once('=') else { continue };
-            match self.expand(value) {
-                Expanded::Known(value) => self.0.insert(name.to_owned(), value),
-                Expanded::Partly(_) => self.0.remove(name),
+            let (name, default) = match word.split_once('=') {
+                Some((name, default)) => (name, Some(default)),
+                None => (word.as_str(), None),
+            };
+            let value = match (self.given.get(name), default) {
+                (Some(given), _) => Expanded::Known(given.clone()),
+                (None, Some(default)) => self.expand(default),
+                (None, None) => continue,
+            };
+            match value {
+                Expanded::Known(value) => self.known.insert(name.to_owned(), value),
+                Expanded::Partly(_) => self.known.remove(name),
             };
         }
     }
@@ -162,7 +188,7 @@ impl Reader<'_> {
             // `$` alone is no variable, `${}` an error that the build reports.
             return if braced { self.unknown() } else { self.push("$") };
         }
-        let value = self.args.0.get(&name).cloned();
+        let value = self.args.known.get(&name).cloned();
         // With a colon, an empty value counts as none.
         let (operator, value) = match operator.strip_prefix(':') {
             Some(rest) => (rest, value.filter(|value| !value.is_empty())),

@@ -13,7 +13,8 @@ mod scan;
 mod tests;
 mod text;
 
+pub use self::args::BuildArgs;
 pub use self::error::{DockerfileError, Mention};
 pub use self::frontend::{Frontend, frontends};
 pub use self::rewrite::{Change, Rewritten, Rules, rewrite};
-pub use self::scan::{Base, BaseKind, bases};
+pub use self::scan::{Base, BaseKind, bases, bases_given};

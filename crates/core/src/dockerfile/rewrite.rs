@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::args::BuildArgs;
 use super::diff::{Edit, diff};
 use super::error::{DockerfileError, Mention};
 use super::scan::{Base, BaseKind, scan};
@@ -63,7 +64,7 @@ impl Rewritten {
 /// again changes nothing more, except that [`Rules::Replace`] then misses the images that are no longer there.
 pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError> {
     let source = Text::of(text);
-    let bases = scan(&source)?;
+    let bases = scan(&source, &BuildArgs::default())?;
     let mut edits = Vec::new();
     let mut changes = Vec::new();
     for (base, new) in chosen(&bases, rules)? {

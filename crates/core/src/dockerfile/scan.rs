@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use parse_dockerfile::{Flag, Instruction, UnescapedString};
 
-use super::args::{Args, Expanded};
+use super::args::{Args, BuildArgs, Expanded};
 use super::error::DockerfileError;
 use super::text::Text;
 
@@ -33,10 +33,12 @@ pub struct Base {
     pub name: Option<String>,
     /// The text as written, quotes and variables included, continued lines joined.
     pub image: String,
-    /// What the text means when no build argument is given; nothing when it needs one.
+    /// What the text means with the arguments that are known; nothing when it needs others.
     pub expanded: Option<String>,
     /// The value of `FROM --platform=…` as written.
     pub platform: Option<String>,
+    /// What that means.
+    pub expanded_platform: Option<String>,
     /// The line of the text, counted from 1.
     pub line: usize,
     /// It is neither a stage nor `scratch`.
@@ -46,6 +48,11 @@ pub struct Base {
 }
 
 impl Base {
+    /// Another name can be written in its place.
+    pub fn is_editable(&self) -> bool {
+        self.span.is_some()
+    }
+
     /// The stage's name, or its number.
     pub(super) fn stage_name(&self) -> String {
         self.name.clone().unwrap_or_else(|| self.stage.to_string())
@@ -56,10 +63,15 @@ impl Base {
 ///
 /// The text is that of the file, in any encoding that has ASCII in it; a byte order mark is fine.
 pub fn bases(text: &[u8]) -> Result<Vec<Base>, DockerfileError> {
-    scan(&Text::of(text))
+    bases_given(text, &BuildArgs::default())
 }
 
-pub(super) fn scan(text: &Text) -> Result<Vec<Base>, DockerfileError> {
+/// The same with the arguments of a build.
+pub fn bases_given(text: &[u8], args: &BuildArgs) -> Result<Vec<Base>, DockerfileError> {
+    scan(&Text::of(text), args)
+}
+
+pub(super) fn scan(text: &Text, args: &BuildArgs) -> Result<Vec<Base>, DockerfileError> {
     let syntax = |error: &parse_dockerfile::Error| DockerfileError::Syntax {
         line: Some(error.line()).filter(|line| *line > 0),
         // The alternate form leaves the position out, whose column is wrong.
@@ -68,11 +80,8 @@ pub(super) fn scan(text: &Text) -> Result<Vec<Base>, DockerfileError> {
     let instructions = parse_dockerfile::parse_iter(&text.text)
         .and_then(Iterator::collect::<Result<Vec<_>, _>>)
         .map_err(|error| syntax(&error))?;
-    let mut scan = Scan {
-        lines: Lines { text: &text.text, offset: 0, line: 1 },
-        args: Args::default(),
-        bases: Vec::new(),
-    };
+    let mut scan =
+        Scan { lines: Lines { text: &text.text, offset: 0, line: 1 }, args: args.into(), bases: Vec::new() };
     for instruction in &instructions {
         scan.instruction(instruction);
         if scan.bases.len() > BASES_MAX {
@@ -139,6 +148,9 @@ impl Scan<'_> {
                     image: from.image.value.clone().into_owned(),
                     external: !is_stage && expanded.known() != Some("scratch"),
                     expanded: known(expanded),
+                    expanded_platform: platform
+                        .and_then(|flag| flag.value.as_ref())
+                        .and_then(|value| known(self.args.expand(&value.value))),
                     platform: platform
                         .and_then(|flag| flag.value.as_ref())
                         .map(|value| value.value.clone().into_owned()),
@@ -179,6 +191,7 @@ impl Scan<'_> {
             // Variables of the stage count here, if any do: they are not followed.
             expanded: known(Args::default().expand(image)),
             platform: None,
+            expanded_platform: None,
             line: self.lines.at(span.as_ref().map_or(offset, |span| span.start)),
             external: true,
             span,

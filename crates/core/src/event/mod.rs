@@ -8,6 +8,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fresh::Reason;
+use crate::lock::{Key, Pin};
 use crate::output::{bytes, seconds};
 use crate::plan::InstanceId;
 use crate::platform::Platform;
@@ -111,6 +112,18 @@ pub enum EventKind {
         /// What that took.
         #[serde(flatten)]
         traffic: Traffic,
+    },
+    /// What a name stands for, by the lock or as it was found out now.
+    Pinned {
+        /// For which instance.
+        instance: InstanceId,
+        /// The name.
+        key: Key,
+        /// What it stands for.
+        pin: Pin,
+        /// The lock did not say so before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new: bool,
     },
     /// A late value has become known.
     Output {
@@ -281,6 +294,8 @@ pub enum FailureKind {
     NoSpace,
     /// The input was refused: a Dockerfile, a value.
     Input,
+    /// The lock says nothing of a name, or something else than what is there.
+    Lock,
     /// A defect of the engine.
     Internal,
 }

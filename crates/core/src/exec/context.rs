@@ -20,6 +20,7 @@ use super::process::{self, Limits, Request, Stdin, Why};
 use super::round::Rounds;
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Part, Stream, Traffic};
+use crate::lock::{Key, Lock, Pin};
 use crate::output::{self, Cap, Line};
 use crate::plan::{Command, Instance, Node, Place, Plan, SecretFrom, Text};
 use crate::platform::Platform;
@@ -47,6 +48,10 @@ pub(super) struct Shared<'a> {
     pub(super) connections: Option<&'a Connections>,
     /// See [`Options::scratch`](super::Options::scratch).
     pub(super) scratch: Option<&'a Path>,
+    /// The plan's lock, and what this run adds to it.
+    lock: Mutex<Lock>,
+    /// See [`Options::locked`](super::Options::locked).
+    pub(super) locked: bool,
 }
 
 impl<'a> Shared<'a> {
@@ -72,7 +77,13 @@ impl<'a> Shared<'a> {
             paces,
             connections: None,
             scratch: None,
+            lock: Mutex::new(plan.lock.clone()),
+            locked: false,
         }
+    }
+
+    pub(super) fn pins(&self) -> MutexGuard<'_, Lock> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -100,6 +111,8 @@ pub struct ActionCx<'a> {
     pub(super) heed_stop: bool,
     /// The bound on the instance's log, over all attempts. None where something is only to be found out: that is no news.
     pub(super) log: Option<&'a RefCell<Cap<Stream>>>,
+    /// The names that were asked for, and what they stood for.
+    pub(super) used: RefCell<BTreeMap<Key, Pin>>,
 }
 
 impl ActionCx<'_> {
@@ -233,6 +246,43 @@ impl ActionCx<'_> {
             drop(ended);
             captured
         })
+    }
+
+    /// What the lock says that a name stands for, if it says something; it must where only what is locked may be used.
+    pub fn pin(&self, key: &Key) -> Result<Option<Pin>, Failure> {
+        let pin = self.shared.pins().get(key).cloned();
+        match &pin {
+            Some(pin) => self.tell_pin(key, pin, false),
+            None if self.shared.locked => {
+                let message =
+                    format!("the lock does not say what {key} stands for, and `--locked` takes nothing else");
+                return Err(Failure::new(FailureKind::Lock, message)
+                    .help("`pipeline lock` asks and writes it down; commit the file"));
+            }
+            None => {}
+        }
+        Ok(pin)
+    }
+
+    /// A name was found to stand for something. Of two that ask at once the first is right; what counts from now on.
+    pub fn pinned(&self, key: &Key, pin: Pin) -> Pin {
+        let mut lock = self.shared.pins();
+        let new = lock.get(key).is_none();
+        let pin = lock.keep(key, pin).clone();
+        drop(lock);
+        self.tell_pin(key, &pin, new);
+        pin
+    }
+
+    fn tell_pin(&self, key: &Key, pin: &Pin, new: bool) {
+        let (instance, key, pin) = (self.instance.id.clone(), key.clone(), pin.clone());
+        self.used.borrow_mut().insert(key.clone(), pin.clone());
+        self.event(EventKind::Pinned { instance, key, pin, new });
+    }
+
+    /// The names that were asked for, for the record.
+    pub(super) fn used_pins(&self) -> BTreeMap<String, String> {
+        self.used.borrow().iter().map(|(key, pin)| (key.to_string(), pin.to_string())).collect()
     }
 
     /// Tells what it took to bring an image to a node.

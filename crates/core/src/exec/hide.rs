@@ -28,6 +28,8 @@ pub(super) fn secrets(redactor: &Redactor, kind: &mut EventKind) {
         | EventKind::Started { .. }
         | EventKind::Transfer { .. }
         | EventKind::Delivered { .. }
+        // A url with a password is refused.
+        | EventKind::Pinned { .. }
         | EventKind::Finished { .. }
         | EventKind::Interrupted { .. }
         | EventKind::RunFinished { .. } => {}

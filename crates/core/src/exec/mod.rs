@@ -95,6 +95,8 @@ pub struct Options {
     pub scratch: Option<PathBuf>,
     /// To nodes, closed when the run ends; without them, each command connects for itself.
     pub connections: Option<Arc<Connections>>,
+    /// A name of which the lock says nothing is a failure.
+    pub locked: bool,
 }
 
 impl Default for Options {
@@ -107,6 +109,7 @@ impl Default for Options {
             run: String::new(),
             scratch: None,
             connections: None,
+            locked: false,
         }
     }
 }
@@ -210,18 +213,14 @@ pub fn settled<'a, 'r>(
 pub fn perform_one(
     action: &Action,
     nodes: &BTreeMap<String, Node>,
+    lock: &crate::lock::Lock,
     host: &Host<'_>,
     values: &Values,
     signals: Option<&Signals>,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Option<String>, Failure> {
     let id = InstanceId::new("action", None, None);
-    let mut plan = Plan {
-        recipe: String::new(),
-        graph: petgraph::graph::DiGraph::new(),
-        nodes: nodes.clone(),
-        notes: Vec::new(),
-    };
+    let mut plan = Plan { nodes: nodes.clone(), lock: lock.clone(), ..Plan::default() };
     plan.graph.add_node(Instance::new(id.clone(), "action", vec![action.clone()]));
     let options = Options { run: "action".into(), ..Options::default() };
     let mut summary = scheduler::run(&plan, host, &options, signals, values.clone(), None, sink);

@@ -5,7 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::bases::PinBases;
 use super::build::{CheckFrontend, HandSecrets};
+use super::checkout::Checkout;
 use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
 use super::text::{Grammar, Text};
 use crate::image::ArchiveFormat;
@@ -19,14 +21,16 @@ pub enum Action {
     Command(Command),
     /// Copy a file to a node, and go on with what is there of it.
     CopyFile(Box<CopyFile>),
+    /// Bring a commit into a folder; yields its id.
+    Checkout(Box<Checkout>),
     /// Write a small file, atomically.
     WriteFile(WriteFile),
     /// Change the base image in a Dockerfile, in place and byte for byte elsewhere.
     RewriteFrom(RewriteFrom),
     /// See to it that this machine executes programs of other architectures.
     EnsureBinfmt(EnsureBinfmt),
-    /// See to it that every base image of a Dockerfile is to be had for a platform.
-    CheckBases(CheckBases),
+    /// See to it that every base image of a Dockerfile is to be had for a platform, and is the one that the lock names.
+    PinBases(Box<PinBases>),
     /// See to it that a Dockerfile is interpreted by nobody but who may.
     CheckFrontend(CheckFrontend),
     /// Hold secrets ready for the build engine.
@@ -247,19 +251,6 @@ pub enum Register {
     Container(Command),
 }
 
-/// The base images of a Dockerfile, before it is built.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckBases {
-    /// The Dockerfile.
-    pub dockerfile: Text,
-    /// The platform that the bases must be of.
-    pub platform: Platform,
-    /// The engine whose store is asked first.
-    pub engine: Engine,
-    /// Its command that prints an image's configuration as JSON; the image's name is appended.
-    pub inspect: Command,
-}
-
 /// Where to read an image's config digest.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ImageId {
@@ -442,6 +433,14 @@ impl Action {
         }
     }
 
+    /// The tools that it runs besides [`commands`](Self::commands).
+    pub fn tools(&self) -> Vec<&'static str> {
+        match self {
+            Self::Checkout(checkout) => checkout.tools(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Every text in it.
     pub fn texts(&self) -> Vec<&Text> {
         match self {
@@ -450,6 +449,9 @@ impl Action {
                 let CopyFile { from, part, enter, whole, rest, land, discard } = &**copy;
                 let commands = [enter, whole, rest, land, discard];
                 [from, part].into_iter().chain(commands.into_iter().flat_map(Command::texts)).collect()
+            }
+            Self::Checkout(checkout) => {
+                checkout.signed.iter().map(|signed| &signed.keyring).chain(checkout.env.values()).collect()
             }
             Self::WriteFile(file) => vec![&file.path, &file.contents],
             Self::RewriteFrom(rewrite) => {
@@ -464,10 +466,9 @@ impl Action {
                 Register::Container(command) => command.texts(),
                 Register::Never | Register::Host => Vec::new(),
             },
-            Self::CheckBases(bases) => {
-                let mut texts = bases.inspect.texts();
-                texts.push(&bases.dockerfile);
-                texts
+            Self::PinBases(bases) => {
+                let files = [&bases.dockerfile, &bases.to].into_iter();
+                files.chain(bases.args.values()).chain(bases.inspect.texts()).collect()
             }
             Self::CheckFrontend(check) => vec![&check.dockerfile],
             Self::HandSecrets(hand) => vec![&hand.dir],
@@ -515,6 +516,7 @@ impl Action {
                 command.capture.as_ref().map_or(Grammar::Any, |capture| capture.grammar)
             }
             Self::ShipMissing(_) | Self::CriVerify(_) => Grammar::Number,
+            Self::Checkout(_) => Grammar::Hex,
             _ => Grammar::Digest,
         }
     }
@@ -540,12 +542,13 @@ impl Action {
     pub fn yields(&self) -> Option<&str> {
         match self {
             Self::Command(command) => command.capture.as_ref().map(|capture| capture.output.as_str()),
+            Self::Checkout(checkout) => Some(&checkout.output),
             Self::ImageId(id) => Some(&id.output),
             Self::SealArchive(seal) => Some(&seal.output),
             Self::ArchiveDigest(digest) => Some(&digest.output),
             Self::ShipMissing(ship) => Some(&ship.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
-            Self::CheckBases(_)
+            Self::PinBases(_)
             | Self::CheckFrontend(_)
             | Self::HandSecrets(_)
             | Self::CopyFile(_)

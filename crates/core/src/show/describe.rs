@@ -1,7 +1,9 @@
 //! Actions of our own, in one line each.
 
 use super::{cri, shown_line, shown_word};
-use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, HandSecrets, Register, ShipFrom};
+use crate::plan::{
+    Action, Checkout, DigestOf, EnsureBinfmt, Expect, FromRules, HandSecrets, Register, ShipFrom, Signature,
+};
 
 /// What an action that is no command does.
 pub(super) fn describe(action: &Action) -> String {
@@ -11,6 +13,7 @@ pub(super) fn describe(action: &Action) -> String {
             "where a part of it is there: sftp reput of {} to {}, and scp if the digest then differs",
             copy.from, copy.part
         ),
+        Action::Checkout(checkout) => checkout_line(checkout),
         Action::WriteFile(file) => {
             format!("write {}: {}", file.path, shown_word(&file.contents).replace('\n', "\\n"))
         }
@@ -27,10 +30,11 @@ pub(super) fn describe(action: &Action) -> String {
             format!("patch {what} in {}", rewrite.dockerfile)
         }
         Action::EnsureBinfmt(ensure) => binfmt(ensure),
-        Action::CheckBases(bases) => {
+        Action::PinBases(bases) => {
             format!(
-                "check that each base image in {} is to be had for {}: {} BASE, else skopeo inspect --raw docker://BASE",
+                "write {} as {} with the digests of its base images for {}, from the lock, else: {} BASE, skopeo inspect --raw docker://BASE",
                 bases.dockerfile,
+                bases.to,
                 bases.platform,
                 shown_line(&bases.inspect.argv)
             )
@@ -100,6 +104,25 @@ fn secrets(hand: &HandSecrets) -> String {
         told.push("the ssh agent".into());
     }
     format!("hold ready for the engine, in memory alone: {}", told.join(", "))
+}
+
+fn checkout_line(checkout: &Checkout) -> String {
+    let Checkout { url, wanted, dir, depth, filter, .. } = checkout;
+    let mut how = Vec::new();
+    how.extend(depth.map(|depth| format!("--depth={depth}")));
+    how.extend(filter.as_ref().map(|filter| format!("--filter={filter}")));
+    how.extend(checkout.submodules.then(|| "with submodules".to_owned()));
+    how.extend(checkout.lfs.then(|| "with LFS files".to_owned()));
+    how.extend(checkout.keep_git_dir.then(|| "with .git".to_owned()));
+    how.extend(checkout.signed.as_ref().map(|signed| {
+        let with = match signed.with {
+            Signature::Ssh => "ssh",
+            Signature::Gpg => "gpg",
+        };
+        format!("signed by {with} as {} says", signed.keyring)
+    }));
+    let how = if how.is_empty() { String::new() } else { format!(" ({})", how.join(", ")) };
+    format!("git fetch {wanted} of {url} into the shared mirror, check the commit out in {dir}{how}")
 }
 
 fn binfmt(ensure: &EnsureBinfmt) -> String {

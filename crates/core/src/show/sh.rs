@@ -240,6 +240,9 @@ impl Script<'_> {
             nodes.insert(&node.name, node);
         }
         let mut request = json!({ "action": action, "nodes": nodes });
+        if matches!(action, Action::Checkout(_) | Action::PinBases(_)) && !self.plan.lock.is_empty() {
+            request["lock"] = json!(self.plan.lock);
+        }
         if !self.passed.is_empty() {
             request["env"] = json!(self.passed);
         }
@@ -313,7 +316,7 @@ mod tests {
 
     fn plan(instances: Vec<Instance>, edges: &[(u32, u32, Edge)]) -> Plan {
         let mut plan =
-            Plan { recipe: "r".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), notes: Vec::new() };
+            Plan { recipe: "r".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), ..Plan::default() };
         for instance in instances {
             plan.graph.add_node(instance);
         }

@@ -41,7 +41,6 @@ step_kinds! {
     run::Run,
 }
 
-pub use git_checkout::GIT_ENVIRONMENT;
 pub(crate) use scp::remote_path_problem;
 
 /// The kind of that name.

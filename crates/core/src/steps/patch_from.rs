@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
 use crate::image::ImageRef;
+use crate::lock::Key;
 use crate::plan::{Action, Artifact, Command, FromRules, Probe, RewriteFrom, Text};
 use crate::spec::{Scope, Str};
 
@@ -41,6 +42,17 @@ pub(super) struct Spec {
 }
 
 impl Spec {
+    /// The recipe asks for these images, and the lock says which they are.
+    fn asks(&self, cx: &mut Lower<'_>, lowered: &mut Lowered) -> Result<(), Refused> {
+        let Some(platform) = cx.view.target.and_then(|target| target.platform) else { return Ok(()) };
+        for string in self.from.iter().chain(self.replace.iter().flat_map(BTreeMap::values)) {
+            if let Some(image) = cx.text(string)?.as_literal().and_then(|text| ImageRef::parse(text).ok()) {
+                lowered.asked.push((Key::Image { image, platform: platform.clone() }, string.span.clone()));
+            }
+        }
+        Ok(())
+    }
+
     fn rules(&self, cx: &mut Lower<'_>) -> Result<FromRules, Refused> {
         match (&self.from, &self.stage, &self.replace) {
             (Some(from), None, None) => Ok(FromRules::From(base(cx, from)?)),
@@ -116,6 +128,7 @@ impl StepBody for Spec {
         let dockerfile = dockerfile(cx, self.dockerfile.as_ref(), "source")?;
         let (dir, partial) = (cx.work("context"), cx.work("context.partial"));
         let mut lowered = Lowered::default();
+        self.asks(cx, &mut lowered)?;
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
         copy(&mut lowered, &source, &partial);
         lowered.push(Action::RewriteFrom(RewriteFrom { dockerfile: format!("{partial}/{dockerfile}").into(), rules }));

@@ -153,7 +153,7 @@ fn plan(case: &Case, configs: &[u8]) -> Plan {
             );
         }
     }
-    Plan { recipe: "test".into(), graph, nodes: BTreeMap::new(), notes: Vec::new() }
+    Plan { recipe: "test".into(), graph, nodes: BTreeMap::new(), ..Plan::default() }
 }
 
 /// The model: what is on record of each step, what is in the folder, and the rules, one after the other.

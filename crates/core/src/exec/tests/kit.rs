@@ -33,7 +33,7 @@ pub(in crate::exec) fn instance(id: &str, actions: Vec<Action>) -> Instance {
 /// A plan of instances and edges by id.
 pub(in crate::exec) fn plan(instances: Vec<Instance>, edges: &[(&str, &str)]) -> Plan {
     let mut plan =
-        Plan { recipe: "test".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), notes: Vec::new() };
+        Plan { recipe: "test".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), ..Plan::default() };
     for instance in instances {
         plan.graph.add_node(instance);
     }
@@ -159,6 +159,7 @@ fn of(kind: &EventKind) -> Option<&InstanceId> {
         | EventKind::Output { instance, .. }
         | EventKind::Transfer { instance, .. }
         | EventKind::Delivered { instance, .. }
+        | EventKind::Pinned { instance, .. }
         | EventKind::Finished { instance, .. } => Some(instance),
         EventKind::RunStarted { .. }
         | EventKind::Emulator { .. }

@@ -22,8 +22,8 @@ use super::patch_from::dockerfile;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::plan::{
-    Action, Artifact, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, HandSecrets, ImageId, Probe,
-    Register, RewriteFrom, Text,
+    Action, Artifact, Command, Engine, EnsureBinfmt, FromRules, Grammar, HandSecrets, ImageId, PinBases, Probe, Register,
+    RewriteFrom, Text,
 };
 use crate::spec::{Scope, Str};
 
@@ -237,12 +237,17 @@ impl StepBody for Spec {
             context = copy.into();
         }
         lowered.push(Action::CheckFrontend(frontend));
-        lowered.push(Action::CheckBases(CheckBases {
+        let pinned = Text::from(cx.work("Dockerfile"));
+        lowered.push(Action::PinBases(Box::new(PinBases {
             dockerfile: dockerfile.clone(),
+            to: pinned.clone(),
+            args: args.clone(),
             platform: platform.clone(),
             engine,
             inspect: engine::inspect(engine),
-        }));
+            only_ask: false,
+            upstream: false,
+        })));
         let ids: Vec<String> = secrets.keys().cloned().collect();
         if !secrets.is_empty() || !ssh.is_empty() {
             let dir = handed.as_str().into();
@@ -254,7 +259,7 @@ impl StepBody for Spec {
             &Build {
                 platform: &platform,
                 context: &context,
-                dockerfile: &dockerfile,
+                dockerfile: &pinned,
                 tag: &private,
                 iidfile: &iidfile.as_str().into(),
                 args,
