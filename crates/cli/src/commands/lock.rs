@@ -88,8 +88,8 @@ fn carry_out(args: &LockArgs, prepared: &Prepared) -> Result<u8, u8> {
     }
     for instance in &left_out {
         terminal::warning(
-            &format!("`{instance}`: another step makes its Dockerfile, so its base images are not known yet"),
-            "`pipeline run` writes them down when it builds",
+            &format!("`{instance}` works with what another step makes, so the names in it are not known yet"),
+            "`pipeline run` writes them down when it comes there",
         );
     }
     for (instance, failure) in &told.failed {

@@ -13,6 +13,9 @@ pub struct Checkout {
     pub url: String,
     /// A full commit id, `refs/heads/…`, `refs/tags/…` or `HEAD`.
     pub wanted: String,
+    /// What that stands for is written down.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub locked: bool,
     /// Protocols that git may use.
     pub protocols: Vec<String>,
     /// The folder, which appears whole or not at all; its parent is the instance's own, and gets the files `tree` and

@@ -12,7 +12,7 @@ use crate::plan::{Action, Artifact, Edge, Instance, InstanceId, NodeIndex, Plan}
 pub struct Names {
     /// Checkouts, patched Dockerfiles, and of builds what comes before.
     pub plan: Plan,
-    /// Builds whose Dockerfile a step of another kind makes: only a run can do that.
+    /// What of it works with the files of a step of another kind: only a run can make those.
     pub left_out: Vec<InstanceId>,
 }
 
@@ -33,7 +33,9 @@ pub fn names(plan: &Plan, upstream: bool) -> Names {
             continue;
         }
         if !sources(plan, node).all(|source| kept.contains(&source)) {
-            left_out.extend(pins.map(|_| instance.id.clone()));
+            if pins.is_some() || !instance.basis.pins.is_empty() {
+                left_out.push(instance.id.clone());
+            }
             continue;
         }
         kept.insert(node);

@@ -198,7 +198,9 @@ impl StepBody for Spec {
         let (url, wanted, filter, signed) = (self.url(cx, &protocols)?, wanted?, filter?, signed?);
         let dir = cx.work("src");
         let mut lowered = Lowered::default();
-        if !Grammar::Hex.accepts(&wanted) {
+        // A commit's id says by itself what is meant, and what another step makes is no input.
+        let locked = !Grammar::Hex.accepts(&wanted) && !self.url.value.contains("${steps.");
+        if locked {
             let key = Key::Git { url: url.clone(), reference: wanted.clone() };
             let named = [&self.branch, &self.tag].into_iter().flatten().next().unwrap_or(&self.url);
             lowered.ask(key, &named.span);
@@ -207,6 +209,7 @@ impl StepBody for Spec {
         lowered.push(Action::Checkout(Box::new(Checkout {
             url,
             wanted,
+            locked,
             protocols,
             dir: dir.clone(),
             depth: self.depth.map(NonZeroU32::get),

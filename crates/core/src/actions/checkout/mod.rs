@@ -32,9 +32,7 @@ pub(super) fn perform(
     let cache =
         performer.cache.as_deref().map_or_else(|| cx.here().join(".pipeline/git"), |cache| cache.join("git"));
     let mirror = Mirror::open(&git, &cache)?;
-    let commit = wanted(&git, &mirror)?;
-    let tree =
-        mirror.ask(&git, &["rev-parse", "--verify", "--end-of-options", &format!("{commit}^{{tree}}")])?;
+    let Commit { commit, tree } = wanted(&git, &mirror)?;
     let epoch = mirror.ask(&git, &["show", "--no-patch", "--no-show-signature", "--format=%ct", &commit])?;
     if let Some(signed) = &checkout.signed {
         signature::check(&git, &mirror, signed, &commit, &work)?;
@@ -48,41 +46,48 @@ pub(super) fn perform(
 }
 
 /// The commit that is to be checked out, which the mirror has then.
-fn wanted(git: &Git<'_>, mirror: &Mirror) -> Result<String, Failure> {
-    let Checkout { url, wanted, .. } = git.checkout;
+fn wanted(git: &Git<'_>, mirror: &Mirror) -> Result<Commit, Failure> {
+    let Checkout { url, wanted, locked, .. } = git.checkout;
+    if !locked && !Grammar::Hex.accepts(wanted) {
+        let commit = mirror.fetch_ref(git, wanted)?;
+        return there(git, mirror, &commit, None);
+    }
     if Grammar::Hex.accepts(wanted) {
-        if !mirror.has(git, wanted)? {
-            mirror.fetch_commit(git, wanted, None)?;
-        }
-        return Ok(wanted.clone());
+        return there(git, mirror, wanted, None);
     }
     let key = Key::Git { url: url.clone(), reference: wanted.clone() };
-    if let Some(Pin::Git(pin)) = git.cx.pin(&key)? {
-        if !mirror.has(git, &pin.commit)? {
-            mirror.fetch_commit(git, &pin.commit, Some(wanted))?;
+    let pinned = match git.cx.pin(&key)? {
+        Some(pin) => pin,
+        None => {
+            let commit = mirror.fetch_ref(git, wanted)?;
+            let tree = tree(git, mirror, &commit)?;
+            // Another instance of this run may have been a moment earlier.
+            git.cx.pinned(&key, Pin::Git(Commit { commit, tree }))
         }
-        let tree = mirror.ask(git, &["rev-parse", "--verify", &format!("{}^{{tree}}", pin.commit)])?;
-        if tree != pin.tree {
-            let message =
-                format!("the commit {} has the tree {tree}, and the lock says {}", pin.commit, pin.tree);
-            return Err(Failure::new(FailureKind::Mismatch, message).help(format!(
-                "if the line in the lock was edited, remove it: `pipeline lock` asks {url} again"
-            )));
-        }
-        return Ok(pin.commit);
+    };
+    let Pin::Git(pinned) = pinned else {
+        return Err(Failure::new(FailureKind::Internal, format!("the lock has an image for {key}")));
+    };
+    let found = there(git, mirror, &pinned.commit, Some(wanted))?;
+    if found == pinned {
+        return Ok(found);
     }
-    let commit = mirror.fetch_ref(git, wanted)?;
-    let tree = mirror.ask(git, &["rev-parse", "--verify", &format!("{commit}^{{tree}}")])?;
-    match git.cx.pinned(&key, Pin::Git(Commit { commit: commit.clone(), tree })) {
-        // Another instance of this run was a moment earlier.
-        Pin::Git(first) if first.commit != commit => {
-            if !mirror.has(git, &first.commit)? {
-                mirror.fetch_commit(git, &first.commit, Some(wanted))?;
-            }
-            Ok(first.commit)
-        }
-        _ => Ok(commit),
+    let Commit { commit, tree } = pinned;
+    let message = format!("the commit {commit} has the tree {}, and the lock says {tree}", found.tree);
+    Err(Failure::new(FailureKind::Mismatch, message)
+        .help(format!("if the line in the lock was edited, remove it: `pipeline lock` asks {url} again")))
+}
+
+/// A commit by its id, fetched where the mirror does not have it.
+fn there(git: &Git<'_>, mirror: &Mirror, commit: &str, reference: Option<&str>) -> Result<Commit, Failure> {
+    if !mirror.has(git, commit)? {
+        mirror.fetch_commit(git, commit, reference)?;
     }
+    Ok(Commit { commit: commit.to_owned(), tree: tree(git, mirror, commit)? })
+}
+
+fn tree(git: &Git<'_>, mirror: &Mirror, commit: &str) -> Result<String, Failure> {
+    mirror.ask(git, &["rev-parse", "--verify", "--end-of-options", &format!("{commit}^{{tree}}")])
 }
 
 fn io(path: &Path, error: &std::io::Error) -> Failure {
