@@ -6,6 +6,7 @@
 mod args;
 mod diff;
 mod error;
+mod frontend;
 mod rewrite;
 mod scan;
 #[cfg(test)]
@@ -14,5 +15,6 @@ mod text;
 
 pub use self::args::BuildArgs;
 pub use self::error::{DockerfileError, Mention};
+pub use self::frontend::{Frontend, frontends};
 pub use self::rewrite::{Change, Rewritten, Rules, rewrite};
 pub use self::scan::{Base, BaseKind, bases, bases_given};

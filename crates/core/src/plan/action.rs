@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bases::PinBases;
+use super::build::{CheckFrontend, HandSecrets};
 use super::checkout::Checkout;
 use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
 use super::text::{Grammar, Text};
@@ -30,6 +31,10 @@ pub enum Action {
     EnsureBinfmt(EnsureBinfmt),
     /// See to it that every base image of a Dockerfile is to be had for a platform, and is the one that the lock names.
     PinBases(Box<PinBases>),
+    /// See to it that a Dockerfile is interpreted by nobody but who may.
+    CheckFrontend(CheckFrontend),
+    /// Hold secrets ready for the build engine.
+    HandSecrets(HandSecrets),
     /// Read an image's config digest from the engine's store; yields the digest.
     ImageId(ImageId),
     /// Check an exported archive and write it under its final name; yields the file's sha256 digest.
@@ -324,6 +329,12 @@ pub struct SealArchive {
     pub format: ArchiveFormat,
     /// The full image reference that the archive carries.
     pub reference: String,
+    /// More names for it, where the format has room for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The annotations of its manifest, where the format has one: a JSON object of strings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Text>,
     /// The config digest that was built.
     pub id: Text,
     /// The platform the config must name.
@@ -459,13 +470,17 @@ impl Action {
                 let files = [&bases.dockerfile, &bases.to].into_iter();
                 files.chain(bases.args.values()).chain(bases.inspect.texts()).collect()
             }
+            Self::CheckFrontend(check) => vec![&check.dockerfile],
+            Self::HandSecrets(hand) => vec![&hand.dir],
             Self::ImageId(id) => {
                 let mut texts = id.inspect.texts();
                 texts.push(&id.handle);
                 texts
             }
             Self::ArchiveDigest(digest) => vec![&digest.path],
-            Self::SealArchive(seal) => vec![&seal.from, &seal.to, &seal.id],
+            Self::SealArchive(seal) => {
+                [&seal.from, &seal.to, &seal.id].into_iter().chain(&seal.annotations).collect()
+            }
             Self::Check(check) => match &check.expect {
                 Expect::Text(text) | Expect::ManifestConfig(text) => vec![&check.value, text],
                 Expect::Regex(_) => vec![&check.value],
@@ -534,6 +549,8 @@ impl Action {
             Self::ShipMissing(ship) => Some(&ship.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
             Self::PinBases(_)
+            | Self::CheckFrontend(_)
+            | Self::HandSecrets(_)
             | Self::CopyFile(_)
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)

@@ -2,6 +2,7 @@
 
 mod action;
 mod bases;
+mod build;
 mod checkout;
 mod cri;
 mod instance;
@@ -24,6 +25,7 @@ pub use action::{
     WriteFile,
 };
 pub use bases::PinBases;
+pub use build::{CheckFrontend, HandSecrets, SecretFrom};
 pub use checkout::{Checkout, Signature, Signed};
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};

@@ -2,7 +2,7 @@
 
 use super::{cri, shown_line, shown_word};
 use crate::plan::{
-    Action, Checkout, DigestOf, EnsureBinfmt, Expect, FromRules, Register, ShipFrom, Signature,
+    Action, Checkout, DigestOf, EnsureBinfmt, Expect, FromRules, HandSecrets, Register, ShipFrom, Signature,
 };
 
 /// What an action that is no command does.
@@ -39,6 +39,18 @@ pub(super) fn describe(action: &Action) -> String {
                 shown_line(&bases.inspect.argv)
             )
         }
+        Action::CheckFrontend(check) if check.runs => {
+            let allowed = if check.allow.is_empty() { "nobody".into() } else { check.allow.join(", ") };
+            format!("check that a `# syntax=` in {} names nobody but {allowed}", check.dockerfile)
+        }
+        Action::CheckFrontend(check) => {
+            format!(
+                "look for a `# syntax=` in {}, which {} does not run",
+                check.dockerfile,
+                check.engine.name()
+            )
+        }
+        Action::HandSecrets(hand) => secrets(hand),
         Action::ImageId(id) => {
             format!(
                 "read the config digest, for {}: {} {}",
@@ -83,6 +95,15 @@ pub(super) fn describe(action: &Action) -> String {
         Action::CriRun(run) => cri::run(run),
         Action::EndCriRun(pod) => format!("remove the pod {} from {}", pod.name, pod.node),
     }
+}
+
+fn secrets(hand: &HandSecrets) -> String {
+    let mut told: Vec<String> =
+        hand.from.iter().map(|(id, from)| format!("{from} as {}/{id}", hand.dir)).collect();
+    if hand.agent {
+        told.push("the ssh agent".into());
+    }
+    format!("hold ready for the engine, in memory alone: {}", told.join(", "))
 }
 
 fn checkout_line(checkout: &Checkout) -> String {
