@@ -1,6 +1,7 @@
 //! `build` with each engine.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::kit::{Lab, Work};
 use crate::require_lab;
@@ -87,8 +88,10 @@ fn podman_builds_as_told() {
 fn in_full() {
     let lab = require_lab!("nodes");
     pipeline_testkit::require!("podman");
-    let agent = pipeline_testkit::require!("ssh-agent");
-    for (engine, keys) in [("buildah", ""), ("podman", "limits.memory = \"512m\"\nlimits.shm-size = \"1m\"\n")] {
+    pipeline_testkit::require!("ssh-agent");
+    for (engine, keys) in
+        [("buildah", ""), ("podman", "limits.memory = \"512m\"\nlimits.shm-size = \"1m\"\n")]
+    {
         let look = "COPY --from=conf /f /conf\nCOPY --from=other /said /other\n\
             RUN --mount=type=ssh test -S \"$SSH_AUTH_SOCK\" && ulimit -n >/limit && df -k /dev/shm | tail -n 1 >/shm\n";
         let rest = format!(
@@ -106,9 +109,12 @@ fn in_full() {
         work.write("conf/f", "conf\n");
         work.with_podman(lab);
         let socket = work.root().join("agent");
-        let mut agent = Command::new(&agent).args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+        let mut agent =
+            Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().unwrap();
         work.env("SSH_AUTH_SOCK", &socket);
-        crate::kit::eventually("the agent listens", || socket.exists());
+        crate::kit::eventually("the agent listens", Duration::from_secs(10), || {
+            socket.exists().then_some(())
+        });
         let outcome = work.run(&[]);
         agent.kill().unwrap();
         agent.wait().unwrap();
@@ -120,7 +126,12 @@ fn in_full() {
             String::from_utf8(output.stdout).unwrap()
         };
         assert!(inspected("oci:full.oci", "--raw").contains("\"org.example.x\":\"y\""));
-        let names = Command::new("tar").args(["-xOf"]).arg(work.path("full.tar")).arg("manifest.json").output().unwrap();
+        let names = Command::new("tar")
+            .args(["-xOf"])
+            .arg(work.path("full.tar"))
+            .arg("manifest.json")
+            .output()
+            .unwrap();
         assert!(String::from_utf8_lossy(&names.stdout).contains("example.org/full:2"), "{names:?}");
     }
 }

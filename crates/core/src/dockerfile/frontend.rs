@@ -14,7 +14,8 @@ pub struct Frontend {
 /// Every image that BuildKit could take from the text: `# syntax=` and, since 1.5, `// syntax=` and `{"syntax": …}`, behind a
 /// `#!` line too. It takes the first; more than that are not left to it.
 pub fn frontends(text: &[u8]) -> Vec<Frontend> {
-    let text = Text::of(text).text;
+    let Ok(text) = Text::of(text) else { return Vec::new() };
+    let text = text.text;
     let shebang = usize::from(text.starts_with("#!"));
     let mut found = Vec::new();
     for comment in ["#", "//"] {

@@ -6,7 +6,10 @@
 mod args;
 mod diff;
 mod error;
+mod flags;
 mod frontend;
+mod heredoc;
+mod lexer;
 mod rewrite;
 mod scan;
 #[cfg(test)]

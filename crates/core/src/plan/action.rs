@@ -219,9 +219,11 @@ pub struct RewriteFrom {
 pub enum FromRules {
     /// The one external base image becomes this.
     From(Text),
-    /// The base of one stage, by its name, becomes this.
+    /// Every external base image becomes this.
+    All(Text),
+    /// The base of one stage becomes this.
     Stage {
-        /// The stage's name (`FROM … AS name`).
+        /// The stage's name (`FROM … AS name`), or its number counted from 0.
         stage: String,
         /// The new base.
         from: Text,
@@ -457,7 +459,9 @@ impl Action {
             Self::RewriteFrom(rewrite) => {
                 let mut texts = vec![&rewrite.dockerfile];
                 match &rewrite.rules {
-                    FromRules::From(from) | FromRules::Stage { from, .. } => texts.push(from),
+                    FromRules::From(from) | FromRules::All(from) | FromRules::Stage { from, .. } => {
+                        texts.push(from);
+                    }
                     FromRules::Replace(map) => texts.extend(map.values()),
                 }
                 texts

@@ -20,6 +20,7 @@ pub(super) fn describe(action: &Action) -> String {
         Action::RewriteFrom(rewrite) => {
             let what = match &rewrite.rules {
                 FromRules::From(from) => format!("FROM -> {from}"),
+                FromRules::All(from) => format!("every FROM -> {from}"),
                 FromRules::Stage { stage, from } => format!("FROM of stage {stage} -> {from}"),
                 FromRules::Replace(map) => map
                     .iter()

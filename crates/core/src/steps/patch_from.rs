@@ -30,12 +30,15 @@ impl StepKind for PatchFrom {
 pub(super) struct Spec {
     /// The step whose files are copied; found by itself where there is one.
     source: Option<Str>,
-    /// The new base: of the one external image in the Dockerfile, or of `stage`. Where there are several and no `stage`,
-    /// the step fails and lists them.
+    /// The new base: of the one external image in the Dockerfile, of `stage`, or of all. Where there are several and it is
+    /// not said which, the step fails and lists them.
     from: Option<Str>,
-    /// The stage (`FROM … AS stage`) whose base becomes `from`.
+    /// The stage whose base becomes `from`: its name (`FROM … AS stage`), or its number counted from 0.
     stage: Option<Str>,
-    /// New bases by the text in the Dockerfile: `{ "alpine:3.4" = "…" }`.
+    /// Every external image behind a `FROM` becomes `from`.
+    all: Option<bool>,
+    /// New images by the text in the Dockerfile, `{ "alpine:3.4" = "…" }`: as it stands there, or with the defaults of its
+    /// `ARG`s, also in `COPY --from` and `RUN --mount`. Each must be there.
     replace: Option<BTreeMap<String, Str>>,
     /// The Dockerfile, relative to the sources; `Dockerfile` when absent.
     dockerfile: Option<Str>,
@@ -54,12 +57,13 @@ impl Spec {
     }
 
     fn rules(&self, cx: &mut Lower<'_>) -> Result<FromRules, Refused> {
-        match (&self.from, &self.stage, &self.replace) {
-            (Some(from), None, None) => Ok(FromRules::From(base(cx, from)?)),
-            (Some(from), Some(stage), None) => {
+        match (&self.from, &self.stage, self.all.unwrap_or_default(), &self.replace) {
+            (Some(from), None, false, None) => Ok(FromRules::From(base(cx, from)?)),
+            (Some(from), None, true, None) => Ok(FromRules::All(base(cx, from)?)),
+            (Some(from), Some(stage), false, None) => {
                 Ok(FromRules::Stage { stage: cx.argument(stage, "stage")?, from: base(cx, from)? })
             }
-            (None, None, Some(map)) if !map.is_empty() => {
+            (None, None, false, Some(map)) if !map.is_empty() => {
                 let mut replace = BTreeMap::new();
                 for (image, from) in map {
                     replace.insert(image.clone(), base(cx, from)?);
@@ -69,7 +73,7 @@ impl Spec {
             _ => Err(cx.refuse(
                 Diagnostic::error("spec::bad-value", "say what to change in one way")
                     .at(&cx.span.clone(), "this step")
-                    .help("`from = \"…\"` for the one external base, `stage` with `from` for one stage, or `replace = { \"old\" = \"new\" }`"),
+                    .help("`from = \"…\"` for the one external base, `stage` with `from` for one stage, `all = true` with `from` for every one, or `replace = { \"old\" = \"new\" }`"),
             )),
         }
     }

@@ -39,7 +39,7 @@ pub(super) fn perform(pin: &PinBases, performer: &Performer<'_>, cx: &ActionCx<'
         let place = format!("{shown}, line {}", base.line);
         let Some((image, platform)) = meaning(base, &pin.platform, &place, cx) else { continue };
         let store = Store { pin, cx };
-        if let Some(name) = one(&store, &image, &platform, &place)?.filter(|_| base.is_editable()) {
+        if let Some(name) = one(&store, &image, &platform, &place)? {
             names.insert(base.image.clone(), name);
         }
     }
