@@ -3,6 +3,7 @@
 //! [`exec::Actions`]: crate::exec::Actions
 
 mod archive_digest;
+mod audit;
 pub(crate) mod check;
 mod check_bases;
 mod copy_file;
@@ -11,6 +12,7 @@ mod cri_verify;
 mod ensure_binfmt;
 mod image_id;
 mod inspected;
+mod origin;
 mod rewrite_from;
 mod seal_archive;
 mod ship;
@@ -49,6 +51,7 @@ impl Actions for Performer<'_> {
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
+            Action::Audit(wanted) => audit::perform(wanted, cx).map(|()| None),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx),
             Action::CriRun(wanted) => cri_verify::run::perform(wanted, self, cx).map(|()| None),
             Action::EndCriRun(pod) => cri_verify::run::end(pod, self, cx).map(|()| None),

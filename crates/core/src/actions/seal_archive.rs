@@ -16,6 +16,7 @@ pub(super) fn perform(wanted: &SealArchive, cx: &ActionCx<'_>) -> Result<String,
         reference: ImageRef::parse(&wanted.reference).map_err(|error| input(&error))?,
         expect_id: Some(Digest::parse(&id).map_err(|error| input(&error))?),
         platform: Some(wanted.platform.clone()),
+        label: None,
     };
     let sealed = seal(&request).map_err(|error| {
         let kind = match error {

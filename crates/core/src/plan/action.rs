@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
 use super::text::{Grammar, Text};
+use crate::audit::Rules;
 use crate::image::ArchiveFormat;
 use crate::platform::Platform;
 
@@ -32,6 +33,8 @@ pub enum Action {
     SealArchive(SealArchive),
     /// Read a digest of an archive that somebody else made; yields it.
     ArchiveDigest(ArchiveDigest),
+    /// Look into an image: whether its programs are for the platform, and what must not be in it.
+    Audit(AuditImage),
     /// Compare a value that an earlier action yielded with what it should be.
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
@@ -401,6 +404,26 @@ pub struct Rollback {
     pub reference: String,
 }
 
+/// An image to be looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditImage {
+    /// Where it lies here.
+    pub from: ShipFrom,
+    /// Its config digest.
+    pub id: Text,
+    /// The digest of the archive, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Text>,
+    /// The platform that it must be of; its own label when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What it may and may not hold.
+    #[serde(default)]
+    pub rules: Rules,
+    /// The file that gets the report, as JSON.
+    pub report: Text,
+}
+
 /// Where an image lies on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -465,6 +488,12 @@ impl Action {
             }
             Self::ArchiveDigest(digest) => vec![&digest.path],
             Self::SealArchive(seal) => vec![&seal.from, &seal.to, &seal.id],
+            Self::Audit(audit) => {
+                let mut texts = vec![&audit.id, &audit.report];
+                texts.extend(&audit.sha256);
+                texts.extend(audit.from.texts());
+                texts
+            }
             Self::Check(check) => match &check.expect {
                 Expect::Text(text) | Expect::ManifestConfig(text) => vec![&check.value, text],
                 Expect::Regex(_) => vec![&check.value],
@@ -479,14 +508,7 @@ impl Action {
             }
             Self::ShipMissing(ship) => {
                 let mut texts = vec![&ship.id];
-                match &ship.from {
-                    ShipFrom::Archive(path) => texts.push(path),
-                    ShipFrom::Engine { handle, inspect, store, .. } => {
-                        texts.push(handle);
-                        texts.extend(inspect.texts());
-                        texts.extend(store);
-                    }
-                }
+                texts.extend(ship.from.texts());
                 texts
             }
             Self::EndShipment(_) | Self::Rollback(_) | Self::EndCriRun(_) => Vec::new(),
@@ -535,11 +557,26 @@ impl Action {
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
+            | Self::Audit(_)
             | Self::Check(_)
             | Self::CriRun(_)
             | Self::EndCriRun(_)
             | Self::EndShipment(_)
             | Self::Rollback(_) => None,
+        }
+    }
+}
+
+impl ShipFrom {
+    fn texts(&self) -> Vec<&Text> {
+        match self {
+            Self::Archive(path) => vec![path],
+            Self::Engine { handle, inspect, store, .. } => {
+                let mut texts = vec![handle];
+                texts.extend(inspect.texts());
+                texts.extend(store);
+                texts
+            }
         }
     }
 }

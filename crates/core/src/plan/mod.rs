@@ -15,9 +15,9 @@ pub use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
 pub use action::{
-    Action, ArchiveDigest, Capture, Check, CheckBases, Command, CopyFile, DigestOf, Engine, EnsureBinfmt,
-    Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing,
-    Shipment, WriteFile,
+    Action, ArchiveDigest, AuditImage, Capture, Check, CheckBases, Command, CopyFile, DigestOf, Engine,
+    EnsureBinfmt, Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom,
+    ShipMissing, Shipment, WriteFile,
 };
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};

@@ -6,13 +6,14 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use sha2::{Digest as _, Sha256};
 
+use super::audit::OfBuild;
 use super::engine::{self, Build};
 use super::patch_from::dockerfile;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::image::ImageRef;
 use crate::plan::{
-    Action, Artifact, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, Probe, Register,
+    Action, Artifact, AuditImage, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, Probe, Register,
     RewriteFrom, Text,
 };
 use crate::spec::{Scope, Str};
@@ -70,6 +71,9 @@ pub(super) struct Spec {
     /// of a `build` step.
     #[serde(default)]
     bases: BTreeMap<String, Str>,
+    /// Afterwards every program in the image is compared with the platform, as the kind `audit` does: `{ allow = […], deny = […] }`
+    /// has its keys, `false` leaves it out.
+    audit: Option<OfBuild>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
@@ -185,10 +189,11 @@ impl StepBody for Spec {
             None => Ok(cx.input("source", "epoch").cloned().unwrap_or_else(|| "0".into())),
         };
         let (args, labels) = (texts(cx, &self.args, "a build argument"), texts(cx, &self.labels, "a label"));
+        let audit = OfBuild::rules(self.audit.as_ref(), cx);
         let stage = self.stage.as_ref().map(|stage| cx.argument(stage, "stage")).transpose();
         let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose();
         let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose();
-        let (engine, reference, path, epoch) = (engine?, reference?, path?, epoch?);
+        let (engine, reference, path, epoch, audit) = (engine?, reference?, path?, epoch?, audit?);
         let (args, labels, stage, network, isolation) = (args?, labels?, stage?, network?, isolation?);
         let mut context = cx.need("source", "dir")?;
         let private = private_name(cx.recipe, cx.id.as_str());
@@ -248,9 +253,19 @@ impl StepBody for Spec {
             engine,
             handle: handle.clone(),
             inspect: engine::inspect(engine),
-            platform,
+            platform: platform.clone(),
             output: "id".into(),
         }));
+        if let Some(rules) = audit {
+            lowered.push(Action::Audit(AuditImage {
+                from: engine::origin(engine, handle.clone(), false),
+                id: Text::late(cx.id.as_str(), "id", Grammar::Digest),
+                sha256: None,
+                platform: Some(platform),
+                rules,
+                report: cx.work("audit.json").into(),
+            }));
+        }
         lowered.late("id", Grammar::Digest);
         lowered.late("handle", Grammar::Digest);
         lowered.known("ref", private);
