@@ -1,6 +1,7 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
+mod build;
 mod chain;
 mod check;
 mod compose;

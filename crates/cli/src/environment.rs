@@ -60,10 +60,10 @@ pub(crate) fn cache() -> Option<PathBuf> {
     cache.map(|cache| cache.join("pipeline"))
 }
 
-/// What hides the values of these names.
-pub(crate) fn redactor(secret: &[String]) -> Redactor {
+/// What hides the values of these names, and `more`.
+pub(crate) fn redactor(secret: &[String], more: &[Vec<u8>]) -> Redactor {
     let values: Vec<OsString> = secret.iter().filter_map(std::env::var_os).collect();
-    Redactor::new(values.iter().map(|value| value.as_bytes()))
+    Redactor::new(values.iter().map(|value| value.as_bytes()).chain(more.iter().map(Vec::as_slice)))
 }
 
 /// A name whose value cannot be hidden, as it is too short. An empty one is none.

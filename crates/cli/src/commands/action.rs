@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use pipeline_core::event::{Event, EventKind, FailureKind, Stream};
-use pipeline_core::exec::{Host, perform_one};
+use pipeline_core::exec::{Host, Secrets, perform_one};
 use pipeline_core::lock::Lock;
 use pipeline_core::plan::{Action, Node};
 use serde::Deserialize;
@@ -62,10 +62,16 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
     if let Err(code) = super::run::hidden(&request.secret) {
         return code;
     }
-    let redactor = environment::redactor(&request.secret);
+    let redactor = environment::redactor(&request.secret, &[]);
     terminal::hide(redactor.clone());
     let passed = [request.env, request.secret].concat();
-    let host = Host { here, env: environment::for_steps(&passed), redactor, actions: &performer };
+    let host = Host {
+        here,
+        env: environment::for_steps(&passed),
+        redactor,
+        secrets: Secrets::default(),
+        actions: &performer,
+    };
     let signals = match contain::engine() {
         Ok(Side::Engine(signals)) => signals,
         Ok(Side::Parent(code)) => return code,

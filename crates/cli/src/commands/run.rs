@@ -8,8 +8,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Connections, Lock, Options, RunDir, Scratch, Summary, remedy};
-use pipeline_core::output::MIN_SECRET;
+use pipeline_core::exec::{
+    self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
+};
+use pipeline_core::output::{MIN_SECRET, Redactor};
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
 use pipeline_core::show;
@@ -80,6 +82,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         }));
     }
     let allowed = privileged(plan, args.allow_privileged)?;
+    let (secrets, redactor) = handed(prepared)?;
     let scratch = scratch(&lock, env.get(OsStr::new("TMPDIR")).map(OsString::as_os_str))?;
     options.scratch = Some(scratch.path().to_owned());
     let sockets = scratch.short().to_owned();
@@ -103,7 +106,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let mut record = record(found, &options.run)?;
     record.save_plan(&show::Document(plan));
     let performer = prepare::performer(allowed);
-    let host = host(&performer);
+    let host = Host { secrets, redactor, ..host(&performer) };
     // Without a look ahead they are made while the image is found.
     let early = options.connections.as_deref().filter(|_| !args.look_ahead);
     let over = AtomicBool::new(false);
@@ -225,6 +228,18 @@ pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
         Some("give it a longer value, or list it in `[env] pass` if everybody may see it"),
     );
     Err(exit_code::PREFLIGHT_FAILED)
+}
+
+/// What builds are handed, read before anything is done; and what hides it wherever it is printed.
+fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
+    let Prepared { plan, found, own_env, secret, .. } = prepared;
+    let (secrets, values) = Secrets::read(&plan.secrets(), own_env, &found.folder).map_err(|failure| {
+        terminal::error(&failure.message, failure.help.as_deref());
+        exit_code::PREFLIGHT_FAILED
+    })?;
+    let redactor = environment::redactor(secret, &values);
+    terminal::hide(redactor.clone());
+    Ok((secrets, redactor))
 }
 
 /// Whether the kernel's table of emulators may be changed; asks on a terminal when it must be and nobody said so.

@@ -62,6 +62,11 @@ impl Plain {
                     if *instances == 1 { "" } else { "s" }
                 ));
             }
+            EventKind::Emulator { platform, interpreter, version } => {
+                let version = version.as_deref().unwrap_or("of an unknown version");
+                note(&clean(&format!("{platform} is emulated by QEMU {version}, {interpreter}")));
+                note("\n");
+            }
             EventKind::Due { instance, reason } => {
                 // That it was never done, or is done each time, needs no words.
                 if !matches!(reason, Reason::NoRecord | Reason::Always | Reason::Forced) {

@@ -3,21 +3,26 @@
 //! [`exec::Actions`]: crate::exec::Actions
 
 mod archive_digest;
+mod audit;
 mod bases;
 pub(crate) mod check;
+mod check_frontend;
 mod checkout;
 mod copy_file;
 mod cri;
 mod cri_verify;
 mod ensure_binfmt;
+mod hand_secrets;
 mod image_id;
 mod inspected;
+mod origin;
 mod rewrite_from;
 mod seal_archive;
 mod ship;
 pub(crate) mod write_file;
 
 pub use cri::{ContainerState, Cri, CriImage, PodSpec, Pods};
+pub use ensure_binfmt::Emulators;
 pub use ship::Packer;
 
 use std::path::PathBuf;
@@ -42,6 +47,8 @@ pub struct Performer<'p> {
     pub cache: Option<PathBuf>,
     /// The layers of this run that travel.
     pub packer: Packer,
+    /// The emulators that the run has told of.
+    pub emulators: Emulators,
 }
 
 impl Actions for Performer<'_> {
@@ -52,9 +59,12 @@ impl Actions for Performer<'_> {
             Action::RewriteFrom(rewrite) => rewrite_from::perform(rewrite, cx).map(|()| None),
             Action::EnsureBinfmt(ensure) => ensure_binfmt::perform(ensure, self, cx).map(|()| None),
             Action::PinBases(bases) => bases::perform(bases, self, cx).map(|()| None),
+            Action::CheckFrontend(check) => check_frontend::perform(check, cx).map(|()| None),
+            Action::HandSecrets(hand) => hand_secrets::perform(hand, cx).map(|()| None),
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
+            Action::Audit(wanted) => audit::perform(wanted, cx).map(|()| None),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx),
             Action::CriRun(wanted) => cri_verify::run::perform(wanted, self, cx).map(|()| None),
             Action::EndCriRun(pod) => cri_verify::run::end(pod, self, cx).map(|()| None),
@@ -72,6 +82,10 @@ impl Actions for Performer<'_> {
             Action::ShipMissing(wanted) => ship::expect(wanted, &self.packer, cx).ok(),
             _ => None,
         }
+    }
+
+    fn is_foreign(&self, platform: &Platform) -> bool {
+        !self.platform.runs_natively(platform)
     }
 
     fn emulates(&self, platforms: &[Platform]) -> Presence {

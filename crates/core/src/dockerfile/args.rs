@@ -15,7 +15,7 @@ const LENGTH_MAX: usize = 4096;
 pub struct BuildArgs {
     /// Values for `ARG`s that the Dockerfile declares, by name.
     pub given: HashMap<String, String>,
-    /// Values that need no `ARG`, such as `TARGETARCH`.
+    /// Values of what the build sets by itself, such as `TARGETARCH`.
     pub automatic: HashMap<String, String>,
 }
 
@@ -39,9 +39,10 @@ const OF_THE_BUILD: [&str; 11] = [
 #[derive(Debug)]
 pub(super) struct Args {
     values: HashMap<String, Option<String>>,
+    /// Values for those that the Dockerfile declares.
+    given: HashMap<String, String>,
     /// What takes away the meaning of the character after it: a backslash, or what the directive `escape` says.
     escape: char,
-    given: HashMap<String, String>,
 }
 
 /// What a word becomes when no build argument is given.
@@ -83,10 +84,13 @@ impl Expanded {
 }
 
 impl Args {
-    pub(super) fn new(escape: char, build: &BuildArgs) -> Self {
-        let mut values: HashMap<_, _> = OF_THE_BUILD.iter().map(|name| ((*name).to_owned(), None)).collect();
-        values.extend(build.automatic.iter().map(|(name, value)| (name.clone(), Some(value.clone()))));
-        Self { values, escape, given: build.given.clone() }
+    pub(super) fn new(escape: char) -> Self {
+        Self::of(escape, &BuildArgs::default())
+    }
+
+    pub(super) fn of(escape: char, args: &BuildArgs) -> Self {
+        let automatic = |name: &&str| ((*name).to_owned(), args.automatic.get(*name).cloned());
+        Self { values: OF_THE_BUILD.iter().map(automatic).collect(), given: args.given.clone(), escape }
     }
 
     /// Adds the operands of one `ARG`, such as `A=1 B="$A.2" C`.
@@ -96,14 +100,11 @@ impl Args {
                 Some((name, default)) => (name, Some(default)),
                 None => (word.as_str(), None),
             };
-            let value = match (self.given.get(name), default) {
-                (Some(given), _) => Expanded::Known(given.clone()),
-                (None, Some(default)) => self.expand(default),
+            let value = match (self.given.get(name), default.map(|default| self.expand(default))) {
+                (Some(given), _) => Some(given.clone()),
+                (None, Some(Expanded::Known(default))) => Some(default),
+                (None, Some(Expanded::Partly(_))) => None,
                 (None, None) => continue,
-            };
-            let value = match value {
-                Expanded::Known(value) => Some(value),
-                Expanded::Partly(_) => None,
             };
             self.values.insert(name.to_owned(), value);
         }
@@ -275,7 +276,7 @@ mod tests {
 
     #[test]
     fn words_become_what_the_build_makes_of_them() {
-        let mut args = Args::new('\\', &BuildArgs::default());
+        let mut args = Args::new('\\');
         args.declare(r#"V=3.4 BASE="alpine:$V" NONE EMPTY= QUOTED='a b' "ODD=x y" FROM_NONE=x-$NONE"#);
         for (word, expanded) in [
             ("alpine:3.4", "alpine:3.4"),
@@ -302,7 +303,7 @@ mod tests {
 
     #[test]
     fn what_the_build_sets_has_no_default() {
-        let mut args = Args::new('\\', &BuildArgs::default());
+        let mut args = Args::new('\\');
         args.declare("A=${TARGETPLATFORM#linux/amd64} B=${A:+x} OWN=1 BUILDOS=mine");
         for word in [
             "${TARGETARCH:-amd64}",
@@ -320,7 +321,7 @@ mod tests {
 
     #[test]
     fn the_escape_is_what_the_directive_says() {
-        let mut args = Args::new('`', &BuildArgs::default());
+        let mut args = Args::new('`');
         args.declare("A=`$x`\"y B=c:\\d");
         assert_eq!(args.expand("$A").known(), Some("$x\"y"));
         assert_eq!(args.expand("\"`a`$$B\"").known(), Some("`a$c:\\d"));
@@ -328,7 +329,7 @@ mod tests {
 
     #[test]
     fn an_unknown_part_leaves_the_rest_to_compare() {
-        let expand = |word| Args::new('\\', &BuildArgs::default()).expand(word);
+        let expand = |word| Args::new('\\').expand(word);
         assert!(expand("build-$TARGETARCH").could_be("Build-arm64"));
         assert!(expand("$A-build-$B").could_be("x-build-y"));
         assert!(!expand("build-$TARGETARCH").could_be("base-arm64"));
@@ -339,7 +340,7 @@ mod tests {
 
     #[test]
     fn no_word_grows_without_bound() {
-        let mut args = Args::new('\\', &BuildArgs::default());
+        let mut args = Args::new('\\');
         args.declare("A=xxxxxxxxxxxxxxxx");
         for _ in 0..64 {
             args.declare("A=$A$A");

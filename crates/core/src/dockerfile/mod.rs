@@ -7,6 +7,7 @@ mod args;
 mod diff;
 mod error;
 mod flags;
+mod frontend;
 mod heredoc;
 mod lexer;
 mod rewrite;
@@ -17,5 +18,6 @@ mod text;
 
 pub use self::args::BuildArgs;
 pub use self::error::{DockerfileError, Mention};
+pub use self::frontend::{Frontend, frontends};
 pub use self::rewrite::{Change, Rewritten, Rules, rewrite};
 pub use self::scan::{Base, BaseKind, bases, bases_given};

@@ -68,7 +68,8 @@ impl Rewritten {
 /// The new text is read again: it names the new images exactly where they were asked for, and what it named elsewhere.
 pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError> {
     let source = Text::of(text)?;
-    let bases = scan(&source, &BuildArgs::default())?;
+    let none = BuildArgs::default();
+    let bases = scan(&source, &none)?;
     let mut edits = Vec::new();
     let mut changes = Vec::new();
     let chosen = chosen(&bases, rules)?;
@@ -91,7 +92,7 @@ pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError>
         end = edit.span.end;
     }
     bytes.extend(&text[end..]);
-    check_exact(&bases, &chosen, &scan(&Text::of(&bytes)?, &BuildArgs::default())?)?;
+    check_exact(&bases, &chosen, &scan(&Text::of(&bytes)?, &none)?)?;
     Ok(Rewritten { bytes, changes, diff: diff(text, &edits) })
 }
 

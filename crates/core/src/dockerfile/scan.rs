@@ -54,7 +54,7 @@ pub struct Base {
     pub name: Option<String>,
     /// The text as written, quotes and variables included, continued lines joined.
     pub image: String,
-    /// What the text means with the arguments that are known; nothing when it needs others.
+    /// What the text means when no build argument is given; nothing when it needs one.
     pub expanded: Option<String>,
     /// The value of `FROM --platform=…` as written.
     pub platform: Option<String>,
@@ -89,7 +89,7 @@ pub fn bases_given(text: &[u8], args: &BuildArgs) -> Result<Vec<Base>, Dockerfil
 
 pub(super) fn scan(text: &Text, args: &BuildArgs) -> Result<Vec<Base>, DockerfileError> {
     let lexer = Lexer::new(&text.text)?;
-    let mut scan = Scan { args: Args::new(lexer.escape(), args), bases: Vec::new() };
+    let mut scan = Scan { args: Args::of(lexer.escape(), args), bases: Vec::new() };
     for instruction in lexer {
         scan.instruction(&instruction?)?;
         if scan.bases.len() > BASES_MAX {
@@ -194,10 +194,10 @@ impl Scan {
             name: stage.name.clone(),
             image: image.to_owned(),
             // Variables of the stage count here, if any do: they are not followed.
-            expanded: known(Args::new('\\', &BuildArgs::default()).expand(image)),
+            expanded: known(Args::new('\\').expand(image)),
             platform: None,
-            line: instruction.line_of(&place),
             expanded_platform: None,
+            line: instruction.line_of(&place),
             external: true,
             span: instruction.span(&place),
         };

@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 use super::asked::Asked;
 use super::cancel::Cancel;
 use super::connection::{Connections, Refused, Start};
+use super::emulation::Signs;
 use super::failure::{self, Shown};
 use super::pace::Paces;
 use super::process::{self, Limits, Request, Stdin, Why};
@@ -20,8 +21,9 @@ use super::round::Rounds;
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Part, Stream, Traffic};
 use crate::lock::{Key, Lock, Pin};
-use crate::output::{self, Cap, Line};
-use crate::plan::{Command, Instance, Node, Place, Plan, Text};
+use crate::output::{self, Cap, Finder, Line};
+use crate::plan::{Command, Instance, Node, Place, Plan, SecretFrom, Text};
+use crate::platform::Platform;
 
 /// How often it is told how far data has come.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -149,6 +151,11 @@ impl ActionCx<'_> {
         &self.shared.host.env
     }
 
+    /// Where a secret of the run's can be read by its name.
+    pub fn secret(&self, from: &SecretFrom) -> Option<PathBuf> {
+        self.shared.host.secrets.path(from)
+    }
+
     /// The run is being stopped: begin nothing that takes long.
     pub fn cancelled(&self) -> bool {
         if self.heed_stop { self.shared.cancel.requested() } else { self.shared.cancel.kill_requested() }
@@ -195,9 +202,20 @@ impl ActionCx<'_> {
         self.shared.host.redactor.redact(text).into_owned()
     }
 
+    /// What looks for the run's secrets in data.
+    pub fn finder(&self) -> Finder {
+        self.shared.host.redactor.finder()
+    }
+
     /// The absolute path of a tool on the children's PATH, or the failure that says how to install it.
     pub fn tool(&self, name: &str) -> Result<PathBuf, Failure> {
         process::find(OsStr::new(name), self.here(), self.env()).ok_or_else(|| failure::missing_tool(name))
+    }
+
+    /// Tells which emulator runs a platform's programs.
+    pub fn emulator(&self, platform: &Platform, interpreter: &Path, version: Option<String>) {
+        let interpreter = interpreter.display().to_string();
+        self.event(EventKind::Emulator { platform: platform.clone(), interpreter, version });
     }
 
     /// Runs a command and keeps its stdout. Exit codes other than those in `ok` are failures.
@@ -332,7 +350,9 @@ impl ActionCx<'_> {
         let inner: Vec<OsString> = inner.iter().map(|arg| self.hide(&arg.to_string_lossy()).into()).collect();
         let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
-        if let Some(scratch) = self.shared.scratch.filter(|_| !self.instance.is_own_command()) {
+        if self.instance.is_own_command() {
+            env.extend(self.shared.host.secrets.own_env.clone());
+        } else if let Some(scratch) = self.shared.scratch {
             env.insert("TMPDIR".into(), scratch.into());
         }
         for (name, value) in &command.env {
@@ -394,6 +414,11 @@ impl ActionCx<'_> {
             grace: self.shared.grace,
             release: None,
         };
+        // Where the instance's platform is emulated, that may be why.
+        let foreign = self.instance.platform.as_ref().filter(|platform| {
+            !remote && self.instance.runs_its_programs() && self.shared.host.actions.is_foreign(platform)
+        });
+        let mut signs = Signs::default();
         let mut said = VecDeque::new();
         // What a tool says about a full disk is not always the last that it says.
         let mut full = None;
@@ -401,6 +426,9 @@ impl ActionCx<'_> {
             if !line.text.trim().is_empty() {
                 said.truncate(LAST_WORDS - 1);
                 said.push_front(self.hide(&line.text));
+            }
+            if foreign.is_some() {
+                signs.see(&line.text);
             }
             if full.is_none() && failure::says_full(&line.text) {
                 full = Some(self.hide(&line.text));
@@ -423,15 +451,21 @@ impl ActionCx<'_> {
             Some(Why::TooMuch) => return Err(failure::too_much(&shown)),
             None => {}
         }
-        let code = failure::exit_code(&shown, ended.status)?;
         let mut said: Vec<String> = said.into_iter().rev().collect();
+        let own = self.instance.is_own_command();
+        signs.see_last(said.iter().map(String::as_str).filter(|_| foreign.is_some()), own);
+        let explained = |failure| match foreign {
+            Some(platform) => signs.explain(failure, platform, own),
+            None => failure,
+        };
+        let code = failure::exit_code(&shown, ended.status).map_err(explained)?;
         let lost = code == failure::SSH_FAILED || copies;
         if let Some(words) = to.filter(|_| lost).and_then(|node| self.shared.connections?.last_words(node)) {
             said.extend(self.hidden(&words));
         }
         said.extend(full.clone());
         let judged = failure::outcome(command, codes, &shown, code, &said);
-        judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
+        judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { explained(failure) })?;
         Ok(Captured { stdout: ended.stdout, code })
     }
 

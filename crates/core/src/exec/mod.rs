@@ -17,6 +17,7 @@ mod cancel;
 mod clock;
 mod connection;
 mod context;
+mod emulation;
 mod explain;
 mod failure;
 mod gates;
@@ -38,6 +39,7 @@ mod retry;
 mod round;
 mod scheduler;
 mod scratch;
+mod secrets;
 mod signal;
 mod state;
 mod sweep;
@@ -67,6 +69,7 @@ pub(crate) use refusal::{Cause, cause, offending};
 pub use remedy::remedy;
 pub use scheduler::Settled;
 pub use scratch::Scratch;
+pub use secrets::Secrets;
 pub use signal::{ENDING, Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
@@ -117,8 +120,10 @@ pub struct Host<'a> {
     pub here: PathBuf,
     /// The environment of every child, complete. Tools are found on its PATH.
     pub env: BTreeMap<OsString, OsString>,
-    /// What of that environment nobody may see.
+    /// What nobody may see.
     pub redactor: Redactor,
+    /// What builds are handed of it.
+    pub secrets: Secrets,
     /// The actions that are not commands.
     pub actions: &'a dyn Actions,
 }
@@ -133,6 +138,12 @@ pub trait Actions: Sync {
     fn expects(&self, action: &Action, cx: &ActionCx<'_>) -> Option<String> {
         let _ = (action, cx);
         None
+    }
+
+    /// Whether this machine executes the platform's programs, if at all, only by an emulator.
+    fn is_foreign(&self, platform: &Platform) -> bool {
+        let _ = platform;
+        false
     }
 
     /// Whether this machine executes the platforms' programs, found out without changing anything.

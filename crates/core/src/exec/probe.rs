@@ -67,7 +67,13 @@ mod tests {
     fn there_not_there_and_unknown() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path().to_owned();
-        let host = Host { here, env: env(), redactor: Redactor::default(), actions: &None_ };
+        let host = Host {
+            here,
+            env: env(),
+            redactor: Redactor::default(),
+            secrets: crate::exec::Secrets::default(),
+            actions: &None_,
+        };
         let plan = plan(Vec::new(), &[]);
         let cancel = std::sync::Arc::new(Cancel::new().unwrap());
         let ask = |probe: Probe| {

@@ -130,6 +130,7 @@ impl RunDir {
                 result
             }
             EventKind::RunStarted { .. }
+            | EventKind::Emulator { .. }
             | EventKind::Transfer { .. }
             | EventKind::Warning { .. }
             | EventKind::Interrupted { .. }

@@ -53,7 +53,7 @@ pub(super) fn work(
             Err(_) if shared.cancel.requested() => break Status::Cancelled,
             Err(failure) => failure::maybe_full(failure),
         };
-        if attempt >= retry.attempts || !may_pass(retry, failure.kind) {
+        if attempt >= retry.attempts || !may_pass(retry, &failure) {
             break if instance.allow_failure { Status::Allowed(failure) } else { Status::Failed(failure) };
         }
         let pause = pause(retry, attempt);

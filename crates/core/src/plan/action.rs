@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use super::bases::PinBases;
+use super::build::{CheckFrontend, HandSecrets};
 use super::checkout::Checkout;
 use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
 use super::text::{Grammar, Text};
+use crate::audit::Rules;
 use crate::image::ArchiveFormat;
 use crate::platform::Platform;
 
@@ -30,12 +32,18 @@ pub enum Action {
     EnsureBinfmt(EnsureBinfmt),
     /// See to it that every base image of a Dockerfile is to be had for a platform, and is the one that the lock names.
     PinBases(Box<PinBases>),
+    /// See to it that a Dockerfile is interpreted by nobody but who may.
+    CheckFrontend(CheckFrontend),
+    /// Hold secrets ready for the build engine.
+    HandSecrets(HandSecrets),
     /// Read an image's config digest from the engine's store; yields the digest.
     ImageId(ImageId),
     /// Check an exported archive and write it under its final name; yields the file's sha256 digest.
     SealArchive(SealArchive),
     /// Read a digest of an archive that somebody else made; yields it.
     ArchiveDigest(ArchiveDigest),
+    /// Look into an image: whether its programs are for the platform, and what must not be in it.
+    Audit(AuditImage),
     /// Compare a value that an earlier action yielded with what it should be.
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
@@ -326,6 +334,12 @@ pub struct SealArchive {
     pub format: ArchiveFormat,
     /// The full image reference that the archive carries.
     pub reference: String,
+    /// More names for it, where the format has room for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The annotations of its manifest, where the format has one: a JSON object of strings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Text>,
     /// The config digest that was built.
     pub id: Text,
     /// The platform the config must name.
@@ -392,6 +406,26 @@ pub struct Rollback {
     pub shipment: Shipment,
     /// The full reference.
     pub reference: String,
+}
+
+/// An image to be looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditImage {
+    /// Where it lies here.
+    pub from: ShipFrom,
+    /// Its config digest.
+    pub id: Text,
+    /// The digest of the archive, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Text>,
+    /// The platform that it must be of; its own label when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What it may and may not hold.
+    #[serde(default)]
+    pub rules: Rules,
+    /// The file that gets the report, as JSON.
+    pub report: Text,
 }
 
 /// Where an image lies on this machine.
@@ -463,13 +497,23 @@ impl Action {
                 let files = [&bases.dockerfile, &bases.to].into_iter();
                 files.chain(bases.args.values()).chain(bases.inspect.texts()).collect()
             }
+            Self::CheckFrontend(check) => vec![&check.dockerfile],
+            Self::HandSecrets(hand) => vec![&hand.dir],
             Self::ImageId(id) => {
                 let mut texts = id.inspect.texts();
                 texts.push(&id.handle);
                 texts
             }
             Self::ArchiveDigest(digest) => vec![&digest.path],
-            Self::SealArchive(seal) => vec![&seal.from, &seal.to, &seal.id],
+            Self::SealArchive(seal) => {
+                [&seal.from, &seal.to, &seal.id].into_iter().chain(&seal.annotations).collect()
+            }
+            Self::Audit(audit) => {
+                let mut texts = vec![&audit.id, &audit.report];
+                texts.extend(&audit.sha256);
+                texts.extend(audit.from.texts());
+                texts
+            }
             Self::Check(check) => match &check.expect {
                 Expect::Text(text) | Expect::ManifestConfig(text) => vec![&check.value, text],
                 Expect::Regex(_) => vec![&check.value],
@@ -484,14 +528,7 @@ impl Action {
             }
             Self::ShipMissing(ship) => {
                 let mut texts = vec![&ship.id];
-                match &ship.from {
-                    ShipFrom::Archive(path) => texts.push(path),
-                    ShipFrom::Engine { handle, inspect, store, .. } => {
-                        texts.push(handle);
-                        texts.extend(inspect.texts());
-                        texts.extend(store);
-                    }
-                }
+                texts.extend(ship.from.texts());
                 texts
             }
             Self::EndShipment(_) | Self::Rollback(_) | Self::EndCriRun(_) => Vec::new(),
@@ -538,15 +575,32 @@ impl Action {
             Self::ShipMissing(ship) => Some(&ship.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
             Self::PinBases(_)
+            | Self::CheckFrontend(_)
+            | Self::HandSecrets(_)
             | Self::CopyFile(_)
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
+            | Self::Audit(_)
             | Self::Check(_)
             | Self::CriRun(_)
             | Self::EndCriRun(_)
             | Self::EndShipment(_)
             | Self::Rollback(_) => None,
+        }
+    }
+}
+
+impl ShipFrom {
+    fn texts(&self) -> Vec<&Text> {
+        match self {
+            Self::Archive(path) => vec![path],
+            Self::Engine { handle, inspect, store, .. } => {
+                let mut texts = vec![handle];
+                texts.extend(inspect.texts());
+                texts.extend(store);
+                texts
+            }
         }
     }
 }

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 use super::text::Text;
 
 /// A commit of a repository, brought into a folder by way of a mirror.
+#[expect(clippy::struct_excessive_bools, reason = "each is a key of the step")]
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Checkout {
     /// The repository.

@@ -237,6 +237,11 @@ impl Instance {
         self.kind == "run"
     }
 
+    /// Its commands run programs of its platform: those of the image that is built or tried, or the recipe's own.
+    pub fn runs_its_programs(&self) -> bool {
+        matches!(&*self.kind, "build" | "smoke" | "run")
+    }
+
     /// An instance that does these things once, here, and leaves nothing behind that others use.
     pub fn new(id: InstanceId, kind: &'static str, actions: Vec<Action>) -> Self {
         Self {

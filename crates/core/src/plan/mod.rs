@@ -2,6 +2,7 @@
 
 mod action;
 mod bases;
+mod build;
 mod checkout;
 mod cri;
 mod instance;
@@ -19,11 +20,12 @@ use serde::{Deserialize, Serialize};
 use crate::lock::Lock;
 
 pub use action::{
-    Action, ArchiveDigest, Capture, Check, Command, CopyFile, DigestOf, Engine, EnsureBinfmt, Expect,
-    FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing, Shipment,
-    WriteFile,
+    Action, ArchiveDigest, AuditImage, Capture, Check, Command, CopyFile, DigestOf, Engine, EnsureBinfmt,
+    Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing,
+    Shipment, WriteFile,
 };
 pub use bases::PinBases;
+pub use build::{CheckFrontend, HandSecrets, SecretFrom};
 pub use checkout::{Checkout, Signature, Signed};
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};

@@ -35,6 +35,7 @@ pub(super) struct Finished {
     pub(super) graph: DiGraph<Instance, Edge>,
     pub(super) nodes: BTreeMap<String, Node>,
     pub(super) places: BTreeMap<String, String>,
+    pub(super) notes: Vec<String>,
 }
 
 /// The finished graph and the nodes that it uses.
@@ -51,7 +52,7 @@ pub(super) fn lower(context: &Context<'_>, graph: &Graph, diagnostics: &mut Diag
     let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
     let platforms: Vec<Vec<Platform>> =
         context.members.applies.iter().map(|of| platforms(context, of)).collect();
-    let mut failed = false;
+    let (mut failed, mut notes) = (false, Vec::new());
     let mut places = places(context);
     for at in order {
         let index = graph[at];
@@ -61,6 +62,11 @@ pub(super) fn lower(context: &Context<'_>, graph: &Graph, diagnostics: &mut Diag
             failed = true;
             continue;
         };
+        for note in rest.notes {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
         for (key, span) in rest.asked {
             places.entry(key.to_string()).or_insert_with(|| place(context, span.start));
         }
@@ -94,7 +100,7 @@ pub(super) fn lower(context: &Context<'_>, graph: &Graph, diagnostics: &mut Diag
             used.insert(name.to_owned(), node.clone());
         }
     }
-    Some(Finished { graph: plan, nodes: used, places })
+    Some(Finished { graph: plan, nodes: used, places, notes })
 }
 
 fn place(context: &Context<'_>, offset: usize) -> String {

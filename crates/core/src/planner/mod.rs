@@ -116,11 +116,12 @@ fn build(
         Some(engine) => engine,
         None => choose(&configured, members, machine, &mut remarks, diagnostics)?,
     };
-    let lower::Finished { graph, nodes: used, places } = if chosen == assumed {
+    let lower::Finished { graph, nodes: used, places, notes } = if chosen == assumed {
         lowered
     } else {
         lower::lower(&context(members, chosen), graph, diagnostics)?
     };
+    remarks.extend(notes);
     Some(Plan { recipe: name, graph, nodes: used, notes: remarks, places, ..Plan::default() })
 }
 

@@ -69,6 +69,8 @@ pub struct Lowered {
     pub basis: Basis,
     /// What nobody else in the plan may write.
     pub claims: Vec<Claim>,
+    /// What the plan has to say of the step, once for all its instances.
+    pub notes: Vec<String>,
     /// Names that the lock explains, and where the recipe has them.
     pub asked: Vec<(Key, Span)>,
 }

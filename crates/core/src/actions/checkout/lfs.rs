@@ -11,11 +11,15 @@ use crate::event::{Failure, FailureKind};
 pub(super) fn fetch(git: &Git<'_>, mirror: &Mirror, commit: &str, folder: &Path) -> Result<(), Failure> {
     git.cx.tool("git-lfs").map_err(|failure| failure.help("install it: `apt-get install git-lfs`"))?;
     let shown = folder.display().to_string();
-    let store = format!("lfs.storage={}", mirror.path.join("lfs").display());
-    let run = |args: &[&str]| git.cx.run(&git.within(&shown, &[&["-c", &store, "lfs"], args].concat()));
-    run(&["fetch", "origin", commit])?;
-    run(&["checkout"])?;
-    let listed = run(&["ls-files"])?;
+    let run = |args: &[&str]| git.cx.run(&git.within(&shown, args));
+    // By `-c` it would be taken for the remote's as well, where that is a folder.
+    run(&["config", "lfs.storage", &mirror.path.join("lfs").display().to_string()])?;
+    // Without its filters it takes itself for not installed.
+    run(&["lfs", "install", "--local", "--skip-repo"])?;
+    run(&["lfs", "fetch", "origin", commit])?;
+    run(&["lfs", "checkout"])?;
+    let listed = run(&["lfs", "ls-files"])?;
+    run(&["config", "--unset", "lfs.storage"])?;
     let listed = String::from_utf8_lossy(&listed.stdout).into_owned();
     // `oid * path`, or `oid - path` of one that is still a pointer.
     let missing = listed.lines().filter(|line| line.split(' ').nth(1) == Some("-")).count();

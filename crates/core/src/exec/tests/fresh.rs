@@ -273,7 +273,13 @@ fn go(
 ) -> (Vec<usize>, BTreeMap<String, Status>) {
     let plan = plan(case, &model.configs);
     let does = Does { case, fails, done: Mutex::default() };
-    let host = Host { here: folder.to_owned(), env: env(), redactor: Redactor::default(), actions: &does };
+    let host = Host {
+        here: folder.to_owned(),
+        env: env(),
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions: &does,
+    };
     let force = |instance: &Instance| forced.contains(&instance.step[1..].parse().unwrap());
     let mut records = Records {
         state: Records::open(folder).unwrap().0,

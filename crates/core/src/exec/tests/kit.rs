@@ -84,7 +84,13 @@ pub(in crate::exec) fn go_with(
     signals: Option<&Signals>,
     also: &mut dyn FnMut(&Event),
 ) -> Ran {
-    let host = Host { here: here.to_owned(), env: env(), redactor: Redactor::default(), actions };
+    let host = Host {
+        here: here.to_owned(),
+        env: env(),
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions,
+    };
     let mut events: Vec<Event> = Vec::new();
     let summary = run(plan, &host, options, signals, &mut |event| {
         events.push(event.clone());
@@ -156,6 +162,7 @@ fn of(kind: &EventKind) -> Option<&InstanceId> {
         | EventKind::Pinned { instance, .. }
         | EventKind::Finished { instance, .. } => Some(instance),
         EventKind::RunStarted { .. }
+        | EventKind::Emulator { .. }
         | EventKind::Warning { .. }
         | EventKind::Interrupted { .. }
         | EventKind::RunFinished { .. } => None,

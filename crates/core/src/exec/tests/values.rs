@@ -138,8 +138,13 @@ fn a_panic_in_an_action_fails_its_instance_only() {
 
 #[test]
 fn one_action_alone_takes_the_same_path() {
-    let host =
-        Host { here: "/".into(), env: super::kit::env(), redactor: Redactor::default(), actions: &Own };
+    let host = Host {
+        here: "/".into(),
+        env: super::kit::env(),
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions: &Own,
+    };
     let nodes = std::collections::BTreeMap::new();
     let yielded =
         perform_one(&image_id(), &nodes, &Lock::default(), &host, &Values::new(), None, &mut |_| {}).unwrap();
