@@ -15,6 +15,7 @@ mod demo;
 mod emulation;
 mod engine_ends;
 mod lock;
+mod manifest;
 mod many;
 mod patch;
 mod progress;
