@@ -141,6 +141,9 @@ fn the_branch_has_moved() {
     };
     git(&["add", "-A"]);
     git(&["commit", "-qm", "new"]);
+    let ran = lab.output(&["explain"]).must(0).stdout;
+    assert!(ran.contains("1 of 8 would run"), "what the lock says counts: {ran}");
+    lab.output(&["lock", "--update"]).must(0);
     let text = explained(&lab, &[]);
     // The new commit is the same on every machine only as far as the repository is.
     insta::assert_snapshot!(pipeline_testkit::normalise(&text, &[(r"\b[0-9a-f]{40}\b", "[COMMIT]")]));

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
 mod audit;
+mod build;
 mod chain;
 mod check;
 mod compose;

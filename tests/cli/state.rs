@@ -57,7 +57,7 @@ fn with_a_flipped_bit_it_costs_work_only() {
 fn what_was_lost_is_told_once_and_runs_again() {
     let (lab, state) = ran();
     let whole = fs::read(&state).unwrap();
-    let newer = [b"pipeline state 2", &whole[16..]].concat();
+    let newer = [b"pipeline state 3", &whole[16..]].concat();
     for (bytes, told) in [
         (newer, "it is of another version or none of ours, so that every step runs again"),
         (b"something else".to_vec(), "it is of another version or none of ours"),

@@ -159,8 +159,8 @@ fn the_walk_through_reads_like_the_page_it_comes_from() {
         let (node, host) = node.split_once(": … ").unwrap();
         let wanted = [
             "docker run --rm --privileged -- multiarch/qemu-user-static --reset -p yes".to_owned(),
-            "https://github.com/tianon/docker-registry-image.git +refs/heads/multiarch:".into(),
-            " checkout --quiet --detach <source.commit>".into(),
+            "git fetch refs/heads/multiarch of https://github.com/tianon/docker-registry-image.git ".into(),
+            "check the commit out in .pipeline/work/source/src".into(),
             format!("patch FROM -> multiarch/alpine:{base}-v3.7"),
             format!("docker build --platform {platform} "),
             format!("--entrypoint=uname -- <image@{name}.handle> -m"),

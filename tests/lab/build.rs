@@ -1,6 +1,7 @@
 //! `build` with each engine.
 
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::kit::{Lab, Work};
 use crate::require_lab;
@@ -80,6 +81,59 @@ fn podman_builds_as_told() {
         command.args(["image", "inspect", handle]);
         command
     });
+}
+
+/// What is asked of the engine, seen from within: more contexts, an agent, limits; and what the archive and the store say.
+#[test]
+fn in_full() {
+    let lab = require_lab!("nodes");
+    pipeline_testkit::require!("podman");
+    pipeline_testkit::require!("ssh-agent");
+    for (engine, keys) in
+        [("buildah", ""), ("podman", "limits.memory = \"512m\"\nlimits.shm-size = \"1m\"\n")]
+    {
+        let look = "COPY --from=conf /f /conf\nCOPY --from=other /said /other\n\
+            RUN --mount=type=ssh test -S \"$SSH_AUTH_SOCK\" && ulimit -n >/limit && df -k /dev/shm | tail -n 1 >/shm\n";
+        let rest = format!(
+            "source = \"context\"\ntags = [\"example.org/full:2\"]\nannotations = {{ \"org.example.x\" = \"y\" }}\nssh = [\"default\"]\n\
+             pull = \"never\"\ncontexts = {{ conf = {{ path = \"conf\" }}, other = {{ step = \"first\" }} }}\n\
+             limits.ulimits.nofile = \"100:200\"\n{keys}\
+             [[step]]\nuses = \"smoke\"\nimage = \"image\"\nargv = [\"cat\", \"/conf\", \"/other\", \"/limit\", \"/shm\"]\n\
+             [[step]]\nuses = \"save\"\nimage = \"image\"\npath = \"full.tar\"\n\
+             [[step]]\nid = \"layout\"\nuses = \"save\"\nimage = \"image\"\npath = \"full.oci\"\nformat = \"oci\"\n\
+             [[step]]\nid = \"first-context\"\nuses = \"run\"\nargv = [\"true\"]\noutputs = {{ context = \"first\" }}\n\
+             [[step]]\nid = \"first\"\nuses = \"build\"\nsource = \"first-context\"\ntag = \"first:1\"\n"
+        );
+        let mut work = Work::tiny(&format!("full-{engine}"), engine, &[("arm64", "")], look, &rest);
+        work.context("first", "arm64", "RUN echo first >/said");
+        work.write("conf/f", "conf\n");
+        work.with_podman(lab);
+        let socket = work.root().join("agent");
+        let mut agent =
+            Command::new("ssh-agent").args(["-D", "-a"]).arg(&socket).stdout(Stdio::null()).spawn().unwrap();
+        work.env("SSH_AUTH_SOCK", &socket);
+        crate::kit::eventually("the agent listens", Duration::from_secs(10), || {
+            socket.exists().then_some(())
+        });
+        let outcome = work.run(&[]);
+        agent.kill().unwrap();
+        agent.wait().unwrap();
+        let said = outcome.exits(0).output("smoke@arm64", "stdout");
+        assert!(said.starts_with("conf\nfirst\n100\n"), "{said}");
+        assert_eq!(said.contains(" 1024 "), engine == "podman", "{said}");
+        let inspected = |source: &str, what: &str| {
+            let output = work.command("skopeo").args(["inspect", what, source]).output().unwrap();
+            String::from_utf8(output.stdout).unwrap()
+        };
+        assert!(inspected("oci:full.oci", "--raw").contains("\"org.example.x\":\"y\""));
+        let names = Command::new("tar")
+            .args(["-xOf"])
+            .arg(work.path("full.tar"))
+            .arg("manifest.json")
+            .output()
+            .unwrap();
+        assert!(String::from_utf8_lossy(&names.stdout).contains("example.org/full:2"), "{names:?}");
+    }
 }
 
 /// Nothing in it tells the platforms apart but the platform, and the builders' caches do not know platforms. docker is told

@@ -8,12 +8,12 @@ use std::time::Duration;
 use crate::kit::{Work, eventually, processes};
 
 /// A repository with two branches and a tag: `first` (tag `v1`) then `second` on `main`, `side` beside it.
-struct Upstream<'w> {
+pub(crate) struct Upstream<'w> {
     work: &'w Work,
 }
 
 impl<'w> Upstream<'w> {
-    fn make(work: &'w Work) -> Self {
+    pub(crate) fn make(work: &'w Work) -> Self {
         let upstream = Self { work };
         fs::create_dir(upstream.dir()).unwrap();
         upstream.git(&["init", "--quiet", "--initial-branch=main"]);
@@ -26,11 +26,11 @@ impl<'w> Upstream<'w> {
         upstream
     }
 
-    fn dir(&self) -> std::path::PathBuf {
+    pub(crate) fn dir(&self) -> std::path::PathBuf {
         self.work.root().join("upstream")
     }
 
-    fn git(&self, args: &[&str]) -> String {
+    pub(crate) fn git(&self, args: &[&str]) -> String {
         let output = self
             .work
             .command("git")
@@ -44,19 +44,19 @@ impl<'w> Upstream<'w> {
         String::from_utf8(output.stdout).unwrap().trim().to_owned()
     }
 
-    fn commit(&self, text: &str) {
+    pub(crate) fn commit(&self, text: &str) {
         fs::write(self.dir().join("file"), text).unwrap();
         self.git(&["add", "file"]);
         self.git(&["commit", "--quiet", "--message", text]);
     }
 
-    fn id(&self, revision: &str) -> String {
+    pub(crate) fn id(&self, revision: &str) -> String {
         self.git(&["rev-parse", "--verify", revision])
     }
 }
 
 /// A recipe that checks the upstream in `work` out.
-fn recipe(work: &Work, key: &str) {
+pub(crate) fn recipe(work: &Work, key: &str) {
     let url = work.root().join("upstream");
     let text = format!(
         "version = 1\n[[step]]\nid = \"source\"\nuses = \"git-checkout\"\nurl = \"file://{}\"\n\
@@ -66,12 +66,18 @@ fn recipe(work: &Work, key: &str) {
     work.write("pipeline.toml", text);
 }
 
-const FILE: &str = ".pipeline/work/source/src/file";
+pub(crate) const FILE: &str = ".pipeline/work/source/src/file";
+
+/// Takes what the upstream has now.
+pub(crate) fn update(work: &Work) {
+    let output = work.pipeline(&["lock", "--update"]).output().unwrap();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}
 
 /// Every object and pack in the mirror, by name and size.
-fn objects(work: &Work) -> Vec<(String, u64)> {
+pub(crate) fn objects(work: &Work) -> Vec<(String, u64)> {
     let mut found = Vec::new();
-    let mut folders = vec![work.path(".pipeline/git")];
+    let mut folders = vec![work.root().join("home/.cache/pipeline/git")];
     while let Some(folder) = folders.pop() {
         for entry in fs::read_dir(folder).unwrap().flatten() {
             let meta = entry.metadata().unwrap();
@@ -123,6 +129,9 @@ fn a_second_run_transfers_nothing_and_a_third_only_what_is_new() {
     assert_eq!(objects(&work), before);
     upstream.commit("third");
     work.run(&[]).exits(0);
+    assert_eq!(work.read(FILE), "second", "the lock says so");
+    update(&work);
+    work.run(&[]).exits(0);
     assert_eq!(work.read(FILE), "third");
     let after = objects(&work);
     assert!(before.iter().all(|object| after.contains(object)), "{before:?} {after:?}");
@@ -131,6 +140,7 @@ fn a_second_run_transfers_nothing_and_a_third_only_what_is_new() {
     // What the branch was before is not forgotten: a rewritten history is followed.
     upstream.git(&["reset", "--quiet", "--hard", "v1"]);
     upstream.commit("another second");
+    update(&work);
     work.run(&[]).exits(0);
     assert_eq!(work.read(FILE), "another second");
 }
@@ -231,6 +241,7 @@ fn a_killed_git_does_not_stand_in_the_way() {
         let path = format!("{}:{}", shim.display(), std::env::var("PATH").unwrap());
         // Without news there would be no fetch.
         upstream.commit(&format!("before kill {round}"));
+        let _ = fs::remove_file(work.path("pipeline.lock"));
         let mut engine = work
             .pipeline(&["run"])
             .env("PATH", path)

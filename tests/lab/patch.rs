@@ -38,6 +38,11 @@ fn the_one_base_a_stage_or_by_name() {
             STAGES,
             STAGES.replace("golang:1.9", "localhost/go:1"),
         ),
+        (
+            "all = true\nfrom = \"localhost/all:1\"",
+            STAGES,
+            STAGES.replace("golang:1.9", "localhost/all:1").replace("alpine:$V", "localhost/all:1"),
+        ),
     ] {
         let work = work(keys, dockerfile);
         let outcome = work.run(&[]).exits(0);
@@ -60,6 +65,39 @@ fn no_from_and_several_candidates_are_refused() {
         let failure = outcome.failure("patched@host");
         assert!(failure.message.contains(message), "{failure:?}");
         assert!(!work.path(".pipeline/work/patched@host/context").exists());
+    }
+}
+
+/// What editors and systems make of the same file: an edit that is right, or an error that says where.
+#[test]
+fn hard_dockerfiles_are_edited_or_refused() {
+    let big = format!("FROM «alpine»\n{}", "RUN echo FROM alpine\n".repeat(500_000));
+    let too_big = "#".repeat((16 << 20) + 1);
+    for (dockerfile, message) in [
+        ("\u{feff}ARG V=3.4\r\nFROM «alpine:${V:-3}» AS a\r\nRUN <<E\r\nFROM b\r\nE\r\nfrom A", ""),
+        ("# escape=`\nfrom `\n# FROM no\n «alpine» `\n as x\nRUN a\\\n", ""),
+        ("FROM --platform=$BUILDPLATFORM «alpine»\nRUN cat <<EOF >/x\nFROM b\nEOF\nONBUILD RUN a\0b", ""),
+        (&*big, ""),
+        (&*too_big, "more than any Dockerfile"),
+        ("ARG A\n# FROM x", "it has no `FROM`"),
+        ("FROM alpine\n\nFRM x", "(line 3): unknown instruction `FRM`"),
+        ("FROM alpine AS a\nFROM debian AS a\n", "`debian` (line 2, stage `a`)"),
+        ("FROM alpine\nRUN <<EOF\n", "(line 2): the here-document `EOF` does not end"),
+    ] {
+        let plain = dockerfile.replace(['«', '»'], "");
+        let work = work("from = \"localhost/base:1\"", &plain);
+        if message.is_empty() {
+            work.run(&[]).exits(0);
+            let (before, rest) = dockerfile.split_once('«').unwrap();
+            let after = rest.split_once('»').unwrap().1;
+            assert_eq!(work.read(PATCHED), format!("{before}localhost/base:1{after}"));
+        } else {
+            let outcome = work.run(&[]).exits(1);
+            let failure = outcome.failure("patched@host");
+            assert!(failure.message.contains(message), "{failure:?}");
+            assert!(!work.path(".pipeline/work/patched@host/context").exists());
+        }
+        assert_eq!(work.read("context/Dockerfile"), plain);
     }
 }
 

@@ -123,7 +123,8 @@ fn walk(table: &DeTable<'_>, path: &str, found: &mut Vec<Written>) {
         let name = key.get_ref().as_ref();
         let last = path.rsplit('.').next().unwrap_or_default();
         let is_free = free.contains(&path)
-            || matches!(last, "args" | "labels" | "bases" | "env" | "outputs" | "replace");
+            || matches!(last, "args" | "labels" | "annotations" | "bases" | "env" | "outputs" | "replace")
+            || matches!(last, "secrets" | "contexts" | "ulimits");
         let name = if is_free && !(path == "env" || path == "matrix" && matches!(name, "include" | "exclude"))
         {
             "*"

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use pipeline_core::diag::Diagnostics;
+use pipeline_core::lock::Lock;
 use pipeline_core::plan::{Engine, Plan};
 use pipeline_core::planner::{Machine, Selection, plan};
 use pipeline_core::platform::Platform;
@@ -28,7 +29,7 @@ fn planned(text: &str) -> (Option<Plan>, String, Sources, Diagnostics) {
         choose_engine: &|| Ok((Engine::Buildah, "it is a test".into())),
     };
     let given = Given::default();
-    let (plan, more) = plan(&recipe, &given, &Selection::default(), &machine);
+    let (plan, more) = plan(&recipe, &given, &Lock::default(), &Selection::default(), &machine);
     diagnostics.extend(more);
     let toml = to_toml(&resolved(&Values::new(&recipe, &given)));
     (plan, toml, files.sources.clone(), diagnostics.finish(&files.sources))

@@ -53,6 +53,9 @@ pub(crate) enum Command {
     /// Find out what is missing on this machine and on the nodes, and how to get it; with a node in place of RECIPE, one of the
     /// recipe here or any `[RUNTIME://][USER@]HOST[:PORT]`, on that alone
     Doctor(DoctorArgs),
+    /// Write down in `pipeline.lock` what branches, tags and base images stand for, build nothing
+    #[command(after_help = LOCK_HELP)]
+    Lock(LockArgs),
     /// The reference of step kinds
     Steps(StepsArgs),
     /// Print the JSON Schema of `pipeline.toml`, or the reference of the language
@@ -75,8 +78,39 @@ pub(crate) enum Command {
     },
 }
 
-const RUN_HELP: &str = "Exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe invalid, 5 preflight failed, \
+const RUN_HELP: &str = "Exit codes: 0 done, 1 a step failed, 2 usage, 3 recipe invalid, 4 lock stale, 5 preflight failed, \
                         6 verification mismatch, 130 interrupted, 143 terminated";
+
+const LOCK_HELP: &str = "\
+Examples:
+  pipeline lock                          what is not in the lock yet; what nobody asks for any more goes
+  pipeline lock --update                 everything as it is now, upstream
+  pipeline lock --update '*alpine*'      the names that this glob matches
+  pipeline lock --check                  what has moved; changes nothing
+
+Exit codes: 0 done, 1 something could not be asked, 4 with --check: the lock is not what the recipe asks for now";
+
+/// See `lock`.
+#[derive(Debug, Args)]
+pub(crate) struct LockArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    /// Only for these targets: names, globs, or `AXIS=VALUE` of the matrix
+    #[arg(short, long, value_name = "TARGET", env = "PIPELINE_TARGET", value_delimiter = ',')]
+    pub(crate) target: Vec<String>,
+    /// Ask again for names that are there: those that the glob matches, or all
+    #[arg(long, value_name = "PATTERN", num_args = 0..=1, default_missing_value = "*", conflicts_with = "check")]
+    pub(crate) update: Vec<String>,
+    /// Change nothing: say what stands for something else now, and exit with 4 if anything does
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// How it is shown
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub(crate) format: TableFormat,
+    /// Show what is asked, and what tools print
+    #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) verbose: bool,
+}
 
 /// See `rollback`.
 #[derive(Debug, Args)]
@@ -269,6 +303,11 @@ pub(crate) struct RunArgs {
     /// Run a recipe from a git URL without asking
     #[arg(short, long, env = "PIPELINE_YES", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) yes: bool,
+    /// Take only what `pipeline.lock` says of branches, tags and base images, and fail where it does not say it, or says more;
+    /// so it is where `CI` is set, and `--locked=false` is the way out
+    #[arg(long, env = "PIPELINE_LOCKED", num_args = 0..=1, require_equals = true, default_missing_value = "true",
+          value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) locked: Option<bool>,
     /// Allow changes to the kernel's table of emulators, without asking
     #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_privileged: bool,

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::os::unix::ffi::OsStrExt;
+use std::path::PathBuf;
 
 use pipeline_core::output::Redactor;
 
@@ -52,10 +53,17 @@ pub(crate) fn for_steps(passed: &[String]) -> BTreeMap<OsString, OsString> {
     env
 }
 
-/// What hides the values of these names.
-pub(crate) fn redactor(secret: &[String]) -> Redactor {
+/// The user's folder for what can be had again: `$XDG_CACHE_HOME/pipeline`, else below `~/.cache`.
+pub(crate) fn cache() -> Option<PathBuf> {
+    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
+    let cache = absolute("XDG_CACHE_HOME").or_else(|| absolute("HOME").map(|home| home.join(".cache")));
+    cache.map(|cache| cache.join("pipeline"))
+}
+
+/// What hides the values of these names, and `more`.
+pub(crate) fn redactor(secret: &[String], more: &[Vec<u8>]) -> Redactor {
     let values: Vec<OsString> = secret.iter().filter_map(std::env::var_os).collect();
-    Redactor::new(values.iter().map(|value| value.as_bytes()))
+    Redactor::new(values.iter().map(|value| value.as_bytes()).chain(more.iter().map(Vec::as_slice)))
 }
 
 /// A name whose value cannot be hidden, as it is too short. An empty one is none.

@@ -10,6 +10,8 @@ pub(crate) const NOT_FORMATTED: u8 = 1;
 pub(crate) const USAGE: u8 = 2;
 /// The recipe is invalid.
 pub(crate) const RECIPE_INVALID: u8 = 3;
+/// `pipeline.lock` does not say what a name stands for, says it of a name that nobody uses, or is not true any more.
+pub(crate) const LOCK_STALE: u8 = 4;
 /// Something that the run needs is missing: a tool, a node, a permission, the workspace's lock.
 pub(crate) const PREFLIGHT_FAILED: u8 = 5;
 /// A digest, an architecture or a reference is other than what was built.

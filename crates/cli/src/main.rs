@@ -9,6 +9,7 @@ mod environment;
 mod exit_code;
 mod files;
 mod init;
+mod lock_file;
 mod place;
 mod prepare;
 mod recipe;

@@ -2,19 +2,20 @@
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
-use pipeline_core::actions::{Packer, Performer};
+use pipeline_core::actions::{Emulators, Packer, Performer};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
-use pipeline_core::exec::{Actions, Host};
-use pipeline_core::plan::{Engine, Grammar, Plan};
+use pipeline_core::exec::{Actions, Host, Secrets};
+use pipeline_core::plan::{Engine, Grammar, Plan, SecretFrom};
 use pipeline_core::planner::{Machine, Part, Selection, Wanted, plan};
 use pipeline_core::platform::Platform;
 use pipeline_core::spec::{Given, Recipe, examine};
 use pipeline_core::{binfmt, doctor};
 
 use crate::args::{PartArgs, RecipeArgs, SelectArgs};
+use crate::lock_file::LockFile;
 use crate::recipe::Found;
 use crate::{cri, environment, exit_code, recipe, terminal};
 
@@ -22,11 +23,17 @@ use crate::{cri, environment, exit_code, recipe, terminal};
 pub(crate) struct Prepared {
     pub(crate) plan: Plan,
     pub(crate) found: Found,
+    /// The environment of the tools that steps call.
     pub(crate) env: BTreeMap<OsString, OsString>,
+    /// What only the recipe's own commands find in theirs: builds are handed it in another way, and nobody else has a use
+    /// for it.
+    pub(crate) own_env: BTreeMap<OsString, OsString>,
     /// The names that the recipe passes from this environment.
     pub(crate) passed: Vec<String>,
     /// The names of those that nobody may see.
     pub(crate) secret: Vec<String>,
+    /// What the names in it stand for.
+    pub(crate) lock: LockFile,
     /// Why no engine works here, where the plan takes one for granted all the same.
     pub(crate) no_engine: Option<Diagnostic>,
 }
@@ -37,7 +44,8 @@ impl Prepared {
         Host {
             here: self.found.folder.clone(),
             env: self.env.clone(),
-            redactor: environment::redactor(&self.secret),
+            redactor: environment::redactor(&self.secret, &[]),
+            secrets: Secrets::default(),
             actions,
         }
     }
@@ -78,7 +86,9 @@ pub(crate) fn performer(allow_privileged: bool) -> Performer<'static> {
         binfmt: binfmt(),
         allow_privileged,
         cri: &cri::Socket,
+        cache: environment::cache(),
         packer: Packer::default(),
+        emulators: Emulators::default(),
     }
 }
 
@@ -139,17 +149,25 @@ fn planned(
     };
     let passed = passed(&recipe);
     let secret: Vec<String> = recipe.secret_env().into_iter().map(str::to_owned).collect();
-    terminal::hide(environment::redactor(&secret));
-    let env = environment::for_steps(&[passed.as_slice(), &secret].concat());
-    let given = match given(args, &recipe, &found, &env) {
+    terminal::hide(environment::redactor(&secret, &[]));
+    // Whoever is asked before there is a plan has no use for secrets.
+    let asking = environment::for_steps(&passed);
+    let given = match given(args, &recipe, &found, &asking) {
         Ok(given) => given,
         Err(diagnostic) => {
             all.push(diagnostic);
             return Err(exit_code::USAGE);
         }
     };
+    let lock = match LockFile::read(Path::new(found.name())) {
+        Ok(lock) => lock,
+        Err(diagnostic) => {
+            all.push(*diagnostic);
+            return Err(exit_code::LOCK_STALE);
+        }
+    };
     let no_engine = RefCell::new(None);
-    let choose = || match doctor::choose_engine(&env, &found.folder) {
+    let choose = || match doctor::choose_engine(&asking, &found.folder) {
         Err(none) if without_engine == WithoutEngine::Assume => {
             no_engine.replace(Some(none));
             Ok((Engine::Buildah, "none works on this machine, so the default is taken for granted".into()))
@@ -159,7 +177,7 @@ fn planned(
     let machine = Machine { platform: platform(), folder: name_without_one(&found), choose_engine: &choose };
     let selection =
         Selection { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
-    let (plan, more) = plan(&recipe, &given, &selection, &machine);
+    let (plan, more) = plan(&recipe, &given, &lock.lock, &selection, &machine);
     diagnostics.extend(more);
     let diagnostics = diagnostics.finish(&files.sources);
     let without_plan = code(&diagnostics);
@@ -168,10 +186,20 @@ fn planned(
         Some(mut plan) => {
             plan.notes.extend(found.local.iter().map(|local| format!("`{local}` is laid over the recipe")));
             let no_engine = no_engine.into_inner();
-            Ok(Prepared { plan, found, env, passed, secret, no_engine })
+            let mut env = environment::for_steps(&[passed.as_slice(), &secret].concat());
+            let own_env = handed(&plan).filter_map(|name| env.remove_entry(OsStr::new(name))).collect();
+            Ok(Prepared { plan, found, env, own_env, passed, secret, lock, no_engine })
         }
         None => Err(without_plan),
     }
+}
+
+/// The variables that builds are handed as secrets.
+fn handed(plan: &Plan) -> impl Iterator<Item = &str> {
+    plan.secrets().into_iter().filter_map(|from| match from {
+        SecretFrom::Env(name) => Some(name.as_str()),
+        SecretFrom::File(_) => None,
+    })
 }
 
 /// Takes out of the plan what the command line leaves out.

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 
 use pipeline_core::event::{Event, EventKind, FailureKind, Stream};
-use pipeline_core::exec::{Host, perform_one};
+use pipeline_core::exec::{Host, Secrets, perform_one};
+use pipeline_core::lock::Lock;
 use pipeline_core::plan::{Action, Node};
 use serde::Deserialize;
 
@@ -16,6 +17,8 @@ struct Request {
     action: Action,
     #[serde(default)]
     nodes: BTreeMap<String, Node>,
+    #[serde(default)]
+    lock: Lock,
     /// What the recipe's `[env]` passes.
     #[serde(default)]
     env: Vec<String>,
@@ -59,10 +62,16 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
     if let Err(code) = super::run::hidden(&request.secret) {
         return code;
     }
-    let redactor = environment::redactor(&request.secret);
+    let redactor = environment::redactor(&request.secret, &[]);
     terminal::hide(redactor.clone());
     let passed = [request.env, request.secret].concat();
-    let host = Host { here, env: environment::for_steps(&passed), redactor, actions: &performer };
+    let host = Host {
+        here,
+        env: environment::for_steps(&passed),
+        redactor,
+        secrets: Secrets::default(),
+        actions: &performer,
+    };
     let signals = match contain::engine() {
         Ok(Side::Engine(signals)) => signals,
         Ok(Side::Parent(code)) => return code,
@@ -76,10 +85,19 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
             let mark = if *stream == Stream::Engine { "* " } else { "" };
             terminal::note(&format!("{mark}{}\n", terminal::clean(text)));
         }
+        EventKind::Pinned { key, pin, .. } => terminal::note(&format!("* {key} is {pin}\n")),
         EventKind::Delivered { traffic, .. } => terminal::note(&format!("* sent {traffic}\n")),
         _ => {}
     };
-    match perform_one(&request.action, &request.nodes, &host, &known, Some(&signals), &mut show) {
+    match perform_one(
+        &request.action,
+        &request.nodes,
+        &request.lock,
+        &host,
+        &known,
+        Some(&signals),
+        &mut show,
+    ) {
         Ok(value) => {
             if let Some(value) = value {
                 terminal::out(&format!("{value}\n"));
@@ -90,6 +108,7 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
             terminal::error(&failure.message, failure.help.as_deref());
             match failure.kind {
                 FailureKind::Mismatch => exit_code::MISMATCH,
+                FailureKind::Lock => exit_code::LOCK_STALE,
                 _ => exit_code::STEP_FAILED,
             }
         }

@@ -6,10 +6,11 @@ use std::path::Path;
 
 use pipeline_core::audit::{Report, Rules, Verdict, Wanted, audit as look};
 use pipeline_core::event::{Failure, FailureKind};
-use pipeline_core::exec::{Host, Signals, perform_one};
+use pipeline_core::exec::{Host, Secrets, Signals, perform_one};
 use pipeline_core::image::archive::{Seal, seal};
 use pipeline_core::image::digest::sha256_file;
 use pipeline_core::image::{ArchiveFormat, ImageRef, LocalImage};
+use pipeline_core::lock::Lock;
 use pipeline_core::output::Redactor;
 use pipeline_core::plan::{Action, AuditImage, Engine, ImageId, ShipFrom};
 use pipeline_core::platform::Platform;
@@ -24,7 +25,7 @@ pub(super) fn audit(args: &AuditArgs) -> u8 {
     if let Err(code) = super::run::hidden(&args.secret) {
         return code;
     }
-    let redactor = environment::redactor(&args.secret);
+    let redactor = environment::redactor(&args.secret, &[]);
     terminal::hide(redactor.clone());
     let wanted = Wanted {
         platform: args.platform.clone(),
@@ -137,9 +138,18 @@ fn asked(
     signals: &Signals,
 ) -> Result<Report, Refusal> {
     let performer = prepare::performer(false);
-    let host = Host { here: folder.to_owned(), env, redactor, actions: &performer };
+    let host =
+        Host { here: folder.to_owned(), env, redactor, secrets: Secrets::default(), actions: &performer };
     let perform = |action: &Action| {
-        perform_one(action, &BTreeMap::new(), &host, &BTreeMap::new(), Some(signals), &mut |_| {})
+        perform_one(
+            action,
+            &BTreeMap::new(),
+            &Lock::default(),
+            &host,
+            &BTreeMap::new(),
+            Some(signals),
+            &mut |_| {},
+        )
     };
     let refused = |failure: Failure| Refusal {
         code: if failure.kind == FailureKind::Mismatch {
@@ -241,6 +251,8 @@ fn fixed(args: &AuditArgs, report: &Report, to: &Path) -> Result<u8, Refusal> {
         to: to.to_owned(),
         format: format.unwrap_or(ArchiveFormat::DockerArchive),
         reference,
+        tags: Vec::new(),
+        annotations: BTreeMap::new(),
         expect_id: None,
         platform: Some(platform.clone()),
         label: Some(platform.clone()),

@@ -10,6 +10,8 @@ mod fmt;
 mod graph;
 mod init;
 mod list;
+mod lock;
+mod locked;
 mod plan;
 mod rollback;
 mod run;
@@ -34,6 +36,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Init(args) => init::init(&args),
         Command::List(args) => list::list(&args),
         Command::Doctor(args) => doctor::doctor(&args),
+        Command::Lock(args) => lock::lock(&args),
         Command::Steps(args) => steps::steps(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Completions { shell } => completions::completions(shell),

@@ -51,7 +51,7 @@ fn back(plan: &Plan) -> Plan {
             ..Instance::new(id, "rollback", actions)
         });
     }
-    Plan { recipe: plan.recipe.clone(), graph, nodes: plan.nodes.clone(), notes: Vec::new() }
+    Plan { recipe: plan.recipe.clone(), graph, nodes: plan.nodes.clone(), ..Plan::default() }
 }
 
 fn carry_out(prepared: &prepare::Prepared, plan: &Plan) -> Result<u8, u8> {

@@ -8,15 +8,19 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::exec::{self, Connections, Lock, Options, RunDir, Scratch, Summary, remedy};
-use pipeline_core::output::MIN_SECRET;
+use pipeline_core::exec::{
+    self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
+};
+use pipeline_core::output::{MIN_SECRET, Redactor};
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::Wanted;
 use pipeline_core::show;
 
 use super::doctor::table;
+use super::locked;
 use crate::args::{Progress, RunArgs};
 use crate::contain::{self, Side};
+use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::Plain;
@@ -49,6 +53,10 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {
     let Prepared { plan, found, env, secret, .. } = prepared;
     hidden(secret)?;
+    let locked = locked::wanted(args);
+    if locked {
+        locked::check(args, prepared)?;
+    }
     place::may_run(found, args.allow_owner, args.allow_network_disk)?;
     // Held until the end: one run at a time in a folder.
     let lock = place::lock(&found.folder, args.wait_lock)?;
@@ -62,7 +70,8 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let jobs = args
         .jobs
         .map_or_else(|| std::thread::available_parallelism().map_or(1, std::num::NonZero::get), usize::from);
-    let mut options = Options { jobs, keep_going: args.keep_going, run: run_id(), ..Options::default() };
+    let mut options =
+        Options { jobs, keep_going: args.keep_going, run: run_id(), locked, ..Options::default() };
     // Where nothing has to be done, nothing is needed for it: neither tools nor nodes, nor processes to contain.
     let idle = prepare::performer(false);
     let host_of_idle = host(&idle);
@@ -73,6 +82,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         }));
     }
     let allowed = privileged(plan, args.allow_privileged)?;
+    let (secrets, redactor) = handed(prepared)?;
     let scratch = scratch(&lock, env.get(OsStr::new("TMPDIR")).map(OsString::as_os_str))?;
     options.scratch = Some(scratch.path().to_owned());
     let sockets = scratch.short().to_owned();
@@ -96,7 +106,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let mut record = record(found, &options.run)?;
     record.save_plan(&show::Document(plan));
     let performer = prepare::performer(allowed);
-    let host = host(&performer);
+    let host = Host { secrets, redactor, ..host(&performer) };
     // Without a look ahead they are made while the image is found.
     let early = options.connections.as_deref().filter(|_| !args.look_ahead);
     let over = AtomicBool::new(false);
@@ -160,8 +170,10 @@ fn tell(
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
     let mut plain = Plain::new(logs, args.verbose);
+    let mut pins = Pins::default();
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
+        pins.on(event, &prepared.lock);
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
             Progress::Json => {
@@ -173,10 +185,22 @@ fn tell(
         terminal::error(&warning, remedy(&warning));
         summary.unrecorded = true;
     }
+    if let Some(problem) = pins.take_problem() {
+        terminal::error(
+            &problem,
+            Some("the next run asks again what it would have said; make the file writable"),
+        );
+        summary.unrecorded = true;
+    }
     if args.progress != Progress::Json {
         delivered(plan, &summary);
     }
-    code(&summary)
+    let code = code(&summary);
+    if code == exit_code::DONE && locked::wanted(args) {
+        locked::all_used(args, prepared, &pins)
+    } else {
+        code
+    }
 }
 
 /// Asks whether what came from elsewhere may run, when it has been seen.
@@ -204,6 +228,18 @@ pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
         Some("give it a longer value, or list it in `[env] pass` if everybody may see it"),
     );
     Err(exit_code::PREFLIGHT_FAILED)
+}
+
+/// What builds are handed, read before anything is done; and what hides it wherever it is printed.
+fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
+    let Prepared { plan, found, own_env, secret, .. } = prepared;
+    let (secrets, values) = Secrets::read(&plan.secrets(), own_env, &found.folder).map_err(|failure| {
+        terminal::error(&failure.message, failure.help.as_deref());
+        exit_code::PREFLIGHT_FAILED
+    })?;
+    let redactor = environment::redactor(secret, &values);
+    terminal::hide(redactor.clone());
+    Ok((secrets, redactor))
 }
 
 /// Whether the kernel's table of emulators may be changed; asks on a terminal when it must be and nobody said so.
@@ -327,9 +363,10 @@ fn code(summary: &Summary) -> u8 {
     for (status, _) in summary.results.values() {
         match status {
             Status::Failed(failure) if failure.kind == FailureKind::Mismatch => return exit_code::MISMATCH,
+            Status::Failed(failure) if failure.kind == FailureKind::Lock => code = exit_code::LOCK_STALE,
             // Allowed is the failure, not that what depends on it is missing.
             Status::Failed(_) | Status::Cancelled | Status::Skipped { because: Some(_) } => {
-                code = exit_code::STEP_FAILED;
+                code = if code == exit_code::LOCK_STALE { code } else { exit_code::STEP_FAILED };
             }
             Status::Done | Status::UpToDate | Status::Allowed(_) | Status::Skipped { because: None } => {}
         }

@@ -1,7 +1,5 @@
 //! `pipeline ship`: `deliver` without a recipe. It writes the recipe, in a folder of its own, and runs it.
 
-use std::collections::BTreeMap;
-use std::ffi::OsString;
 use std::fs;
 use std::os::unix::fs::DirBuilderExt;
 use std::path::PathBuf;
@@ -44,7 +42,7 @@ fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
             return Err(Refusal::new(exit_code::USAGE, format!("the node `{text}` is named twice")));
         }
     }
-    let folder = folder(args, &env)?;
+    let folder = folder(args)?;
     let nodes = node::with_runtimes(nodes, args, &folder, &env)?;
     let text = recipe::text(&image, &nodes, args)?;
     let file = folder.join("pipeline.toml");
@@ -55,25 +53,14 @@ fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
 }
 
 /// A folder for this image and these nodes: the next time, what a killed one left is found there.
-fn folder(args: &ShipArgs, env: &BTreeMap<OsString, OsString>) -> Result<PathBuf, Refusal> {
-    let set = |name: &str| std::env::var_os(name).or_else(|| env.get(&OsString::from(name)).cloned());
-    let cache = set("XDG_CACHE_HOME")
-        .filter(|path| !path.is_empty())
-        .map(PathBuf::from)
-        .or_else(|| {
-            set("HOME").filter(|path| !path.is_empty()).map(|home| PathBuf::from(home).join(".cache"))
-        })
-        .filter(|path| path.is_absolute())
-        .ok_or_else(|| {
-            Refusal::new(
-                exit_code::PREFLIGHT_FAILED,
-                "neither HOME nor XDG_CACHE_HOME says where files may lie",
-            )
+fn folder(args: &ShipArgs) -> Result<PathBuf, Refusal> {
+    let cache = crate::environment::cache().ok_or_else(|| {
+        Refusal::new(exit_code::PREFLIGHT_FAILED, "neither HOME nor XDG_CACHE_HOME says where files may lie")
             .help("set HOME")
-        })?;
+    })?;
     let here = std::env::current_dir().unwrap_or_default();
     let key = format!("{} {:?} {:?} {:?}", here.display(), args.image, args.nodes, args.reference);
-    let folder = cache.join("pipeline/ship").join(&Digest::of(key.as_bytes()).hex()[..16]);
+    let folder = cache.join("ship").join(&Digest::of(key.as_bytes()).hex()[..16]);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| {
         Refusal::new(exit_code::PREFLIGHT_FAILED, format!("cannot make {}: {error}", folder.display()))
     })?;
@@ -90,6 +77,7 @@ fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
         keep_going: true,
         dry_run: false,
         yes: true,
+        locked: Some(false),
         allow_privileged: false,
         allow_owner: false,
         allow_network_disk: true,

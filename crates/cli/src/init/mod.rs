@@ -12,6 +12,7 @@ pub(crate) use starter::{SCHEMA, starter};
 use std::path::Path;
 
 use pipeline_core::diag::Diagnostics;
+use pipeline_core::lock::Lock;
 use pipeline_core::plan::Engine;
 use pipeline_core::planner::{Machine, Selection, plan};
 use pipeline_core::spec::{Given, RecipeFiles, examine};
@@ -26,7 +27,8 @@ pub(crate) fn faults(text: &str) -> Diagnostics {
         let choose = || Ok((Engine::Buildah, String::new()));
         let folder = String::new();
         let machine = Machine { platform: prepare::platform(), folder, choose_engine: &choose };
-        diagnostics.extend(plan(&recipe, &Given::default(), &Selection::default(), &machine).1);
+        diagnostics
+            .extend(plan(&recipe, &Given::default(), &Lock::default(), &Selection::default(), &machine).1);
     }
     diagnostics.finish(&files.sources)
 }

@@ -6,9 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use pipeline_core::diag::Diagnostic;
+use pipeline_core::git;
 use pipeline_core::image::Digest;
 use pipeline_core::plan::Grammar;
-use pipeline_core::steps::GIT_ENVIRONMENT;
 
 use super::FILE;
 use crate::environment;
@@ -187,7 +187,7 @@ impl Remote {
             .args(args)
             .env_clear()
             .envs(environment::for_steps(&[]))
-            .envs(GIT_ENVIRONMENT)
+            .envs(git::ENVIRONMENT)
             .env("GIT_ALLOW_PROTOCOL", "https:ssh:file")
             .envs(env.iter().map(|(name, value)| (name, value)))
             .stdin(Stdio::null())
@@ -223,13 +223,9 @@ fn refuse(message: String) -> Diagnostic {
 
 /// `$XDG_CACHE_HOME/pipeline/recipes`, or below `~/.cache`.
 fn cache_folder() -> Result<PathBuf, Diagnostic> {
-    let absolute = |name: &str| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    absolute("XDG_CACHE_HOME")
-        .or_else(|| absolute("HOME").map(|home| home.join(".cache")))
-        .map(|cache| cache.join("pipeline/recipes"))
-        .ok_or_else(|| {
-            refuse("there is no folder for fetched recipes".into()).help("set `HOME` or `XDG_CACHE_HOME`")
-        })
+    environment::cache().map(|cache| cache.join("recipes")).ok_or_else(|| {
+        refuse("there is no folder for fetched recipes".into()).help("set `HOME` or `XDG_CACHE_HOME`")
+    })
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ mod table;
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::OnceLock;
+use std::sync::{Mutex, PoisonError};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
@@ -35,11 +35,11 @@ pub(crate) fn out_whole(text: &str) -> io::Result<()> {
 }
 
 /// What nobody may see.
-static SECRETS: OnceLock<Redactor> = OnceLock::new();
+static SECRETS: Mutex<Option<Redactor>> = Mutex::new(None);
 
-/// From now on, these are not printed. There is one recipe in the life of this program.
+/// From now on, these are not printed.
 pub(crate) fn hide(secrets: Redactor) {
-    let _ = SECRETS.set(secrets);
+    *SECRETS.lock().unwrap_or_else(PoisonError::into_inner) = Some(secrets);
 }
 
 /// Everything else, on stderr. Nobody can be told when that fails.
@@ -48,7 +48,8 @@ pub(crate) fn note(text: &str) {
 }
 
 fn hidden(text: &str) -> Cow<'_, str> {
-    SECRETS.get().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text))
+    let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
+    secrets.as_ref().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text))
 }
 
 /// A line of JSON, on stdout.

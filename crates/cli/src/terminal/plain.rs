@@ -62,6 +62,11 @@ impl Plain {
                     if *instances == 1 { "" } else { "s" }
                 ));
             }
+            EventKind::Emulator { platform, interpreter, version } => {
+                let version = version.as_deref().unwrap_or("of an unknown version");
+                note(&clean(&format!("{platform} is emulated by QEMU {version}, {interpreter}")));
+                note("\n");
+            }
             EventKind::Due { instance, reason } => {
                 // That it was never done, or is done each time, needs no words.
                 if !matches!(reason, Reason::NoRecord | Reason::Always | Reason::Forced) {
@@ -83,6 +88,12 @@ impl Plain {
             EventKind::Line { instance, text, painted, .. } => {
                 let painted = painted.as_ref().filter(|_| self.style.colours());
                 self.show(instance, painted.unwrap_or(text));
+            }
+            EventKind::Pinned { instance, key, pin, new: true } => {
+                self.line("locked", "", instance, &format!("  {key} is {pin}"));
+            }
+            EventKind::Pinned { instance, key, pin, new: false } => {
+                self.text(instance, &format!("* {key} is {pin}, by the lock"));
             }
             EventKind::Output { .. } | EventKind::Transfer { .. } => {}
             EventKind::Delivered { instance, traffic } => {

@@ -1,10 +1,14 @@
 //! Sees to it that this machine executes programs of other architectures, and says how it does.
 
+use std::collections::BTreeSet;
+use std::sync::{Mutex, PoisonError};
+
 use super::Performer;
 use crate::binfmt::{self, Assessment, BinfmtError, Status};
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
 use crate::plan::{EnsureBinfmt, Register};
+use crate::platform::Platform;
 
 pub(super) fn perform(
     ensure: &EnsureBinfmt,
@@ -28,6 +32,11 @@ pub(super) fn perform(
     let ensured = binfmt::ensure(&performer.binfmt, &ensure.platforms, &performer.platform, register)
         .map_err(|error| failure(&error))?;
     for one in ensured {
+        if let Some(interpreter) = one.interpreter.as_ref().filter(|_| one.status != Status::Native)
+            && performer.emulators.is_new(&one.platform)
+        {
+            cx.emulator(&one.platform, interpreter, one.qemu_version.clone());
+        }
         let how = match one.status {
             Status::Native => "runs natively".to_owned(),
             Status::AlreadyReady | Status::Registered => {
@@ -41,6 +50,16 @@ pub(super) fn perform(
         cx.say(format!("{}: {how}", one.platform));
     }
     Ok(())
+}
+
+/// The platforms whose emulators have been told of: each is told once in a run.
+#[derive(Debug, Default)]
+pub struct Emulators(Mutex<BTreeSet<Platform>>);
+
+impl Emulators {
+    fn is_new(&self, platform: &Platform) -> bool {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).insert(platform.clone())
+    }
 }
 
 fn failure(error: &BinfmtError) -> Failure {

@@ -14,6 +14,10 @@ pub(super) struct Inspected {
     pub(super) variant: Option<String>,
     /// The config digest, where the engine knows it without an export.
     pub(super) id: Option<String>,
+    /// `NAME@DIGEST` by which it was pulled.
+    pub(super) known_as: Vec<String>,
+    /// The digest of its manifest, where the engine tells.
+    pub(super) manifest: Option<String>,
 }
 
 /// `docker image inspect` and `podman image inspect`.
@@ -26,6 +30,9 @@ struct Docker {
     variant: Option<String>,
     /// Present where images are kept by manifest (docker ≥ 29): then `Id` is not the config digest.
     descriptor: Option<serde_json::Value>,
+    repo_digests: Option<Vec<String>>,
+    /// podman's alone.
+    digest: Option<String>,
 }
 
 /// `buildah inspect --type image`.
@@ -78,6 +85,8 @@ impl Inspected {
                 architecture: image.oci.architecture,
                 variant,
                 id: manifest.config.map(|config| config.digest),
+                known_as: Vec::new(),
+                manifest: None,
             });
         }
         let mut images: Vec<Docker> = serde_json::from_slice(json).map_err(bad)?;
@@ -90,6 +99,8 @@ impl Inspected {
             architecture: image.architecture,
             variant: image.variant,
             id: (engine == Engine::Podman || image.descriptor.is_none()).then_some(id),
+            known_as: image.repo_digests.unwrap_or_default(),
+            manifest: image.digest,
         })
     }
 

@@ -4,12 +4,15 @@
 
 mod archive_digest;
 mod audit;
+mod bases;
 pub(crate) mod check;
-mod check_bases;
+mod check_frontend;
+mod checkout;
 mod copy_file;
 mod cri;
 mod cri_verify;
 mod ensure_binfmt;
+mod hand_secrets;
 mod image_id;
 mod inspected;
 mod origin;
@@ -19,7 +22,10 @@ mod ship;
 pub(crate) mod write_file;
 
 pub use cri::{ContainerState, Cri, CriImage, PodSpec, Pods};
+pub use ensure_binfmt::Emulators;
 pub use ship::Packer;
+
+use std::path::PathBuf;
 
 use crate::binfmt::{self, Assessment, Binfmt};
 use crate::event::{Failure, FailureKind};
@@ -37,17 +43,24 @@ pub struct Performer<'p> {
     pub allow_privileged: bool,
     /// A client of the CRI socket.
     pub cri: &'p dyn Cri,
+    /// The user's folder for what can be fetched again, if there is one.
+    pub cache: Option<PathBuf>,
     /// The layers of this run that travel.
     pub packer: Packer,
+    /// The emulators that the run has told of.
+    pub emulators: Emulators,
 }
 
 impl Actions for Performer<'_> {
     fn perform(&self, action: &Action, cx: &ActionCx<'_>) -> Result<Option<String>, Failure> {
         match action {
             Action::CopyFile(copy) => copy_file::perform(copy, cx).map(|()| None),
+            Action::Checkout(wanted) => checkout::perform(wanted, self, cx).map(Some),
             Action::RewriteFrom(rewrite) => rewrite_from::perform(rewrite, cx).map(|()| None),
             Action::EnsureBinfmt(ensure) => ensure_binfmt::perform(ensure, self, cx).map(|()| None),
-            Action::CheckBases(bases) => check_bases::perform(bases, cx).map(|()| None),
+            Action::PinBases(bases) => bases::perform(bases, self, cx).map(|()| None),
+            Action::CheckFrontend(check) => check_frontend::perform(check, cx).map(|()| None),
+            Action::HandSecrets(hand) => hand_secrets::perform(hand, cx).map(|()| None),
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
@@ -69,6 +82,10 @@ impl Actions for Performer<'_> {
             Action::ShipMissing(wanted) => ship::expect(wanted, &self.packer, cx).ok(),
             _ => None,
         }
+    }
+
+    fn is_foreign(&self, platform: &Platform) -> bool {
+        !self.platform.runs_natively(platform)
     }
 
     fn emulates(&self, platforms: &[Platform]) -> Presence {

@@ -15,6 +15,7 @@ pub(super) fn perform(rewrite: &RewriteFrom, cx: &ActionCx<'_>) -> Result<(), Fa
     let word = |text: &Text| cx.resolve(text).map(|word| word.to_string_lossy().into_owned());
     let rules = match &rewrite.rules {
         FromRules::From(from) => Rules::From(word(from)?),
+        FromRules::All(from) => Rules::All(word(from)?),
         FromRules::Stage { stage, from } => Rules::Stage { stage: stage.clone(), from: word(from)? },
         FromRules::Replace(map) => Rules::Replace(
             map.iter()
@@ -31,7 +32,10 @@ pub(super) fn perform(rewrite: &RewriteFrom, cx: &ActionCx<'_>) -> Result<(), Fa
     Ok(())
 }
 
-/// The Dockerfile's bytes. One that leads elsewhere by a symbolic link is refused: a repository could show any file of
+/// Far more than anyone writes, and no trouble to hold twice.
+const LARGEST: u64 = 16 << 20;
+
+/// The Dockerfile's bytes, at most [`LARGEST`]. One that leads elsewhere by a symbolic link is refused: a repository could show any file of
 /// this machine with it.
 pub(super) fn read(path: &std::path::Path, shown: &str) -> Result<Vec<u8>, Failure> {
     let io = |error: std::io::Error| {
@@ -48,12 +52,15 @@ pub(super) fn read(path: &std::path::Path, shown: &str) -> Result<Vec<u8>, Failu
         Failure::new(FailureKind::Input, format!("{shown} {what}"))
             .help("name the file itself with `dockerfile = \"…\"`")
     };
-    let kind = fs::symlink_metadata(path).map_err(io)?.file_type();
-    if kind.is_symlink() {
+    let found = fs::symlink_metadata(path).map_err(io)?;
+    if found.file_type().is_symlink() {
         return Err(link("is a symbolic link"));
     }
-    if !kind.is_file() {
+    if !found.file_type().is_file() {
         return Err(link("is not a file"));
+    }
+    if found.len() > LARGEST {
+        return Err(link(&format!("has {} bytes, more than any Dockerfile ({LARGEST})", found.len())));
     }
     // A folder above it may be a link as well; what counts is where it ends.
     if let (Some(folder), Ok(real)) = (path.parent(), fs::canonicalize(path))

@@ -10,9 +10,40 @@ const DEPTH_MAX: usize = 16;
 /// Longer than any image name: doubling arguments (`ARG A=$B$B`) would fill the memory.
 const LENGTH_MAX: usize = 4096;
 
-/// The arguments before the first `FROM`; those without a default are not there.
-#[derive(Debug, Default)]
-pub(super) struct Args(HashMap<String, String>);
+/// What a build is given, and what its engine knows by itself.
+#[derive(Debug, Clone, Default)]
+pub struct BuildArgs {
+    /// Values for `ARG`s that the Dockerfile declares, by name.
+    pub given: HashMap<String, String>,
+    /// Values of what the build sets by itself, such as `TARGETARCH`.
+    pub automatic: HashMap<String, String>,
+}
+
+/// What the build sets by itself before the first `ARG`: which platform it is for, and which it runs on.
+const OF_THE_BUILD: [&str; 11] = [
+    "BUILDPLATFORM",
+    "BUILDOS",
+    "BUILDOSVERSION",
+    "BUILDARCH",
+    "BUILDVARIANT",
+    "TARGETPLATFORM",
+    "TARGETOS",
+    "TARGETOSVERSION",
+    "TARGETARCH",
+    "TARGETVARIANT",
+    "TARGETSTAGE",
+];
+
+/// The arguments before the first `FROM`. Those without a default are not there; those with a value that only the build
+/// knows have none here.
+#[derive(Debug)]
+pub(super) struct Args {
+    values: HashMap<String, Option<String>>,
+    /// Values for those that the Dockerfile declares.
+    given: HashMap<String, String>,
+    /// What takes away the meaning of the character after it: a backslash, or what the directive `escape` says.
+    escape: char,
+}
 
 /// What a word becomes when no build argument is given.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -53,14 +84,29 @@ impl Expanded {
 }
 
 impl Args {
+    pub(super) fn new(escape: char) -> Self {
+        Self::of(escape, &BuildArgs::default())
+    }
+
+    pub(super) fn of(escape: char, args: &BuildArgs) -> Self {
+        let automatic = |name: &&str| ((*name).to_owned(), args.automatic.get(*name).cloned());
+        Self { values: OF_THE_BUILD.iter().map(automatic).collect(), given: args.given.clone(), escape }
+    }
+
     /// Adds the operands of one `ARG`, such as `A=1 B="$A.2" C`.
     pub(super) fn declare(&mut self, operands: &str) {
-        for word in words(operands) {
-            let Some((name, value)) = word.split_once('=') else { continue };
-            match self.expand(value) {
-                Expanded::Known(value) => self.0.insert(name.to_owned(), value),
-                Expanded::Partly(_) => self.0.remove(name),
+        for word in words(operands, self.escape) {
+            let (name, default) = match word.split_once('=') {
+                Some((name, default)) => (name, Some(default)),
+                None => (word.as_str(), None),
             };
+            let value = match (self.given.get(name), default.map(|default| self.expand(default))) {
+                (Some(given), _) => Some(given.clone()),
+                (None, Some(Expanded::Known(default))) => Some(default),
+                (None, Some(Expanded::Partly(_))) => None,
+                (None, None) => continue,
+            };
+            self.values.insert(name.to_owned(), value);
         }
     }
 
@@ -77,12 +123,12 @@ impl Args {
 }
 
 /// Splits at spaces outside quotes; quotes and escapes stay.
-fn words(text: &str) -> Vec<String> {
+fn words(text: &str, escape: char) -> Vec<String> {
     let (mut words, mut word, mut quote) = (Vec::new(), String::new(), None);
     let mut chars = text.chars();
     while let Some(char) = chars.next() {
         match (char, quote) {
-            ('\\', None | Some('"')) => {
+            (_, None | Some('"')) if char == escape => {
                 word.push(char);
                 word.extend(chars.next());
                 continue;
@@ -127,7 +173,7 @@ impl Reader<'_> {
     }
 
     fn read(&mut self, depth: usize) {
-        let mut quoted = false;
+        let (mut quoted, escape) = (false, self.args.escape);
         while let Some(char) = self.chars.next() {
             match char {
                 '\'' if !quoted => {
@@ -137,10 +183,11 @@ impl Reader<'_> {
                     self.chars.next();
                 }
                 '"' => quoted = !quoted,
-                '\\' => {
-                    let next = self.chars.next().unwrap_or('\\');
-                    if quoted && !matches!(next, '"' | '$' | '\\') {
-                        self.push("\\");
+                _ if char == escape => {
+                    // At the end it is nothing.
+                    let Some(next) = self.chars.next() else { break };
+                    if quoted && !matches!(next, '"' | '$') && next != escape {
+                        self.push(escape.encode_utf8(&mut [0; 4]));
                     }
                     self.push(next.encode_utf8(&mut [0; 4]));
                 }
@@ -154,15 +201,27 @@ impl Reader<'_> {
     fn variable(&mut self, depth: usize) {
         let braced = self.chars.next_if_eq(&'{').is_some();
         let mut name = String::new();
-        while let Some(char) = self.chars.next_if(|char| char.is_ascii_alphanumeric() || *char == '_') {
-            name.push(char);
+        let digits = self.chars.peek().is_some_and(char::is_ascii_digit);
+        let is_part =
+            |char: &char| if digits { char.is_ascii_digit() } else { char.is_alphanumeric() || *char == '_' };
+        if let Some(special) = self.chars.next_if(|char| "@*#?-$!".contains(*char)) {
+            name.push(special);
+        } else {
+            while let Some(char) = self.chars.next_if(is_part) {
+                name.push(char);
+            }
         }
         let operator = if braced { self.until_brace() } else { String::new() };
         if name.is_empty() {
             // `$` alone is no variable, `${}` an error that the build reports.
             return if braced { self.unknown() } else { self.push("$") };
         }
-        let value = self.args.0.get(&name).cloned();
+        let value = match self.args.values.get(&name) {
+            // Whether it is empty is for the build to say.
+            Some(None) => return self.unknown(),
+            Some(Some(value)) => Some(value.clone()),
+            None => None,
+        };
         // With a colon, an empty value counts as none.
         let (operator, value) = match operator.strip_prefix(':') {
             Some(rest) => (rest, value.filter(|value| !value.is_empty())),
@@ -217,7 +276,7 @@ mod tests {
 
     #[test]
     fn words_become_what_the_build_makes_of_them() {
-        let mut args = Args::default();
+        let mut args = Args::new('\\');
         args.declare(r#"V=3.4 BASE="alpine:$V" NONE EMPTY= QUOTED='a b' "ODD=x y" FROM_NONE=x-$NONE"#);
         for (word, expanded) in [
             ("alpine:3.4", "alpine:3.4"),
@@ -237,18 +296,40 @@ mod tests {
         ] {
             assert_eq!(args.expand(word), Expanded::Known(expanded.into()), "{word}");
         }
-        for word in
-            ["$NONE", "${NONE}", "${V%.*}", "${V/3/4}", "${}", "$FROM_NONE", "${BASE", "a${TARGETARCH}b"]
-        {
-            if word != "${BASE" {
-                assert_eq!(args.expand(word).known(), None, "{word}");
-            }
+        for word in ["$NONE", "${NONE}", "${V%.*}", "${V/3/4}", "${}", "$FROM_NONE", "a${TARGETARCH}b"] {
+            assert_eq!(args.expand(word).known(), None, "{word}");
         }
     }
 
     #[test]
+    fn what_the_build_sets_has_no_default() {
+        let mut args = Args::new('\\');
+        args.declare("A=${TARGETPLATFORM#linux/amd64} B=${A:+x} OWN=1 BUILDOS=mine");
+        for word in [
+            "${TARGETARCH:-amd64}",
+            "${TARGETARCH:+x}",
+            "${A:-x}",
+            "${A-x}",
+            "$B",
+            "${B:-x}",
+            "${BUILDARCH+x}",
+        ] {
+            assert_eq!(args.expand(word).known(), None, "{word}");
+        }
+        assert_eq!(args.expand("$BUILDOS-$OWN").known(), Some("mine-1"));
+    }
+
+    #[test]
+    fn the_escape_is_what_the_directive_says() {
+        let mut args = Args::new('`');
+        args.declare("A=`$x`\"y B=c:\\d");
+        assert_eq!(args.expand("$A").known(), Some("$x\"y"));
+        assert_eq!(args.expand("\"`a`$$B\"").known(), Some("`a$c:\\d"));
+    }
+
+    #[test]
     fn an_unknown_part_leaves_the_rest_to_compare() {
-        let expand = |word| Args::default().expand(word);
+        let expand = |word| Args::new('\\').expand(word);
         assert!(expand("build-$TARGETARCH").could_be("Build-arm64"));
         assert!(expand("$A-build-$B").could_be("x-build-y"));
         assert!(!expand("build-$TARGETARCH").could_be("base-arm64"));
@@ -259,7 +340,7 @@ mod tests {
 
     #[test]
     fn no_word_grows_without_bound() {
-        let mut args = Args::default();
+        let mut args = Args::new('\\');
         args.declare("A=xxxxxxxxxxxxxxxx");
         for _ in 0..64 {
             args.declare("A=$A$A");

@@ -65,7 +65,7 @@ pub enum DockerfileError {
     /// Several images could be meant.
     #[error("`from` could mean {} images: {}", bases.len(), list(bases))]
     #[diagnostic(help(
-        "say which: `stage = \"{}\"` beside `from`, or `replace = {{ \"{}\" = \"{new}\" }}` instead of it",
+        "say which: `stage = \"{}\"` beside `from`, `all = true` beside it, or `replace = {{ \"{}\" = \"{new}\" }}` instead of it",
         bases.first().map_or("…", |base| &base.stage).escape_debug(),
         bases.first().map_or("…", Mention::key).escape_debug(),
     ))]
@@ -140,11 +140,13 @@ pub enum DockerfileError {
         /// Where it would be written.
         line: usize,
     },
-    /// The operand is spread over lines in a way that is not edited.
-    #[error("the image in line {line} is within an option that continues on the next line")]
-    #[diagnostic(help("write the `--mount` option on one line"))]
-    Split {
-        /// The line of the option.
+    /// The edited text does not say what it should.
+    #[error("line {line} would not say what was asked for, or another line would change with it")]
+    #[diagnostic(help(
+        "change that line by hand in the sources, and report it with the Dockerfile: it is a defect"
+    ))]
+    NotExact {
+        /// The line in the original.
         line: usize,
     },
 }

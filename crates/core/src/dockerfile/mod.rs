@@ -6,12 +6,18 @@
 mod args;
 mod diff;
 mod error;
+mod flags;
+mod frontend;
+mod heredoc;
+mod lexer;
 mod rewrite;
 mod scan;
 #[cfg(test)]
 mod tests;
 mod text;
 
+pub use self::args::BuildArgs;
 pub use self::error::{DockerfileError, Mention};
+pub use self::frontend::{Frontend, frontends};
 pub use self::rewrite::{Change, Rewritten, Rules, rewrite};
-pub use self::scan::{Base, BaseKind, bases};
+pub use self::scan::{Base, BaseKind, bases, bases_given};

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use super::args::BuildArgs;
 use super::diff::{Edit, diff};
 use super::error::{DockerfileError, Mention};
 use super::scan::{Base, BaseKind, scan};
@@ -23,6 +24,8 @@ pub enum Rules {
         /// The new image.
         from: String,
     },
+    /// Every external image that the Dockerfile builds on, wherever a `FROM` names one.
+    All(String),
     /// Images by their text, as written or with the defaults of `ARG`s, also those of `COPY --from` and `RUN --mount`.
     Replace(BTreeMap<String, String>),
 }
@@ -61,19 +64,23 @@ impl Rewritten {
 ///
 /// The whole operand is replaced, so `FROM ${BASE}` becomes `FROM new`, whatever is given as `BASE` later. Doing it
 /// again changes nothing more, except that [`Rules::Replace`] then misses the images that are no longer there.
+///
+/// The new text is read again: it names the new images exactly where they were asked for, and what it named elsewhere.
 pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError> {
-    let source = Text::of(text);
-    let bases = scan(&source)?;
+    let source = Text::of(text)?;
+    let none = BuildArgs::default();
+    let bases = scan(&source, &none)?;
     let mut edits = Vec::new();
     let mut changes = Vec::new();
-    for (base, new) in chosen(&bases, rules)? {
+    let chosen = chosen(&bases, rules)?;
+    for &(base, new) in &chosen {
         check_image(new)?;
         check_no_stage(&bases, base, new)?;
         // A text with a variable may mean the new image by default, but only the image itself means it always.
         if !base.image.contains('$') && base.expanded.as_deref() == Some(new) {
             continue;
         }
-        let span = base.span.clone().ok_or(DockerfileError::Split { line: base.line })?;
+        let span = &base.span;
         edits.push(Edit { span: span.start + source.start..span.end + source.start, new });
         changes.push(Change { line: base.line, from: base.image.clone(), to: new.to_owned() });
     }
@@ -85,6 +92,7 @@ pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError>
         end = edit.span.end;
     }
     bytes.extend(&text[end..]);
+    check_exact(&bases, &chosen, &scan(&Text::of(&bytes)?, &none)?)?;
     Ok(Rewritten { bytes, changes, diff: diff(text, &edits) })
 }
 
@@ -108,6 +116,11 @@ fn chosen<'a>(bases: &'a [Base], rules: &'a Rules) -> Result<Vec<(&'a Base, &'a 
                     new: new.clone(),
                 }),
             }
+        }
+        Rules::All(new) => {
+            let externals = bases.iter().filter(|base| base.kind == BaseKind::From && base.external);
+            let chosen: Vec<_> = externals.map(|base| (base, new.as_str())).collect();
+            if chosen.is_empty() { Err(DockerfileError::NoBase) } else { Ok(chosen) }
         }
         Rules::Stage { stage, from } => Ok(vec![(stage_base(bases, stage)?, from.as_str())]),
         Rules::Replace(map) => replacements(bases, map),
@@ -209,4 +222,60 @@ fn check_no_stage(bases: &[Base], base: &Base, new: &str) -> Result<(), Dockerfi
         return Err(DockerfileError::IsStage { image: new.to_owned(), line: base.line });
     }
     Ok(())
+}
+
+/// What the new text names is what was asked for where it was asked for, and elsewhere what the old text named there.
+fn check_exact(old: &[Base], chosen: &[(&Base, &str)], new: &[Base]) -> Result<(), DockerfileError> {
+    let mut chosen = chosen.iter().peekable();
+    let mut after = new.iter();
+    for before in old {
+        let asked = chosen.next_if(|(base, _)| std::ptr::eq(*base, before)).map(|(_, new)| *new);
+        let is_right = |after: &Base| {
+            let place = |base: &Base| (base.kind, base.stage, base.name.clone(), base.platform.clone());
+            let meaning = |base: &Base| (base.image.clone(), base.expanded.clone(), base.external);
+            place(after) == place(before)
+                && match asked {
+                    Some(new) => {
+                        after.expanded.as_deref() == Some(new) && after.external == (new != "scratch")
+                    }
+                    None => meaning(after) == meaning(before),
+                }
+        };
+        if !after.next().is_some_and(is_right) {
+            return Err(DockerfileError::NotExact { line: before.line });
+        }
+    }
+    match after.next() {
+        Some(more) => Err(DockerfileError::NotExact { line: more.line }),
+        None => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn seen(text: &str) -> Vec<Base> {
+        scan(&Text::of(text.as_bytes()).unwrap(), &BuildArgs::default()).unwrap()
+    }
+
+    #[test]
+    fn an_edit_that_does_more_or_less_is_refused() {
+        let old = seen("FROM a AS x\nFROM b\nCOPY --from=c d e\n");
+        let asked = [(&old[1], "new")];
+        let exact = |new: &str| check_exact(&old, &asked, &seen(new));
+        assert_eq!(exact("FROM a AS x\nFROM new\nCOPY --from=c d e\n"), Ok(()));
+        for (new, line) in [
+            ("FROM a AS x\nFROM b\nCOPY --from=c d e\n", 2),
+            ("FROM a AS x\nFROM new AS y\nCOPY --from=c d e\n", 2),
+            ("FROM a AS x\nFROM --platform=p new\nCOPY --from=c d e\n", 2),
+            ("FROM new AS x\nFROM new\nCOPY --from=c d e\n", 1),
+            ("FROM a AS new\nFROM new\nCOPY --from=c d e\n", 1),
+            ("FROM a AS x\nFROM new\nCOPY --from=new d e\n", 3),
+            ("FROM a AS x\nFROM new\n", 3),
+            ("FROM a AS x\nFROM new\nCOPY --from=c d e\nFROM more", 4),
+        ] {
+            assert_eq!(exact(new), Err(DockerfileError::NotExact { line }), "{new}");
+        }
+    }
 }

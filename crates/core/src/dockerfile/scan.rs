@@ -2,14 +2,35 @@
 
 use std::ops::Range;
 
-use parse_dockerfile::{Flag, Instruction, UnescapedString};
-
-use super::args::{Args, Expanded};
+use super::args::{Args, BuildArgs, Expanded};
 use super::error::DockerfileError;
+use super::flags::Flag;
+use super::lexer::{Instruction, Lexer, syntax};
 use super::text::Text;
 
 /// More images than anyone names in one file; each is compared with the stages before it.
 const BASES_MAX: usize = 10_000;
+
+const KEYWORDS: [&str; 18] = [
+    "add",
+    "arg",
+    "cmd",
+    "copy",
+    "entrypoint",
+    "env",
+    "expose",
+    "from",
+    "healthcheck",
+    "label",
+    "maintainer",
+    "onbuild",
+    "run",
+    "shell",
+    "stopsignal",
+    "user",
+    "volume",
+    "workdir",
+];
 
 /// Where an image stands in a Dockerfile.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -37,12 +58,14 @@ pub struct Base {
     pub expanded: Option<String>,
     /// The value of `FROM --platform=…` as written.
     pub platform: Option<String>,
+    /// What that means.
+    pub expanded_platform: Option<String>,
     /// The line of the text, counted from 1.
     pub line: usize,
     /// It is neither a stage nor `scratch`.
     pub external: bool,
-    /// The text's bytes behind the byte order mark; nothing when they are no single piece.
-    pub(super) span: Option<Range<usize>>,
+    /// The text's bytes behind the byte order mark, with what joins lines within it.
+    pub(super) span: Range<usize>,
 }
 
 impl Base {
@@ -56,31 +79,28 @@ impl Base {
 ///
 /// The text is that of the file, in any encoding that has ASCII in it; a byte order mark is fine.
 pub fn bases(text: &[u8]) -> Result<Vec<Base>, DockerfileError> {
-    scan(&Text::of(text))
+    bases_given(text, &BuildArgs::default())
 }
 
-pub(super) fn scan(text: &Text) -> Result<Vec<Base>, DockerfileError> {
-    let syntax = |error: &parse_dockerfile::Error| DockerfileError::Syntax {
-        line: Some(error.line()).filter(|line| *line > 0),
-        // The alternate form leaves the position out, whose column is wrong.
-        reason: format!("{error:#}").escape_debug().to_string(),
-    };
-    let instructions = parse_dockerfile::parse_iter(&text.text)
-        .and_then(Iterator::collect::<Result<Vec<_>, _>>)
-        .map_err(|error| syntax(&error))?;
-    let mut scan = Scan {
-        lines: Lines { text: &text.text, offset: 0, line: 1 },
-        args: Args::default(),
-        bases: Vec::new(),
-    };
-    for instruction in &instructions {
-        scan.instruction(instruction);
+/// The same with the arguments of a build.
+pub fn bases_given(text: &[u8], args: &BuildArgs) -> Result<Vec<Base>, DockerfileError> {
+    scan(&Text::of(text)?, args)
+}
+
+pub(super) fn scan(text: &Text, args: &BuildArgs) -> Result<Vec<Base>, DockerfileError> {
+    let lexer = Lexer::new(&text.text)?;
+    let mut scan = Scan { args: Args::of(lexer.escape(), args), bases: Vec::new() };
+    for instruction in lexer {
+        scan.instruction(&instruction?)?;
         if scan.bases.len() > BASES_MAX {
             return Err(DockerfileError::Syntax {
                 line: None,
                 reason: format!("it names more than {BASES_MAX} images"),
             });
         }
+    }
+    if scan.bases.is_empty() {
+        return Err(DockerfileError::Syntax { line: None, reason: "it has no `FROM`".to_owned() });
     }
     let Scan { mut bases, .. } = scan;
     // Unlike FROM, COPY and RUN may name stages that come later.
@@ -97,91 +117,89 @@ pub(super) fn scan(text: &Text) -> Result<Vec<Base>, DockerfileError> {
     Ok(bases)
 }
 
-/// Counts lines up to offsets that mostly grow.
-struct Lines<'a> {
-    text: &'a str,
-    offset: usize,
-    line: usize,
-}
-
-impl Lines<'_> {
-    /// The line of an offset, counted from 1.
-    fn at(&mut self, offset: usize) -> usize {
-        if offset < self.offset {
-            (self.offset, self.line) = (0, 1);
-        }
-        self.line += self.text.as_bytes()[self.offset..offset].split(|byte| *byte == b'\n').count() - 1;
-        self.offset = offset;
-        self.line
-    }
-}
-
-struct Scan<'a> {
-    lines: Lines<'a>,
+struct Scan {
     args: Args,
     bases: Vec<Base>,
 }
 
-impl Scan<'_> {
-    fn instruction(&mut self, instruction: &Instruction<'_>) {
-        match instruction {
-            Instruction::Arg(arg) if self.bases.is_empty() => self.args.declare(&arg.arguments.value),
-            Instruction::From(from) => {
-                let expanded = self.args.expand(&from.image.value);
-                let stages = || self.bases.iter().filter(|base| base.kind == BaseKind::From);
-                let is_stage =
-                    stages().filter_map(|base| base.name.as_deref()).any(|name| expanded.could_be(name));
-                let platform = from.options.iter().find(|flag| flag.name.value == "platform");
-                let base = Base {
-                    kind: BaseKind::From,
-                    stage: stages().count(),
-                    name: from.as_.as_ref().map(|(_, name)| name.value.clone().into_owned()),
-                    image: from.image.value.clone().into_owned(),
-                    external: !is_stage && expanded.known() != Some("scratch"),
-                    expanded: known(expanded),
-                    platform: platform
-                        .and_then(|flag| flag.value.as_ref())
-                        .map(|value| value.value.clone().into_owned()),
-                    line: self.lines.at(from.image.span.start),
-                    span: Some(from.image.span.clone()),
-                };
-                self.bases.push(base);
+impl Scan {
+    fn instruction(&mut self, instruction: &Instruction) -> Result<(), DockerfileError> {
+        let keyword = instruction.keyword().to_ascii_lowercase();
+        match &*keyword {
+            "from" => return self.from(instruction),
+            "arg" if self.bases.is_empty() => self.args.declare(instruction.rest()),
+            _ if !KEYWORDS.contains(&&*keyword) => {
+                let reason = format!("unknown instruction `{}`", instruction.keyword());
+                return Err(syntax(instruction.line(), reason));
             }
-            Instruction::Copy(copy) => {
-                for value in values(&copy.options, "from") {
-                    self.other(BaseKind::CopyFrom, &value.value, value.span.start, Some(value.span.clone()));
+            _ if self.bases.is_empty() => {
+                return Err(syntax(instruction.line(), format!("`{keyword}` before the first `FROM`")));
+            }
+            "copy" => {
+                for flag in instruction.flags.iter().filter(|flag| flag.name == "from") {
+                    self.other(BaseKind::CopyFrom, instruction, flag, &(0..flag.value.len()));
                 }
             }
-            Instruction::Run(run) => {
-                for value in values(&run.options, "mount") {
-                    let Some(field) = mount_from(&value.value) else { continue };
-                    let start = value.span.start;
-                    // Where lines are joined, offsets in the value are not those in the file.
-                    let span = (value.span.len() == value.value.len())
-                        .then(|| start + field.start..start + field.end);
-                    self.other(BaseKind::MountFrom, &value.value[field], start, span);
+            "run" => {
+                for flag in instruction.flags.iter().filter(|flag| flag.name == "mount") {
+                    if let Some(field) = mount_from(&flag.value) {
+                        self.other(BaseKind::MountFrom, instruction, flag, &field);
+                    }
                 }
             }
             _ => {}
         }
+        Ok(())
     }
 
-    fn other(&mut self, kind: BaseKind, image: &str, offset: usize, span: Option<Range<usize>>) {
+    fn from(&mut self, instruction: &Instruction) -> Result<(), DockerfileError> {
+        let words: Vec<_> = instruction.words().collect();
+        let (image, name) = match words.as_slice() {
+            [image] => (image, None),
+            [image, word, name] if instruction.part(word).eq_ignore_ascii_case("as") => (image, Some(name)),
+            _ => {
+                let reason = "`FROM` takes an image, and `AS` with a name for the stage";
+                return Err(syntax(instruction.line(), reason));
+            }
+        };
+        let expanded = self.args.expand(instruction.part(image));
+        let stages = || self.bases.iter().filter(|base| base.kind == BaseKind::From);
+        let is_stage = stages().filter_map(|base| base.name.as_deref()).any(|name| expanded.could_be(name));
+        let platform = instruction.flags.iter().find(|flag| flag.name == "platform");
+        self.bases.push(Base {
+            kind: BaseKind::From,
+            stage: stages().count(),
+            name: name.map(|name| instruction.part(name).to_owned()),
+            image: instruction.part(image).to_owned(),
+            external: !is_stage && expanded.known() != Some("scratch"),
+            expanded: known(expanded),
+            expanded_platform: platform.and_then(|flag| known(self.args.expand(&flag.value))),
+            platform: platform.map(|flag| flag.value.clone()).filter(|value| !value.is_empty()),
+            line: instruction.line_of(image),
+            span: instruction.span(image),
+        });
+        Ok(())
+    }
+
+    /// An image in a flag.
+    fn other(&mut self, kind: BaseKind, instruction: &Instruction, flag: &Flag, part: &Range<usize>) {
         let Some(stage) = self.bases.iter().rfind(|base| base.kind == BaseKind::From) else { return };
-        if image.is_empty() {
+        if part.is_empty() {
             return;
         }
+        let (image, place) = (&flag.value[part.clone()], flag.place(part));
         let base = Base {
             kind,
             stage: stage.stage,
             name: stage.name.clone(),
             image: image.to_owned(),
             // Variables of the stage count here, if any do: they are not followed.
-            expanded: known(Args::default().expand(image)),
+            expanded: known(Args::new('\\').expand(image)),
             platform: None,
-            line: self.lines.at(span.as_ref().map_or(offset, |span| span.start)),
+            expanded_platform: None,
+            line: instruction.line_of(&place),
             external: true,
-            span,
+            span: instruction.span(&place),
         };
         self.bases.push(base);
     }
@@ -192,10 +210,6 @@ fn known(expanded: Expanded) -> Option<String> {
         Expanded::Known(text) => Some(text),
         Expanded::Partly(_) => None,
     }
-}
-
-fn values<'a>(options: &'a [Flag<'a>], name: &'a str) -> impl Iterator<Item = &'a UnescapedString<'a>> {
-    options.iter().filter(move |flag| flag.name.value == name).filter_map(|flag| flag.value.as_ref())
 }
 
 /// Where the value of `from` lies in the comma-separated fields of a `--mount`.

@@ -1,5 +1,8 @@
 //! The bytes of a Dockerfile, and the text that the parser sees of them.
 
+use super::error::DockerfileError;
+use super::lexer::syntax;
+
 const BOM: &[u8] = b"\xef\xbb\xbf";
 
 /// A text with the same byte offsets as the file behind its byte order mark.
@@ -12,28 +15,16 @@ pub(super) struct Text {
 }
 
 impl Text {
-    pub(super) fn of(bytes: &[u8]) -> Self {
+    pub(super) fn of(bytes: &[u8]) -> Result<Self, DockerfileError> {
+        if bytes.starts_with(b"\xff\xfe") || bytes.starts_with(b"\xfe\xff") {
+            return Err(syntax(1, "it is UTF-16; save it as UTF-8"));
+        }
         let rest = bytes.strip_prefix(BOM).unwrap_or(bytes);
         let mut text = String::with_capacity(rest.len());
         for chunk in rest.utf8_chunks() {
             text.push_str(chunk.valid());
             text.extend(chunk.invalid().iter().map(|_| '?'));
         }
-        Self { start: bytes.len() - rest.len(), text: fill_empty_lists(&text) }
+        Ok(Self { start: bytes.len() - rest.len(), text })
     }
-}
-
-/// `ENTRYPOINT []` and `CMD []` take back what the base image set; the parser refuses them, so it is shown other words.
-fn fill_empty_lists(text: &str) -> String {
-    let is_keyword =
-        |word: &str| ["cmd", "entrypoint"].iter().any(|keyword| word.eq_ignore_ascii_case(keyword));
-    text.split_inclusive('\n')
-        .map(|line| {
-            let is_empty_list = line.trim().split_once([' ', '\t']).is_some_and(|(word, list)| {
-                let inner = list.trim_start().strip_prefix('[').and_then(|list| list.strip_suffix(']'));
-                is_keyword(word) && inner.is_some_and(|inner| inner.trim().is_empty())
-            });
-            if is_empty_list { line.replace(['[', ']'], "x") } else { line.to_owned() }
-        })
-        .collect()
 }

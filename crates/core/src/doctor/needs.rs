@@ -91,7 +91,7 @@ fn of_action(action: &Action, need: Need) -> Vec<(&Command, Need)> {
             Register::Container(command) => vec![(command, Need::Perhaps)],
             Register::Never | Register::Host => Vec::new(),
         },
-        Action::CheckBases(bases) => vec![(&bases.inspect, need)],
+        Action::PinBases(bases) => vec![(&bases.inspect, need)],
         Action::ImageId(id) => vec![(&id.inspect, need)],
         other => other.commands().into_iter().map(|command| (command, need)).collect(),
     }
@@ -108,6 +108,9 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
     let (after_run, made) = (after_run(plan), Made::of(plan, here));
     for index in plan.graph.node_indices() {
         let instance = &plan.graph[index];
+        for tool in instance.actions.iter().flat_map(Action::tools) {
+            raise(&mut local.named, Named::from(tool), Need::Certain);
+        }
         // What the other kinds call, nobody makes in a recipe.
         let brought = instance.kind == "run" && after_run[index.index()];
         let most = if brought { Need::Perhaps } else { Need::Certain };
@@ -203,7 +206,7 @@ pub(super) fn engines(plan: &Plan) -> BTreeSet<Engine> {
     let actions = plan.graph.node_weights().flat_map(|instance| &instance.actions);
     actions
         .filter_map(|action| match action {
-            Action::CheckBases(bases) => Some(bases.engine),
+            Action::PinBases(bases) => Some(bases.engine),
             Action::ImageId(id) => Some(id.engine),
             _ => None,
         })

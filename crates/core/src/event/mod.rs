@@ -8,8 +8,10 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::fresh::Reason;
+use crate::lock::{Key, Pin};
 use crate::output::{bytes, seconds};
 use crate::plan::InstanceId;
+use crate::platform::Platform;
 
 pub use shown::command_line;
 
@@ -62,6 +64,16 @@ pub enum EventKind {
         /// 1 for the first.
         attempt: u32,
     },
+    /// A platform's programs are run by an emulator. Once for each in a run.
+    Emulator {
+        /// The platform.
+        platform: Platform,
+        /// The emulator's file, as the kernel knows it; with its flag `F` it may be gone.
+        interpreter: String,
+        /// The version of QEMU; none where the file does not tell.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        version: Option<String>,
+    },
     /// A child process has begun.
     Command {
         /// For which instance.
@@ -100,6 +112,18 @@ pub enum EventKind {
         /// What that took.
         #[serde(flatten)]
         traffic: Traffic,
+    },
+    /// What a name stands for, by the lock or as it was found out now.
+    Pinned {
+        /// For which instance.
+        instance: InstanceId,
+        /// The name.
+        key: Key,
+        /// What it stands for.
+        pin: Pin,
+        /// The lock did not say so before.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        new: bool,
     },
     /// A late value has become known.
     Output {
@@ -235,6 +259,9 @@ pub struct Failure {
     /// What to do about it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub help: Option<String>,
+    /// Emulation is what failed, and another attempt may not.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub emulation: bool,
 }
 
 /// Classes of failure.
@@ -267,6 +294,8 @@ pub enum FailureKind {
     NoSpace,
     /// The input was refused: a Dockerfile, a value.
     Input,
+    /// The lock says nothing of a name, or something else than what is there.
+    Lock,
     /// A defect of the engine.
     Internal,
 }
@@ -274,7 +303,7 @@ pub enum FailureKind {
 impl Failure {
     /// A failure without advice.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
-        Self { kind, message: message.into(), help: None }
+        Self { kind, message: message.into(), help: None, emulation: false }
     }
 
     /// Adds what to do.

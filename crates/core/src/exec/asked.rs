@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
-use super::context::{ActionCx, Codes, Keep};
+use super::context::ActionCx;
 use crate::fresh;
 use crate::plan::{Command, Engine, Store};
 use crate::state::Stamp;
@@ -12,8 +12,6 @@ use crate::state::Stamp;
 /// What tools were asked: each question once in a run. Whoever asks while it is being asked waits for the one answer.
 #[derive(Debug, Default)]
 pub(super) struct Asked {
-    /// By the command as it is in the plan.
-    answers: Once<String, Result<String, String>>,
     stores: Once<Store, Images>,
     versions: Once<PathBuf, Option<Version>>,
     /// Versions from earlier runs.
@@ -37,16 +35,6 @@ impl Asked {
     /// Those that had to be asked since the last call.
     pub(super) fn take(&self) -> Vec<(PathBuf, Version)> {
         std::mem::take(&mut *self.new.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// What a command prints, or why it cannot be known. It is kept on record, so secrets are taken out.
-    pub(super) fn answer(&self, cx: &ActionCx<'_>, ask: &Command) -> Result<String, String> {
-        self.answers.get(serde_json::to_string(ask).unwrap_or_default(), || {
-            match cx.execute(ask, Keep::Stdout, Codes::Ok, None) {
-                Ok(captured) => Ok(cx.hide(String::from_utf8_lossy(&captured.stdout).trim_end())),
-                Err(failure) => Err(cx.hide(&failure.message)),
-            }
-        })
     }
 
     /// The images in a store.

@@ -8,7 +8,8 @@ use super::context::{ActionCx, Shared};
 use super::probe;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::{self, Look, Observed, Reason};
-use crate::plan::{Command, Grammar, Instance, Probe, Text, Value};
+use crate::lock::Key;
+use crate::plan::{Grammar, Instance, Probe, Text, Value};
 use crate::state::{Detail, Digest, Leaf, Record};
 
 /// What the coordinator knows when an instance is ready.
@@ -59,7 +60,7 @@ pub(super) fn glance(shared: &Shared<'_>, instance: &Instance, question: Questio
 pub(super) fn is_plain(instance: &Instance, prove: bool) -> bool {
     let basis = &instance.basis;
     let left = matches!(instance.probe, Probe::Paths(_) | Probe::Nothing) || basis.intermediate && !prove;
-    left && basis.asks.is_empty() && basis.engine.is_none()
+    left && basis.engine.is_none()
 }
 
 /// Gathers what counts, and compares it with what is on record.
@@ -73,7 +74,10 @@ pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Questio
         }
     }
     let known = earlier.as_ref().map(|(_, detail)| detail.reads.as_slice()).unwrap_or_default();
-    let (observed, unknown) = observe(&cx, instance, inputs, env, known, look);
+    let (mut observed, unknown) = observe(&cx, instance, inputs, env, known, look);
+    let none = BTreeMap::new();
+    let (pins, unlocked) = pins(&cx, instance, earlier.as_ref().map_or(&none, |(_, detail)| &detail.pins));
+    observed.detail.pins = pins;
     let due = |reason| Verdict::Due(reason);
     let verdict = if forced {
         due(Reason::Forced)
@@ -81,7 +85,9 @@ pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Questio
         due(reason)
     } else if let Some((record, detail)) = earlier {
         let same = observed.fingerprint() == record.fingerprint;
-        if let Some(reason) = (!same).then(|| observed.differs(&detail)).flatten() {
+        if let Some(name) = unlocked {
+            due(Reason::NotLocked { name })
+        } else if let Some(reason) = (!same).then(|| observed.differs(&detail)).flatten() {
             due(reason)
         } else if let Some(why) = unknown {
             due(Reason::OutputUnknown { why })
@@ -135,30 +141,24 @@ fn observe(
             Err(error) => unknown = Some(format!("{}: {error}", path.display())),
         }
     }
-    for ask in &instance.basis.asks {
-        match cx.shared.asked.answer(cx, ask) {
-            Ok(text) => drop(observed.detail.inputs.insert(question(ask), text)),
-            Err(why) => unknown = Some(why),
-        }
-    }
     if let Some(engine) = instance.basis.engine {
         observed.detail.tool = cx.shared.asked.version(cx, engine);
     }
     (observed, unknown)
 }
 
-/// `git ls-remote …`, without the options that nobody needs to read.
-fn question(ask: &Command) -> String {
-    let mut plain = Vec::new();
-    let mut words = ask.argv.iter().map(ToString::to_string);
-    while let Some(word) = words.next() {
-        match word.as_str() {
-            "-c" => drop(words.next()),
-            option if option.starts_with('-') || option.ends_with("^{}") => {}
-            _ => plain.push(word),
-        }
-    }
-    format!("what `{}` says", plain.join(" "))
+/// What the lock says of the names that the instance has, or had the last time; and one of which it says nothing.
+fn pins(
+    cx: &ActionCx<'_>,
+    instance: &Instance,
+    earlier: &BTreeMap<String, String>,
+) -> (BTreeMap<String, String>, Option<String>) {
+    let lock = cx.shared.pins();
+    let fixed = instance.basis.pins.iter().cloned();
+    let keys: BTreeSet<Key> = fixed.chain(earlier.keys().filter_map(|key| key.parse().ok())).collect();
+    let (known, unknown): (Vec<_>, Vec<_>) = keys.into_iter().partition(|key| lock.get(key).is_some());
+    let known = known.into_iter().filter_map(|key| Some((key.to_string(), lock.get(&key)?.to_string())));
+    (known.collect(), unknown.first().map(ToString::to_string))
 }
 
 fn still_there(
@@ -267,9 +267,10 @@ pub(super) fn left(
         .collect();
     drop(known);
     let took = u32::try_from(took.as_millis()).unwrap_or(u32::MAX);
+    let observed = Observed { detail: Detail { pins: cx.used_pins(), ..observed.detail.clone() } };
     let (fingerprint, result) = (observed.fingerprint(), fresh::result(&values, &outputs));
     let record = Record { fingerprint, result, values, outputs, took };
-    Ok(Left { record, detail: observed.detail.clone() })
+    Ok(Left { record, detail: observed.detail })
 }
 
 /// An input that changed while the step ran: what it made is of nobody knows which.

@@ -13,14 +13,17 @@ use std::time::{Duration, Instant};
 use super::asked::Asked;
 use super::cancel::Cancel;
 use super::connection::{Connections, Refused, Start};
+use super::emulation::Signs;
 use super::failure::{self, Shown};
 use super::pace::Paces;
 use super::process::{self, Limits, Request, Stdin, Why};
 use super::round::Rounds;
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Part, Stream, Traffic};
+use crate::lock::{Key, Lock, Pin};
 use crate::output::{self, Cap, Finder, Line};
-use crate::plan::{Command, Instance, Node, Place, Plan, Text};
+use crate::plan::{Command, Instance, Node, Place, Plan, SecretFrom, Text};
+use crate::platform::Platform;
 
 /// How often it is told how far data has come.
 const TELL_EVERY: Duration = Duration::from_millis(500);
@@ -45,6 +48,10 @@ pub(super) struct Shared<'a> {
     pub(super) connections: Option<&'a Connections>,
     /// See [`Options::scratch`](super::Options::scratch).
     pub(super) scratch: Option<&'a Path>,
+    /// The plan's lock, and what this run adds to it.
+    lock: Mutex<Lock>,
+    /// See [`Options::locked`](super::Options::locked).
+    pub(super) locked: bool,
 }
 
 impl<'a> Shared<'a> {
@@ -70,7 +77,13 @@ impl<'a> Shared<'a> {
             paces,
             connections: None,
             scratch: None,
+            lock: Mutex::new(plan.lock.clone()),
+            locked: false,
         }
+    }
+
+    pub(super) fn pins(&self) -> MutexGuard<'_, Lock> {
+        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     pub(super) fn values(&self) -> MutexGuard<'_, Values> {
@@ -98,6 +111,8 @@ pub struct ActionCx<'a> {
     pub(super) heed_stop: bool,
     /// The bound on the instance's log, over all attempts. None where something is only to be found out: that is no news.
     pub(super) log: Option<&'a RefCell<Cap<Stream>>>,
+    /// The names that were asked for, and what they stood for.
+    pub(super) used: RefCell<BTreeMap<Key, Pin>>,
 }
 
 impl ActionCx<'_> {
@@ -134,6 +149,11 @@ impl ActionCx<'_> {
     /// The environment that every child gets.
     pub fn env(&self) -> &BTreeMap<OsString, OsString> {
         &self.shared.host.env
+    }
+
+    /// Where a secret of the run's can be read by its name.
+    pub fn secret(&self, from: &SecretFrom) -> Option<PathBuf> {
+        self.shared.host.secrets.path(from)
     }
 
     /// The run is being stopped: begin nothing that takes long.
@@ -192,6 +212,12 @@ impl ActionCx<'_> {
         process::find(OsStr::new(name), self.here(), self.env()).ok_or_else(|| failure::missing_tool(name))
     }
 
+    /// Tells which emulator runs a platform's programs.
+    pub fn emulator(&self, platform: &Platform, interpreter: &Path, version: Option<String>) {
+        let interpreter = interpreter.display().to_string();
+        self.event(EventKind::Emulator { platform: platform.clone(), interpreter, version });
+    }
+
     /// Runs a command and keeps its stdout. Exit codes other than those in `ok` are failures.
     pub fn run(&self, command: &Command) -> Result<Captured, Failure> {
         self.execute(command, Keep::Stdout, Codes::Ok, None)
@@ -225,6 +251,43 @@ impl ActionCx<'_> {
             drop(ended);
             captured
         })
+    }
+
+    /// What the lock says that a name stands for, if it says something; it must where only what is locked may be used.
+    pub fn pin(&self, key: &Key) -> Result<Option<Pin>, Failure> {
+        let pin = self.shared.pins().get(key).cloned();
+        match &pin {
+            Some(pin) => self.tell_pin(key, pin, false),
+            None if self.shared.locked => {
+                let message =
+                    format!("the lock does not say what {key} stands for, and `--locked` takes nothing else");
+                return Err(Failure::new(FailureKind::Lock, message)
+                    .help("`pipeline lock` asks and writes it down; commit the file"));
+            }
+            None => {}
+        }
+        Ok(pin)
+    }
+
+    /// A name was found to stand for something. Of two that ask at once the first is right; what counts from now on.
+    pub fn pinned(&self, key: &Key, pin: Pin) -> Pin {
+        let mut lock = self.shared.pins();
+        let new = lock.get(key).is_none();
+        let pin = lock.keep(key, pin).clone();
+        drop(lock);
+        self.tell_pin(key, &pin, new);
+        pin
+    }
+
+    fn tell_pin(&self, key: &Key, pin: &Pin, new: bool) {
+        let (instance, key, pin) = (self.instance.id.clone(), key.clone(), pin.clone());
+        self.used.borrow_mut().insert(key.clone(), pin.clone());
+        self.event(EventKind::Pinned { instance, key, pin, new });
+    }
+
+    /// The names that were asked for, for the record.
+    pub(super) fn used_pins(&self) -> BTreeMap<String, String> {
+        self.used.borrow().iter().map(|(key, pin)| (key.to_string(), pin.to_string())).collect()
     }
 
     /// Tells what it took to bring an image to a node.
@@ -287,7 +350,9 @@ impl ActionCx<'_> {
         let inner: Vec<OsString> = inner.iter().map(|arg| self.hide(&arg.to_string_lossy()).into()).collect();
         let shown = Shown { argv: &inner, node, remote, about };
         let mut env = self.env().clone();
-        if let Some(scratch) = self.shared.scratch.filter(|_| !self.instance.is_own_command()) {
+        if self.instance.is_own_command() {
+            env.extend(self.shared.host.secrets.own_env.clone());
+        } else if let Some(scratch) = self.shared.scratch {
             env.insert("TMPDIR".into(), scratch.into());
         }
         for (name, value) in &command.env {
@@ -349,6 +414,11 @@ impl ActionCx<'_> {
             grace: self.shared.grace,
             release: None,
         };
+        // Where the instance's platform is emulated, that may be why.
+        let foreign = self.instance.platform.as_ref().filter(|platform| {
+            !remote && self.instance.runs_its_programs() && self.shared.host.actions.is_foreign(platform)
+        });
+        let mut signs = Signs::default();
         let mut said = VecDeque::new();
         // What a tool says about a full disk is not always the last that it says.
         let mut full = None;
@@ -356,6 +426,9 @@ impl ActionCx<'_> {
             if !line.text.trim().is_empty() {
                 said.truncate(LAST_WORDS - 1);
                 said.push_front(self.hide(&line.text));
+            }
+            if foreign.is_some() {
+                signs.see(&line.text);
             }
             if full.is_none() && failure::says_full(&line.text) {
                 full = Some(self.hide(&line.text));
@@ -378,15 +451,21 @@ impl ActionCx<'_> {
             Some(Why::TooMuch) => return Err(failure::too_much(&shown)),
             None => {}
         }
-        let code = failure::exit_code(&shown, ended.status)?;
         let mut said: Vec<String> = said.into_iter().rev().collect();
+        let own = self.instance.is_own_command();
+        signs.see_last(said.iter().map(String::as_str).filter(|_| foreign.is_some()), own);
+        let explained = |failure| match foreign {
+            Some(platform) => signs.explain(failure, platform, own),
+            None => failure,
+        };
+        let code = failure::exit_code(&shown, ended.status).map_err(explained)?;
         let lost = code == failure::SSH_FAILED || copies;
         if let Some(words) = to.filter(|_| lost).and_then(|node| self.shared.connections?.last_words(node)) {
             said.extend(self.hidden(&words));
         }
         said.extend(full.clone());
         let judged = failure::outcome(command, codes, &shown, code, &said);
-        judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { failure })?;
+        judged.map_err(|failure| if full.is_some() { failure::full(failure) } else { explained(failure) })?;
         Ok(Captured { stdout: ended.stdout, code })
     }
 

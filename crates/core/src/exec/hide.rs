@@ -24,9 +24,12 @@ pub(super) fn secrets(redactor: &Redactor, kind: &mut EventKind) {
         }
         EventKind::Warning { message } => redactor.hide(message),
         EventKind::RunStarted { .. }
+        | EventKind::Emulator { .. }
         | EventKind::Started { .. }
         | EventKind::Transfer { .. }
         | EventKind::Delivered { .. }
+        // A url with a password is refused.
+        | EventKind::Pinned { .. }
         | EventKind::Finished { .. }
         | EventKind::Interrupted { .. }
         | EventKind::RunFinished { .. } => {}

@@ -138,6 +138,19 @@ impl<'a, 'r> Memory<'a, 'r> {
         record.map(|record| record.values.clone()).unwrap_or_default()
     }
 
+    /// What names stood for when an instance ran that need not run now.
+    pub(super) fn pins(&mut self, node: NodeIndex) -> BTreeMap<String, String> {
+        let instance = &self.plan.graph[node];
+        let wanted = self.wanted[node.index()];
+        let Some(records) = self.records.as_deref_mut().filter(|_| !wanted) else { return BTreeMap::new() };
+        // Only checkouts and builds ask for names; the details of others are not worth reading.
+        if instance.basis.pins.is_empty() && instance.basis.engine.is_none() {
+            return BTreeMap::new();
+        }
+        let key = records.key(instance);
+        records.state.detail(&key).ok().flatten().map(|detail| detail.pins).unwrap_or_default()
+    }
+
     pub(super) fn is_unproven(&self, node: NodeIndex) -> bool {
         self.unproven.get(node.index()).is_some_and(|unproven| *unproven)
     }

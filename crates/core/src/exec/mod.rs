@@ -17,6 +17,7 @@ mod cancel;
 mod clock;
 mod connection;
 mod context;
+mod emulation;
 mod explain;
 mod failure;
 mod gates;
@@ -38,6 +39,7 @@ mod retry;
 mod round;
 mod scheduler;
 mod scratch;
+mod secrets;
 mod signal;
 mod state;
 mod sweep;
@@ -67,6 +69,7 @@ pub(crate) use refusal::{Cause, cause, offending};
 pub use remedy::remedy;
 pub use scheduler::Settled;
 pub use scratch::Scratch;
+pub use secrets::Secrets;
 pub use signal::{ENDING, Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
@@ -92,6 +95,8 @@ pub struct Options {
     pub scratch: Option<PathBuf>,
     /// To nodes, closed when the run ends; without them, each command connects for itself.
     pub connections: Option<Arc<Connections>>,
+    /// A name of which the lock says nothing is a failure.
+    pub locked: bool,
 }
 
 impl Default for Options {
@@ -104,6 +109,7 @@ impl Default for Options {
             run: String::new(),
             scratch: None,
             connections: None,
+            locked: false,
         }
     }
 }
@@ -114,8 +120,10 @@ pub struct Host<'a> {
     pub here: PathBuf,
     /// The environment of every child, complete. Tools are found on its PATH.
     pub env: BTreeMap<OsString, OsString>,
-    /// What of that environment nobody may see.
+    /// What nobody may see.
     pub redactor: Redactor,
+    /// What builds are handed of it.
+    pub secrets: Secrets,
     /// The actions that are not commands.
     pub actions: &'a dyn Actions,
 }
@@ -130,6 +138,12 @@ pub trait Actions: Sync {
     fn expects(&self, action: &Action, cx: &ActionCx<'_>) -> Option<String> {
         let _ = (action, cx);
         None
+    }
+
+    /// Whether this machine executes the platform's programs, if at all, only by an emulator.
+    fn is_foreign(&self, platform: &Platform) -> bool {
+        let _ = platform;
+        false
     }
 
     /// Whether this machine executes the platforms' programs, found out without changing anything.
@@ -199,18 +213,14 @@ pub fn settled<'a, 'r>(
 pub fn perform_one(
     action: &Action,
     nodes: &BTreeMap<String, Node>,
+    lock: &crate::lock::Lock,
     host: &Host<'_>,
     values: &Values,
     signals: Option<&Signals>,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Option<String>, Failure> {
     let id = InstanceId::new("action", None, None);
-    let mut plan = Plan {
-        recipe: String::new(),
-        graph: petgraph::graph::DiGraph::new(),
-        nodes: nodes.clone(),
-        notes: Vec::new(),
-    };
+    let mut plan = Plan { nodes: nodes.clone(), lock: lock.clone(), ..Plan::default() };
     plan.graph.add_node(Instance::new(id.clone(), "action", vec![action.clone()]));
     let options = Options { run: "action".into(), ..Options::default() };
     let mut summary = scheduler::run(&plan, host, &options, signals, values.clone(), None, sink);

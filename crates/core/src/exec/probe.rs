@@ -1,5 +1,6 @@
 //! Whether what an instance leaves is there, found out without changing anything.
 
+use std::cell::RefCell;
 use std::time::Duration;
 
 use super::context::{ActionCx, Shared};
@@ -13,7 +14,15 @@ const LONGEST: Duration = Duration::from_secs(30);
 /// For what only looks.
 pub(super) fn quiet<'a>(shared: &'a Shared<'a>, instance: &'a Instance) -> ActionCx<'a> {
     let deadline = shared.cancel.now().checked_add(LONGEST);
-    ActionCx { shared, instance, deadline, silence: None, heed_stop: true, log: None }
+    ActionCx {
+        shared,
+        instance,
+        deadline,
+        silence: None,
+        heed_stop: true,
+        log: None,
+        used: RefCell::default(),
+    }
 }
 
 /// Asks tools and nodes; what lies in files here is looked at elsewhere. The error says why nobody knows.
@@ -58,7 +67,13 @@ mod tests {
     fn there_not_there_and_unknown() {
         let folder = tempfile::tempdir().unwrap();
         let here = folder.path().to_owned();
-        let host = Host { here, env: env(), redactor: Redactor::default(), actions: &None_ };
+        let host = Host {
+            here,
+            env: env(),
+            redactor: Redactor::default(),
+            secrets: crate::exec::Secrets::default(),
+            actions: &None_,
+        };
         let plan = plan(Vec::new(), &[]);
         let cancel = std::sync::Arc::new(Cancel::new().unwrap());
         let ask = |probe: Probe| {

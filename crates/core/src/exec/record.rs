@@ -117,6 +117,10 @@ impl RunDir {
             EventKind::Output { instance, name, value } => {
                 self.line(instance, &format!("# {name} = {value}"))
             }
+            EventKind::Pinned { instance, key, pin, new } => {
+                let news = if *new { " (new in the lock)" } else { "" };
+                self.line(instance, &format!("# {key} is {pin}{news}"))
+            }
             EventKind::Delivered { instance, traffic } => self.line(instance, &format!("# sent {traffic}")),
             EventKind::Finished { instance, status, took, attempts } => {
                 let took = took.as_secs_f64();
@@ -126,6 +130,7 @@ impl RunDir {
                 result
             }
             EventKind::RunStarted { .. }
+            | EventKind::Emulator { .. }
             | EventKind::Transfer { .. }
             | EventKind::Warning { .. }
             | EventKind::Interrupted { .. }

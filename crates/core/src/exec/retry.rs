@@ -2,13 +2,14 @@
 
 use std::time::Duration;
 
-use crate::event::FailureKind;
+use crate::event::{Failure, FailureKind};
 use crate::plan::{Cause, Retry};
 
 /// The failure may pass, as far as the recipe is concerned. A missing tool, a refused input, a full disk and a defect stay
 /// what they are, whatever it says.
-pub(super) fn may_pass(retry: &Retry, kind: FailureKind) -> bool {
-    let fits = |cause: &Cause| match (*cause, kind) {
+pub(super) fn may_pass(retry: &Retry, failure: &Failure) -> bool {
+    let fits = |cause: &Cause| match (*cause, failure.kind) {
+        (Cause::Emulation, _) => failure.emulation,
         (Cause::Exit(wanted), FailureKind::Exit { code }) => wanted.is_none_or(|wanted| wanted == code),
         (Cause::Signal(wanted), FailureKind::Signal { signal }) => {
             wanted.is_none_or(|wanted| wanted == signal)
@@ -32,6 +33,19 @@ pub(super) fn pause(retry: &Retry, attempt: u32) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn may_pass(retry: &Retry, kind: FailureKind) -> bool {
+        super::may_pass(retry, &Failure::new(kind, ""))
+    }
+
+    #[test]
+    fn what_emulation_did_is_a_cause_of_its_own_and_an_exit_as_well() {
+        let failure = |emulation| Failure { emulation, ..Failure::new(FailureKind::Exit { code: 1 }, "") };
+        let retry = |on| Retry { on, ..Retry::new(3, Duration::ZERO) };
+        let emulation = retry(vec![Cause::Emulation]);
+        assert!(super::may_pass(&emulation, &failure(true)) && !super::may_pass(&emulation, &failure(false)));
+        assert!(super::may_pass(&retry(vec![Cause::Exit(None)]), &failure(true)));
+    }
 
     #[test]
     fn only_what_the_recipe_names_and_never_what_stays() {

@@ -1,5 +1,6 @@
 //! What is asked of a node before anything runs there: all of it over one connection.
 
+use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::ffi::OsString;
 use std::hash::{BuildHasher, Hasher, RandomState};
@@ -100,7 +101,7 @@ fn hold(cx: &ActionCx<'_>, node: &str, round: &[Argv]) -> Answers {
     }
     let time = EACH.saturating_mul(u32::try_from(round.len()).unwrap_or(u32::MAX));
     let deadline = cx.deadline.and_then(|deadline| deadline.checked_add(time));
-    let cx = ActionCx { deadline, ..*cx };
+    let cx = ActionCx { deadline, used: RefCell::default(), ..*cx };
     match cx.run(&command.on_node(node)) {
         Ok(said) => {
             Ok(String::from_utf8(said.stdout).ok().and_then(|said| read(&said, &mark, round)).map(Arc::new))

@@ -232,6 +232,7 @@ impl<'a, 'r> Coordinator<'a, 'r> {
         let mut shared = Shared::new(plan, host, cancel, options.grace, Port(sender), values);
         shared.scratch = options.scratch.as_deref();
         shared.connections = options.connections.as_deref();
+        shared.locked = options.locked;
         shared.rounds = self.memory.rounds(&host.here);
         let shared = shared;
         self.memory.tools(&shared.asked);
@@ -377,6 +378,11 @@ impl<'a, 'r> Coordinator<'a, 'r> {
     fn tell_values(&mut self, node: NodeIndex) {
         for (name, value) in self.memory.values(node) {
             self.emit(EventKind::Output { instance: self.plan.graph[node].id.clone(), name, value });
+        }
+        let names = self.memory.pins(node);
+        for key in names.keys().filter_map(|name| name.parse().ok()) {
+            let Some(pin) = self.plan.lock.get(&key).cloned() else { continue };
+            self.emit(EventKind::Pinned { instance: self.plan.graph[node].id.clone(), key, pin, new: false });
         }
     }
 

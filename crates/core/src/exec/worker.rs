@@ -44,6 +44,7 @@ pub(super) fn work(
             silence: instance.silent_timeout,
             heed_stop: true,
             log: Some(&log),
+            used: RefCell::default(),
         };
         cx.event(EventKind::Started { instance: instance.id.clone(), attempt });
         let failure = match attempt_all(&cx, instance).and_then(|()| prove(&cx)) {
@@ -52,7 +53,7 @@ pub(super) fn work(
             Err(_) if shared.cancel.requested() => break Status::Cancelled,
             Err(failure) => failure::maybe_full(failure),
         };
-        if attempt >= retry.attempts || !may_pass(retry, failure.kind) {
+        if attempt >= retry.attempts || !may_pass(retry, &failure) {
             break if instance.allow_failure { Status::Allowed(failure) } else { Status::Failed(failure) };
         }
         let pause = pause(retry, attempt);
@@ -88,7 +89,15 @@ fn clean_up(shared: &Shared<'_>, instance: &Instance, log: &RefCell<Cap<Stream>>
     let longest = if shared.cancel.requested() { shared.grace } else { CLEANUP };
     let deadline = shared.cancel.now().checked_add(longest.min(CLEANUP));
     let log = Some(log);
-    let cx = ActionCx { shared, instance, deadline, silence: None, heed_stop: false, log };
+    let cx = ActionCx {
+        shared,
+        instance,
+        deadline,
+        silence: None,
+        heed_stop: false,
+        log,
+        used: RefCell::default(),
+    };
     for action in &instance.cleanup {
         if shared.cancel.kill_requested() {
             return;

@@ -39,9 +39,9 @@ impl Observed {
             hasher.update(&(text.len() as u64).to_le_bytes());
             hasher.update(text.as_bytes());
         };
-        let Detail { config, env, inputs, tool, reads: _ } = &self.detail;
+        let Detail { config, env, inputs, pins, tool, reads: _ } = &self.detail;
         add(config);
-        for map in [env, inputs] {
+        for map in [env, inputs, pins] {
             add(&map.len().to_string());
             for (name, value) in map {
                 add(name);
@@ -85,6 +85,10 @@ impl Observed {
         if now.tool != earlier.tool {
             let (tool, old, new) = changed(earlier.tool.clone(), now.tool.clone());
             return Some(Reason::ToolChanged { tool, old, new });
+        }
+        if let Some((old, new)) = first_difference(&earlier.pins, &now.pins) {
+            let (name, old, new) = changed(old, new);
+            return Some(Reason::PinChanged { name, old, new });
         }
         let (old, new) = first_difference(&earlier.inputs, &now.inputs)?;
         let (input, old, new) = changed(old, new);

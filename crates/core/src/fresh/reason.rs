@@ -28,6 +28,20 @@ pub enum Reason {
         /// Now.
         new: String,
     },
+    /// A name in it stands for something else than it did, by the lock.
+    PinChanged {
+        /// The name.
+        name: String,
+        /// Before.
+        old: String,
+        /// Now.
+        new: String,
+    },
+    /// The lock does not say what a name stands for.
+    NotLocked {
+        /// The name.
+        name: String,
+    },
     /// What it left is no longer there.
     OutputMissing {
         /// A path, or what was asked for.
@@ -69,7 +83,9 @@ impl Reason {
         match self {
             Self::ConfigChanged { key: name, old, new }
             | Self::InputChanged { input: name, old, new }
+            | Self::PinChanged { name, old, new }
             | Self::ToolChanged { tool: name, old, new } => vec![name, old, new],
+            Self::NotLocked { name } => vec![name],
             Self::OutputMissing { output } | Self::OutputChanged { output } => vec![output],
             Self::OutputUnknown { why } => vec![why],
             Self::Undecided { upstream } => vec![upstream],
@@ -88,6 +104,10 @@ impl fmt::Display for Reason {
             Self::InputChanged { input, old, new } => {
                 write!(f, "{input} changed: {} -> {}", brief(old), brief(new))
             }
+            Self::PinChanged { name, old, new } => {
+                write!(f, "{name} stands for another one in the lock: {} -> {}", brief(old), brief(new))
+            }
+            Self::NotLocked { name } => write!(f, "the lock does not say what {name} stands for"),
             Self::OutputMissing { output } => write!(f, "{output} is not there any more"),
             Self::OutputChanged { output } => write!(f, "{output} was changed by somebody else"),
             Self::OutputUnknown { why } => write!(f, "whether its result is still there is not known: {why}"),

@@ -78,6 +78,17 @@ impl ImageRef {
         self.digest
     }
 
+    /// It is the image that `wanted` means, which without tag and digest stands for all of that name.
+    pub fn fits(&self, wanted: &str) -> bool {
+        let Ok(meant) = Self::parse(wanted) else { return false };
+        // Behind the last slash, as a registry may have a port.
+        let tagged = wanted.rsplit('/').next().is_some_and(|last| last.contains(':'));
+        self.registry == meant.registry
+            && self.repository == meant.repository
+            && (!tagged || self.tag == meant.tag || meant.digest.is_some())
+            && (meant.digest.is_none() || self.digest == meant.digest)
+    }
+
     /// The short form that docker shows: `registry:2`, `team/app:1`, `example.com/app:1`.
     pub fn familiar(&self) -> String {
         let full = self.to_string();

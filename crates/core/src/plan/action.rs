@@ -5,6 +5,9 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::bases::PinBases;
+use super::build::{CheckFrontend, HandSecrets};
+use super::checkout::Checkout;
 use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
 use super::text::{Grammar, Text};
 use crate::audit::Rules;
@@ -19,14 +22,20 @@ pub enum Action {
     Command(Command),
     /// Copy a file to a node, and go on with what is there of it.
     CopyFile(Box<CopyFile>),
+    /// Bring a commit into a folder; yields its id.
+    Checkout(Box<Checkout>),
     /// Write a small file, atomically.
     WriteFile(WriteFile),
     /// Change the base image in a Dockerfile, in place and byte for byte elsewhere.
     RewriteFrom(RewriteFrom),
     /// See to it that this machine executes programs of other architectures.
     EnsureBinfmt(EnsureBinfmt),
-    /// See to it that every base image of a Dockerfile is to be had for a platform.
-    CheckBases(CheckBases),
+    /// See to it that every base image of a Dockerfile is to be had for a platform, and is the one that the lock names.
+    PinBases(Box<PinBases>),
+    /// See to it that a Dockerfile is interpreted by nobody but who may.
+    CheckFrontend(CheckFrontend),
+    /// Hold secrets ready for the build engine.
+    HandSecrets(HandSecrets),
     /// Read an image's config digest from the engine's store; yields the digest.
     ImageId(ImageId),
     /// Check an exported archive and write it under its final name; yields the file's sha256 digest.
@@ -213,9 +222,11 @@ pub struct RewriteFrom {
 pub enum FromRules {
     /// The one external base image becomes this.
     From(Text),
-    /// The base of one stage, by its name, becomes this.
+    /// Every external base image becomes this.
+    All(Text),
+    /// The base of one stage becomes this.
     Stage {
-        /// The stage's name (`FROM … AS name`).
+        /// The stage's name (`FROM … AS name`), or its number counted from 0.
         stage: String,
         /// The new base.
         from: Text,
@@ -243,19 +254,6 @@ pub enum Register {
     Host,
     /// By a privileged container, run only when one is missing.
     Container(Command),
-}
-
-/// The base images of a Dockerfile, before it is built.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct CheckBases {
-    /// The Dockerfile.
-    pub dockerfile: Text,
-    /// The platform that the bases must be of.
-    pub platform: Platform,
-    /// The engine whose store is asked first.
-    pub engine: Engine,
-    /// Its command that prints an image's configuration as JSON; the image's name is appended.
-    pub inspect: Command,
 }
 
 /// Where to read an image's config digest.
@@ -336,6 +334,12 @@ pub struct SealArchive {
     pub format: ArchiveFormat,
     /// The full image reference that the archive carries.
     pub reference: String,
+    /// More names for it, where the format has room for them.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub tags: Vec<String>,
+    /// The annotations of its manifest, where the format has one: a JSON object of strings.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub annotations: Option<Text>,
     /// The config digest that was built.
     pub id: Text,
     /// The platform the config must name.
@@ -454,6 +458,14 @@ impl Action {
         }
     }
 
+    /// The tools that it runs besides [`commands`](Self::commands).
+    pub fn tools(&self) -> Vec<&'static str> {
+        match self {
+            Self::Checkout(checkout) => checkout.tools(),
+            _ => Vec::new(),
+        }
+    }
+
     /// Every text in it.
     pub fn texts(&self) -> Vec<&Text> {
         match self {
@@ -463,11 +475,16 @@ impl Action {
                 let commands = [enter, whole, rest, land, discard];
                 [from, part].into_iter().chain(commands.into_iter().flat_map(Command::texts)).collect()
             }
+            Self::Checkout(checkout) => {
+                checkout.signed.iter().map(|signed| &signed.keyring).chain(checkout.env.values()).collect()
+            }
             Self::WriteFile(file) => vec![&file.path, &file.contents],
             Self::RewriteFrom(rewrite) => {
                 let mut texts = vec![&rewrite.dockerfile];
                 match &rewrite.rules {
-                    FromRules::From(from) | FromRules::Stage { from, .. } => texts.push(from),
+                    FromRules::From(from) | FromRules::All(from) | FromRules::Stage { from, .. } => {
+                        texts.push(from);
+                    }
                     FromRules::Replace(map) => texts.extend(map.values()),
                 }
                 texts
@@ -476,18 +493,21 @@ impl Action {
                 Register::Container(command) => command.texts(),
                 Register::Never | Register::Host => Vec::new(),
             },
-            Self::CheckBases(bases) => {
-                let mut texts = bases.inspect.texts();
-                texts.push(&bases.dockerfile);
-                texts
+            Self::PinBases(bases) => {
+                let files = [&bases.dockerfile, &bases.to].into_iter();
+                files.chain(bases.args.values()).chain(bases.inspect.texts()).collect()
             }
+            Self::CheckFrontend(check) => vec![&check.dockerfile],
+            Self::HandSecrets(hand) => vec![&hand.dir],
             Self::ImageId(id) => {
                 let mut texts = id.inspect.texts();
                 texts.push(&id.handle);
                 texts
             }
             Self::ArchiveDigest(digest) => vec![&digest.path],
-            Self::SealArchive(seal) => vec![&seal.from, &seal.to, &seal.id],
+            Self::SealArchive(seal) => {
+                [&seal.from, &seal.to, &seal.id].into_iter().chain(&seal.annotations).collect()
+            }
             Self::Audit(audit) => {
                 let mut texts = vec![&audit.id, &audit.report];
                 texts.extend(&audit.sha256);
@@ -522,6 +542,7 @@ impl Action {
                 command.capture.as_ref().map_or(Grammar::Any, |capture| capture.grammar)
             }
             Self::ShipMissing(_) | Self::CriVerify(_) => Grammar::Number,
+            Self::Checkout(_) => Grammar::Hex,
             _ => Grammar::Digest,
         }
     }
@@ -547,12 +568,15 @@ impl Action {
     pub fn yields(&self) -> Option<&str> {
         match self {
             Self::Command(command) => command.capture.as_ref().map(|capture| capture.output.as_str()),
+            Self::Checkout(checkout) => Some(&checkout.output),
             Self::ImageId(id) => Some(&id.output),
             Self::SealArchive(seal) => Some(&seal.output),
             Self::ArchiveDigest(digest) => Some(&digest.output),
             Self::ShipMissing(ship) => Some(&ship.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
-            Self::CheckBases(_)
+            Self::PinBases(_)
+            | Self::CheckFrontend(_)
+            | Self::HandSecrets(_)
             | Self::CopyFile(_)
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)

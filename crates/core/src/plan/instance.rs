@@ -7,9 +7,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
-use super::action::{Action, Command, Engine};
+use super::action::{Action, Engine};
 use super::limits::{Retry, Share};
 use super::text::{Grammar, Text};
+use crate::lock::Key;
 use crate::platform::Platform;
 
 /// `step`, `step@target` or `step@target@node`.
@@ -139,9 +140,9 @@ pub struct Basis {
     /// Files and folders here that it reads, besides what other steps left.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub reads: Vec<Text>,
-    /// Commands that change nothing, and whose stdout counts: where a branch is now.
+    /// Names whose meaning counts: a branch. Those that show only when it runs, such as the images in a Dockerfile, count too.
     #[serde(skip_serializing_if = "Vec::is_empty")]
-    pub asks: Vec<Command>,
+    pub pins: Vec<Key>,
     /// The build engine, whose version counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
@@ -234,6 +235,11 @@ impl Instance {
     /// Its commands are the recipe's own: what they need and where they reach is not known.
     pub fn is_own_command(&self) -> bool {
         self.kind == "run"
+    }
+
+    /// Its commands run programs of its platform: those of the image that is built or tried, or the recipe's own.
+    pub fn runs_its_programs(&self) -> bool {
+        matches!(&*self.kind, "build" | "smoke" | "run")
     }
 
     /// An instance that does these things once, here, and leaves nothing behind that others use.

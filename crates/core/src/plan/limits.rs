@@ -45,11 +45,13 @@ pub enum Cause {
     Io,
     /// `mismatch`: something is other than what it must be.
     Mismatch,
+    /// `emulation`: a program crashed as programs do under QEMU, and not each time.
+    Emulation,
 }
 
 impl Cause {
     /// As they are written, less the numbers.
-    pub const NAMES: [&str; 6] = ["exit", "signal", "timeout", "unreachable", "io", "mismatch"];
+    pub const NAMES: [&str; 7] = ["exit", "signal", "timeout", "unreachable", "io", "mismatch", "emulation"];
 
     /// What is tried again where a recipe does not say. What is wrong with an image stays wrong.
     pub fn usual() -> Vec<Self> {
@@ -78,7 +80,8 @@ impl FromStr for Cause {
             "timeout" => Self::Timeout,
             "unreachable" => Self::Unreachable,
             "io" => Self::Io,
-            _ => Self::Mismatch,
+            "mismatch" => Self::Mismatch,
+            _ => Self::Emulation,
         })
     }
 }
@@ -94,6 +97,7 @@ impl fmt::Display for Cause {
             Self::Unreachable => f.write_str("unreachable"),
             Self::Io => f.write_str("io"),
             Self::Mismatch => f.write_str("mismatch"),
+            Self::Emulation => f.write_str("emulation"),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The plan: a graph of instances, each lowered to actions. Data; nothing here runs anything.
 
 mod action;
+mod bases;
+mod build;
+mod checkout;
 mod cri;
 mod instance;
 mod limits;
@@ -14,11 +17,16 @@ use petgraph::graph::DiGraph;
 pub use petgraph::graph::NodeIndex;
 use serde::{Deserialize, Serialize};
 
+use crate::lock::Lock;
+
 pub use action::{
-    Action, ArchiveDigest, AuditImage, Capture, Check, CheckBases, Command, CopyFile, DigestOf, Engine,
-    EnsureBinfmt, Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom,
-    ShipMissing, Shipment, WriteFile,
+    Action, ArchiveDigest, AuditImage, Capture, Check, Command, CopyFile, DigestOf, Engine, EnsureBinfmt,
+    Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing,
+    Shipment, WriteFile,
 };
+pub use bases::PinBases;
+pub use build::{CheckFrontend, HandSecrets, SecretFrom};
+pub use checkout::{Checkout, Signature, Signed};
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
 pub use limits::{Cause, MAX_LOG, Retry, Share};
@@ -27,7 +35,7 @@ pub(crate) use node::{WATCHDOG, own_folder};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};
 
 /// Everything that a run will do, as a pure function of the recipe, the selection and the variables.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub struct Plan {
     /// The recipe's name.
     pub recipe: String,
@@ -37,6 +45,10 @@ pub struct Plan {
     pub nodes: BTreeMap<String, Node>,
     /// What the plan has to say about itself, such as why it chose an engine.
     pub notes: Vec<String>,
+    /// What the names in it stand for, as far as that was written down.
+    pub lock: Lock,
+    /// Where the recipe has its steps, by their ids, and names that the lock explains: `FILE:LINE:COLUMN`.
+    pub places: BTreeMap<String, String>,
 }
 
 /// Why one instance waits for another.

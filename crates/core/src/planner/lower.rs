@@ -30,12 +30,16 @@ pub(super) struct Context<'c> {
 
 type Outputs = BTreeMap<String, Text>;
 
+/// See [`Plan`](crate::plan::Plan).
+pub(super) struct Finished {
+    pub(super) graph: DiGraph<Instance, Edge>,
+    pub(super) nodes: BTreeMap<String, Node>,
+    pub(super) places: BTreeMap<String, String>,
+    pub(super) notes: Vec<String>,
+}
+
 /// The finished graph and the nodes that it uses.
-pub(super) fn lower(
-    context: &Context<'_>,
-    graph: &Graph,
-    diagnostics: &mut Diagnostics,
-) -> Option<(DiGraph<Instance, Edge>, BTreeMap<String, Node>)> {
+pub(super) fn lower(context: &Context<'_>, graph: &Graph, diagnostics: &mut Diagnostics) -> Option<Finished> {
     let members = &context.members.list;
     let order = petgraph::algo::toposort(graph, None).ok()?;
     let names = Names {
@@ -48,16 +52,25 @@ pub(super) fn lower(
     let mut claims: BTreeMap<String, (Claim, usize)> = BTreeMap::new();
     let platforms: Vec<Vec<Platform>> =
         context.members.applies.iter().map(|of| platforms(context, of)).collect();
-    let mut failed = false;
+    let (mut failed, mut notes) = (false, Vec::new());
+    let mut places = places(context);
     for at in order {
         let index = graph[at];
         let platforms = &platforms[members[index].step];
         let instance = &mut plan[at];
-        let Some((out, claimed)) = one(context, graph, at, &outputs, platforms, instance, diagnostics) else {
+        let Some((out, rest)) = one(context, graph, at, &outputs, platforms, instance, diagnostics) else {
             failed = true;
             continue;
         };
-        for claim in claimed {
+        for note in rest.notes {
+            if !notes.contains(&note) {
+                notes.push(note);
+            }
+        }
+        for (key, span) in rest.asked {
+            places.entry(key.to_string()).or_insert_with(|| place(context, span.start));
+        }
+        for claim in rest.claims {
             if let Some((_, other)) = claims.insert(claim.key(context.nodes), (claim.clone(), index)) {
                 // In the order of the recipe.
                 diagnostics.push(two_writers(context, &claim, other.min(index), other.max(index)));
@@ -87,7 +100,21 @@ pub(super) fn lower(
             used.insert(name.to_owned(), node.clone());
         }
     }
-    Some((plan, used))
+    Some(Finished { graph: plan, nodes: used, places, notes })
+}
+
+fn place(context: &Context<'_>, offset: usize) -> String {
+    let at = context.values.recipe.files.sources.position(offset);
+    format!("{}:{}:{}", at.file, at.line, at.column)
+}
+
+/// Where the steps are.
+fn places(context: &Context<'_>) -> BTreeMap<String, String> {
+    let step = |configured: &Configured<'_>| {
+        let step = configured.step;
+        (step.id.value.clone(), place(context, step.span.start))
+    };
+    context.configured.iter().map(step).collect()
 }
 
 /// Names that many instances share, by index.
@@ -138,7 +165,7 @@ fn nodes_of(instance: &Instance) -> impl Iterator<Item = &str> {
     places.chain(instance.node.as_deref())
 }
 
-/// Lowers one instance; its outputs and what it alone may write.
+/// Lowers one instance; its outputs, and what else came of it.
 fn one(
     context: &Context<'_>,
     graph: &Graph,
@@ -147,7 +174,7 @@ fn one(
     platforms: &[Platform],
     instance: &mut Instance,
     diagnostics: &mut Diagnostics,
-) -> Option<(Outputs, Vec<Claim>)> {
+) -> Option<(Outputs, Lowered)> {
     let members = &context.members.list;
     let member = &members[graph[at]];
     let configured = &context.configured[member.step];
@@ -223,15 +250,15 @@ fn one(
     // Most have one, and there are very many of them.
     lowered.actions.shrink_to_fit();
     let (listed, map) = finish_outputs(member, &mut lowered);
-    instance.actions = lowered.actions;
-    instance.cleanup = lowered.cleanup;
+    instance.actions = std::mem::take(&mut lowered.actions);
+    instance.cleanup = std::mem::take(&mut lowered.cleanup);
     instance.outputs = listed;
-    instance.probe = lowered.probe.unwrap_or(Probe::Unknown);
-    instance.basis = lowered.basis;
+    instance.probe = lowered.probe.take().unwrap_or(Probe::Unknown);
+    instance.basis = std::mem::take(&mut lowered.basis);
     instance.basis.always |= common.always.unwrap_or(false);
     limits.put(instance);
     super::rollout::bound(configured, instance);
-    Some((map, lowered.claims))
+    Some((map, lowered))
 }
 
 /// The platforms of some targets, each once.
@@ -287,7 +314,11 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
             let CopyFile { enter, whole, rest, land, discard, .. } = &mut **copy;
             vec![enter, whole, rest, land, discard]
         }
-        Action::CheckBases(bases) => vec![&mut bases.inspect],
+        Action::Checkout(checkout) => {
+            checkout.env.extend(env.clone());
+            Vec::new()
+        }
+        Action::PinBases(bases) => vec![&mut bases.inspect],
         Action::ImageId(id) => vec![&mut id.inspect],
         Action::EnsureBinfmt(ensure) => match &mut ensure.register {
             Register::Container(command) => vec![command],
@@ -295,7 +326,7 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
         },
         _ => Vec::new(),
     });
-    for command in commands.chain(&mut lowered.basis.asks) {
+    for command in commands {
         match command.place {
             Place::Here => command.env.extend(env.clone()),
             Place::Node(_) => {

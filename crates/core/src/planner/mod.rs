@@ -1,4 +1,4 @@
-//! From a recipe to its plan: a pure function of the recipe, the selection, the variables and the chosen engine.
+//! From a recipe to its plan: a pure function of the recipe, the selection, the variables, the lock and the chosen engine.
 //!
 //! Steps become instances by their scope ([`expand`]); each input finds its one producer by type ([`producers`]);
 //! instances are linked ([`link`]) and lowered in order ([`lower`]). Runs nothing, reads no file.
@@ -8,6 +8,7 @@ mod given;
 mod limits;
 mod link;
 mod lower;
+mod names;
 mod nodes;
 mod part;
 mod producers;
@@ -16,9 +17,11 @@ mod targets;
 #[cfg(test)]
 mod testing;
 
+pub use names::{Names, missing, names, unused};
 pub use part::{Part, Wanted};
 
 use crate::diag::{Diagnostic, Diagnostics};
+use crate::lock::Lock;
 use crate::plan::{Engine, Plan};
 use crate::platform::Platform;
 use crate::spec::{Given, Recipe, Values, View};
@@ -52,11 +55,13 @@ pub struct Machine<'m> {
 pub fn plan(
     recipe: &Recipe<'_>,
     given: &Given,
+    lock: &Lock,
     selection: &Selection,
     machine: &Machine<'_>,
 ) -> (Option<Plan>, Diagnostics) {
     let mut diagnostics = Diagnostics::default();
     let plan = build(recipe, given, selection, machine, &mut diagnostics);
+    let plan = plan.map(|plan| Plan { lock: lock.clone(), ..plan });
     let failed = diagnostics.has_errors();
     if plan.is_none() && !failed && recipe.sound {
         diagnostics.push(
@@ -111,12 +116,13 @@ fn build(
         Some(engine) => engine,
         None => choose(&configured, members, machine, &mut remarks, diagnostics)?,
     };
-    let (graph, used) = if chosen == assumed {
+    let lower::Finished { graph, nodes: used, places, notes } = if chosen == assumed {
         lowered
     } else {
         lower::lower(&context(members, chosen), graph, diagnostics)?
     };
-    Some(Plan { recipe: name, graph, nodes: used, notes: remarks })
+    remarks.extend(notes);
+    Some(Plan { recipe: name, graph, nodes: used, notes: remarks, places, ..Plan::default() })
 }
 
 /// All instances, and what each waits for.

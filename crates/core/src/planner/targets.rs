@@ -303,6 +303,7 @@ pub(super) fn platform(values: &Values<'_>, text: &Str, view: View<'_>) -> Resul
 
 #[cfg(test)]
 mod tests {
+    use crate::lock::Lock;
     use crate::planner::testing::{codes, plan};
     use crate::planner::{Machine, Selection};
     use crate::platform::Platform;
@@ -339,8 +340,13 @@ mod tests {
                 choose_engine: &|| panic!("nothing is built"),
             };
             // What is wrong elsewhere is looked for all the same, and would take until the memory is full.
-            let (plan, _) =
-                crate::planner::plan(&recipe.unwrap(), &Given::default(), &Selection::default(), &machine);
+            let (plan, _) = crate::planner::plan(
+                &recipe.unwrap(),
+                &Given::default(),
+                &Lock::default(),
+                &Selection::default(),
+                &machine,
+            );
             assert!(plan.is_none());
         }
     }

@@ -6,6 +6,7 @@ use petgraph::visit::EdgeRef;
 
 use super::{Machine, Selection};
 use crate::diag::Diagnostics;
+use crate::lock::Lock;
 use crate::plan::{Edge, Engine, Plan};
 use crate::platform::Platform;
 use crate::spec::{Given, RecipeFiles, parse};
@@ -19,7 +20,7 @@ pub(super) fn select(text: &str, selection: &Selection) -> (Option<Plan>, Diagno
         folder: "recipe".into(),
         choose_engine: &|| Ok((Engine::Buildah, "it is a test".into())),
     };
-    super::plan(&recipe, &Given::default(), selection, &machine)
+    super::plan(&recipe, &Given::default(), &Lock::default(), selection, &machine)
 }
 
 pub(super) fn plan(text: &str) -> (Option<Plan>, Diagnostics) {

@@ -1,7 +1,9 @@
 //! Actions of our own, in one line each.
 
 use super::{cri, shown_line, shown_word};
-use crate::plan::{Action, DigestOf, EnsureBinfmt, Expect, FromRules, Register, ShipFrom};
+use crate::plan::{
+    Action, Checkout, DigestOf, EnsureBinfmt, Expect, FromRules, HandSecrets, Register, ShipFrom, Signature,
+};
 
 /// What an action that is no command does.
 pub(super) fn describe(action: &Action) -> String {
@@ -11,12 +13,14 @@ pub(super) fn describe(action: &Action) -> String {
             "where a part of it is there: sftp reput of {} to {}, and scp if the digest then differs",
             copy.from, copy.part
         ),
+        Action::Checkout(checkout) => checkout_line(checkout),
         Action::WriteFile(file) => {
             format!("write {}: {}", file.path, shown_word(&file.contents).replace('\n', "\\n"))
         }
         Action::RewriteFrom(rewrite) => {
             let what = match &rewrite.rules {
                 FromRules::From(from) => format!("FROM -> {from}"),
+                FromRules::All(from) => format!("every FROM -> {from}"),
                 FromRules::Stage { stage, from } => format!("FROM of stage {stage} -> {from}"),
                 FromRules::Replace(map) => map
                     .iter()
@@ -27,14 +31,27 @@ pub(super) fn describe(action: &Action) -> String {
             format!("patch {what} in {}", rewrite.dockerfile)
         }
         Action::EnsureBinfmt(ensure) => binfmt(ensure),
-        Action::CheckBases(bases) => {
+        Action::PinBases(bases) => {
             format!(
-                "check that each base image in {} is to be had for {}: {} BASE, else skopeo inspect --raw docker://BASE",
+                "write {} as {} with the digests of its base images for {}, from the lock, else: {} BASE, skopeo inspect --raw docker://BASE",
                 bases.dockerfile,
+                bases.to,
                 bases.platform,
                 shown_line(&bases.inspect.argv)
             )
         }
+        Action::CheckFrontend(check) if check.runs => {
+            let allowed = if check.allow.is_empty() { "nobody".into() } else { check.allow.join(", ") };
+            format!("check that a `# syntax=` in {} names nobody but {allowed}", check.dockerfile)
+        }
+        Action::CheckFrontend(check) => {
+            format!(
+                "look for a `# syntax=` in {}, which {} does not run",
+                check.dockerfile,
+                check.engine.name()
+            )
+        }
+        Action::HandSecrets(hand) => secrets(hand),
         Action::ImageId(id) => {
             format!(
                 "read the config digest, for {}: {} {}",
@@ -93,6 +110,34 @@ pub(super) fn describe(action: &Action) -> String {
         Action::CriRun(run) => cri::run(run),
         Action::EndCriRun(pod) => format!("remove the pod {} from {}", pod.name, pod.node),
     }
+}
+
+fn secrets(hand: &HandSecrets) -> String {
+    let mut told: Vec<String> =
+        hand.from.iter().map(|(id, from)| format!("{from} as {}/{id}", hand.dir)).collect();
+    if hand.agent {
+        told.push("the ssh agent".into());
+    }
+    format!("hold ready for the engine, in memory alone: {}", told.join(", "))
+}
+
+fn checkout_line(checkout: &Checkout) -> String {
+    let Checkout { url, wanted, dir, depth, filter, .. } = checkout;
+    let mut how = Vec::new();
+    how.extend(depth.map(|depth| format!("--depth={depth}")));
+    how.extend(filter.as_ref().map(|filter| format!("--filter={filter}")));
+    how.extend(checkout.submodules.then(|| "with submodules".to_owned()));
+    how.extend(checkout.lfs.then(|| "with LFS files".to_owned()));
+    how.extend(checkout.keep_git_dir.then(|| "with .git".to_owned()));
+    how.extend(checkout.signed.as_ref().map(|signed| {
+        let with = match signed.with {
+            Signature::Ssh => "ssh",
+            Signature::Gpg => "gpg",
+        };
+        format!("signed by {with} as {} says", signed.keyring)
+    }));
+    let how = if how.is_empty() { String::new() } else { format!(" ({})", how.join(", ")) };
+    format!("git fetch {wanted} of {url} into the shared mirror, check the commit out in {dir}{how}")
 }
 
 /// Where an image lies here.

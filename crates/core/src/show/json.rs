@@ -11,7 +11,7 @@ use crate::plan::{Action, Edge, Instance, InstanceId, Plan};
 /// The version of this form.
 const VERSION: u32 = 1;
 
-/// The plan as JSON: `version`, `recipe`, `notes`, `nodes`, `instances` in an order in which they can run, and `edges`.
+/// The plan as JSON: `version`, `recipe`, `notes`, `lock`, `nodes`, `instances` in an order in which they can run, and `edges`.
 ///
 /// Each instance has its `actions` as data, and under `commands` the exact command lines, late values as placeholders.
 pub fn json(plan: &Plan) -> Value {
@@ -28,6 +28,7 @@ impl Serialize for Document<'_> {
         map.serialize_entry("version", &VERSION)?;
         map.serialize_entry("recipe", &plan.recipe)?;
         map.serialize_entry("notes", &plan.notes)?;
+        map.serialize_entry("lock", &plan.lock)?;
         map.serialize_entry("nodes", &plan.nodes)?;
         map.serialize_entry("instances", &Instances(plan))?;
         map.serialize_entry("edges", &Edges(plan))?;

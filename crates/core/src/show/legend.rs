@@ -207,7 +207,7 @@ mod tests {
             recipe: "r".into(),
             graph: DiGraph::new(),
             nodes: [(node.name.clone(), node)].into(),
-            notes: Vec::new(),
+            ..Plan::default()
         };
         let id = InstanceId::new("s", None, Some("edge-1"));
         let actions = commands.iter().cloned().map(Action::from).collect();

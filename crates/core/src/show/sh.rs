@@ -10,7 +10,7 @@ use petgraph::visit::EdgeRef;
 use serde_json::json;
 
 use super::{exact, quote, shell_word, shown_env};
-use crate::plan::{Action, Command, Edge, Instance, NodeIndex, Plan, Text, lates};
+use crate::plan::{Action, Command, Edge, HandSecrets, Instance, NodeIndex, Plan, SecretFrom, Text, lates};
 
 const HEAD: &str = r#"
 # What git is told by the environment of whoever starts this is not meant for it.
@@ -190,6 +190,7 @@ impl Script<'_> {
                     format!("mkdir -p -- \"$(dirname -- {path})\" 4>&- && printf %s {contents} >{path}");
                 (line, None)
             }
+            Action::HandSecrets(hand) => return secrets(hand).into_iter().map(|line| (line, None)).collect(),
             own => {
                 let call = self.own_action(own);
                 let line = match own.yields() {
@@ -239,6 +240,9 @@ impl Script<'_> {
             nodes.insert(&node.name, node);
         }
         let mut request = json!({ "action": action, "nodes": nodes });
+        if matches!(action, Action::Checkout(_) | Action::PinBases(_)) && !self.plan.lock.is_empty() {
+            request["lock"] = json!(self.plan.lock);
+        }
         if !self.passed.is_empty() {
             request["env"] = json!(self.passed);
         }
@@ -253,6 +257,26 @@ impl Script<'_> {
         }
         call + " </dev/null"
     }
+}
+
+/// The same links as in a run; but what they lead to is a file, gone with the clean-up, where the value is a variable's.
+fn secrets(hand: &HandSecrets) -> Vec<String> {
+    let dir = shell_word(&hand.dir);
+    let mut lines = vec![format!("rm -rf -- {dir} 4>&- && mkdir -m 700 -- {dir} 4>&-")];
+    lines.extend(hand.from.iter().map(|(id, from)| match from {
+        // `printf` is the shell's own: no process has the value among its arguments.
+        SecretFrom::Env(name) => {
+            format!("[ -n \"${{{name}-}}\" ] && ( umask 077 && printf %s \"${name}\" >{dir}/{} )", exact(id))
+        }
+        SecretFrom::File(path) => {
+            let (file, link) = (exact(path), exact(id));
+            format!("[ -f {file} ] && ln -s -- \"$(realpath -- {file})\" {dir}/{link} 4>&-")
+        }
+    }));
+    if hand.agent {
+        lines.push("[ -n \"${SSH_AUTH_SOCK-}\" ]".into());
+    }
+    lines
 }
 
 /// At the start of a subshell, which would otherwise hold the fifo open when the script is no more.
@@ -292,7 +316,7 @@ mod tests {
 
     fn plan(instances: Vec<Instance>, edges: &[(u32, u32, Edge)]) -> Plan {
         let mut plan =
-            Plan { recipe: "r".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), notes: Vec::new() };
+            Plan { recipe: "r".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), ..Plan::default() };
         for instance in instances {
             plan.graph.add_node(instance);
         }

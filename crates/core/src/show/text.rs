@@ -65,6 +65,10 @@ fn instance(out: &mut String, plan: &Plan, node: NodeIndex, legend: &Legend<'_>)
     }
     out.push('\n');
     limits(out, instance);
+    for key in &instance.basis.pins {
+        let pin = plan.lock.get(key).map_or_else(|| "not in the lock yet".to_owned(), ToString::to_string);
+        let _ = writeln!(out, "    (locked: {} is {pin})", key.name());
+    }
     for action in &instance.actions {
         out.push_str("    ");
         line(out, instance, action, legend);

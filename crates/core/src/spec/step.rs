@@ -79,6 +79,6 @@ pub struct RetrySpec {
     /// Each pause is twice the one before, up to this, such as `"5m"`; all are equal when absent.
     pub max_delay: Option<Str>,
     /// Only after these failures: `exit` or `exit:CODE`, `signal` or `signal:NUMBER`, `timeout`, `unreachable`, `io`,
-    /// `mismatch`. All but `mismatch` when absent.
+    /// `mismatch`, `emulation` (a crash as QEMU causes them). All but `mismatch` when absent.
     pub on: Option<Vec<Str>>,
 }

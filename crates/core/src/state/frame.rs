@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use super::record::{Detail, Record, Stamp};
 
 /// What every file begins with; another version has another number.
-const MAGIC: &[u8; 16] = b"pipeline state 1";
+const MAGIC: &[u8; 16] = b"pipeline state 2";
 
 const LIVE: [u8; 4] = [0xA5; 4];
 

@@ -51,6 +51,8 @@ pub struct Detail {
     pub env: BTreeMap<String, String>,
     /// Inputs and what was found there, by what messages call them.
     pub inputs: BTreeMap<String, String>,
+    /// Names of the lock and what they stood for.
+    pub pins: BTreeMap<String, String>,
     /// The build engine and its version.
     pub tool: Option<(String, String)>,
     /// The files and folders that were read, so that they need not be read again.

@@ -227,7 +227,7 @@ fn a_damaged_end_is_told_and_does_not_stay() {
 
 #[test]
 fn another_version_and_other_files_are_no_records() {
-    for text in [&b"pipeline state 2 and what it has"[..], b"\0", b"[[step]]\n", &[0xFF; 5000]] {
+    for text in [&b"pipeline state 1 and what it has"[..], b"\0", b"[[step]]\n", &[0xFF; 5000]] {
         let memory = Memory::of(text);
         let (mut state, losses) = State::open(Box::new(memory.clone()), "one").unwrap();
         assert_eq!((holds(&mut state), losses), (0, vec![Loss::Unknown]));

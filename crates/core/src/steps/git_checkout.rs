@@ -1,12 +1,15 @@
 //! `git-checkout`: a commit of a repository, as a folder.
 
+use std::num::NonZeroU32;
+
 use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::{Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::image::Digest;
-use crate::plan::{Artifact, Command, Grammar, Probe, Text};
+use crate::git::{PROTOCOLS, ref_problem, url_problem};
+use crate::lock::Key;
+use crate::plan::{Action, Artifact, Checkout, Command, Grammar, Probe, Signature, Signed};
 use crate::spec::{Scope, Str};
 
 pub(super) struct GitCheckout;
@@ -19,9 +22,10 @@ impl StepKind for GitCheckout {
     type Spec = Spec;
 }
 
-/// Fetches into a mirror beside the recipe, so that a second run transfers only what is new, and puts the commit into a
-/// folder that appears whole or not at all. The user's and the system's git configuration, hooks and filters have no
-/// part in it.
+/// What a branch or a tag stands for is asked once and written into `pipeline.lock`; from then on that commit is taken,
+/// until `pipeline lock --update`. Fetches into a mirror that all recipes share, so that nothing is transferred twice, and
+/// puts the commit into a folder that appears whole or not at all. The user's and the system's git configuration, hooks and
+/// filters have no part in it.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub(super) struct Spec {
@@ -33,15 +37,28 @@ pub(super) struct Spec {
     tag: Option<Str>,
     /// The commit's full id.
     commit: Option<Str>,
-    /// Protocols besides `https` and `ssh`: `file`, `http`, `git`.
+    /// Protocols besides `https` and `ssh`: `file`, `http`, `git`. Submodules too come by these alone.
     #[serde(default)]
     allow_protocols: Vec<Str>,
+    /// So many commits of the history are fetched, and not all of it: a shallow clone.
+    depth: Option<NonZeroU32>,
+    /// Objects that are fetched only where they are needed, a partial clone: `blob:none`, `blob:limit=1m` or `tree:0`.
+    filter: Option<Str>,
+    /// Check out submodules too, and theirs.
+    #[serde(default)]
+    submodules: bool,
+    /// Fetch the files that git LFS keeps apart; without it they stay pointers. Needs `git-lfs`.
+    #[serde(default)]
+    lfs: bool,
+    /// The commit must be signed: `ssh` or `gpg`. `keyring` says by whom.
+    verify: Option<Str>,
+    /// The keys that count, relative to the recipe: for `ssh` a file of allowed signers (ssh-keygen(1)), for `gpg` exported public
+    /// keys.
+    keyring: Option<Str>,
     /// Keep the `.git` folder in the checkout.
     #[serde(default)]
     keep_git_dir: bool,
 }
-
-const PROTOCOLS: [&str; 3] = ["file", "http", "git"];
 
 impl Spec {
     fn protocols(&self, cx: &mut Lower<'_>) -> Result<Vec<String>, Refused> {
@@ -62,52 +79,14 @@ impl Spec {
 
     fn url(&self, cx: &mut Lower<'_>, protocols: &[String]) -> Result<String, Refused> {
         let url = cx.word(&self.url)?;
-        let refuse = |cx: &mut Lower<'_>, problem: &str, help: &str| {
-            Err(cx.refuse(
-                Diagnostic::error("spec::bad-url", format!("bad url: {problem}"))
+        match url_problem(&url, protocols) {
+            None => Ok(url),
+            Some(bad) => Err(cx.refuse(
+                Diagnostic::error("spec::bad-url", format!("bad url: {}", bad.problem))
                     .at(&self.url.span, "this url")
-                    .help(help),
-            ))
-        };
-        if url.is_empty() {
-            return refuse(cx, "it is empty", "write `https://…` or `ssh://…`");
+                    .help(bad.help),
+            )),
         }
-        if url.starts_with('-') {
-            return refuse(cx, "it would be read as an option", "write `https://…` or `ssh://…`");
-        }
-        // As git reads it: `helper::` before anything else.
-        if url.split_once("::").is_some_and(|(helper, _)| !helper.contains(['/', ':', '['])) {
-            return refuse(cx, "remote helpers (`name::…`) run programs", "write `https://…` or `ssh://…`");
-        }
-        if url.chars().any(|c| c.is_control() || c == ' ') {
-            return refuse(cx, "it holds spaces or control characters", "percent-encode them");
-        }
-        let (protocol, rest) = match url.split_once("://") {
-            Some((protocol, rest)) => (protocol, rest),
-            // As git reads it: a colon before the first slash makes it scp-like.
-            None => match url.find([':', '/']) {
-                Some(at) if url[at..].starts_with(':') => ("ssh", url.as_str()),
-                _ => ("file", url.as_str()),
-            },
-        };
-        let authority = rest.split('/').next().unwrap_or_default();
-        if protocol != "file" && authority.split_once('@').is_some_and(|(user, _)| user.contains(':') && url.contains("://"))
-        {
-            return refuse(cx, "it holds a password", "use an ssh key or a credential helper; a recipe is no place for secrets");
-        }
-        // git hands the host to ssh, which would read an option.
-        if authority.rsplit('@').next().is_some_and(|host| host.starts_with('-')) {
-            return refuse(cx, "the host would be read as an option", "write the host's name");
-        }
-        if !protocols.iter().any(|allowed| allowed == protocol) {
-            let help = if PROTOCOLS.contains(&protocol) {
-                format!("use `https` or `ssh`, or add `allow-protocols = [\"{protocol}\"]`")
-            } else {
-                "write `https://…` or `ssh://…`".into()
-            };
-            return refuse(cx, &format!("the protocol `{}` is not allowed", protocol.escape_debug()), &help);
-        }
-        Ok(url)
     }
 
     /// The ref to fetch, as the remote names it.
@@ -147,34 +126,59 @@ impl Spec {
             )),
         }
     }
-}
+    fn filter(&self, cx: &mut Lower<'_>) -> Result<Option<String>, Refused> {
+        let Some(key) = &self.filter else { return Ok(None) };
+        let word = cx.word(key)?;
+        let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit()) && !text.is_empty();
+        let known = match word.split_once(':') {
+            Some(("blob", "none")) => true,
+            Some(("blob", limit)) => {
+                limit.strip_prefix("limit=").is_some_and(|size| number(size.trim_end_matches(['k', 'm', 'g'])))
+            }
+            Some(("tree", depth)) => number(depth),
+            _ => false,
+        };
+        let refuse = |message: String, help: &str| {
+            Err(Diagnostic::error("spec::bad-value", message).at(&key.span, "this filter").help(help))
+        };
+        let result = if !known {
+            refuse(format!("`{}` is no filter", word.escape_debug()), "write `blob:none`, `blob:limit=1m` or `tree:0`")
+        } else if self.keep_git_dir || self.submodules || self.lfs {
+            refuse(
+                "a folder that is a repository of its own has all objects".into(),
+                "leave out `filter`, or `keep-git-dir`, `submodules` and `lfs`",
+            )
+        } else {
+            Ok(Some(word))
+        };
+        result.map_err(|diagnostic| cx.refuse(diagnostic))
+    }
 
-/// Nothing that this machine is configured to do on a fetch or a checkout takes part, and nobody is asked.
-pub const GIT_ENVIRONMENT: [(&str, &str); 5] = [
-    ("GIT_CONFIG_GLOBAL", "/dev/null"),
-    ("GIT_CONFIG_NOSYSTEM", "1"),
-    ("GIT_TERMINAL_PROMPT", "0"),
-    ("GIT_SSH_COMMAND", "ssh -o BatchMode=yes -o ConnectTimeout=10 -o PermitLocalCommand=no -a -x"),
-    ("GIT_LFS_SKIP_SMUDGE", "1"),
-];
-
-/// The rules of git-check-ref-format(1), and no leading `-`.
-fn ref_problem(name: &str) -> Option<&'static str> {
-    let forbidden = |c: char| c.is_control() || matches!(c, ' ' | '~' | '^' | ':' | '?' | '*' | '[' | '\\' | '\u{7f}');
-    if name.is_empty() {
-        Some("it is empty")
-    } else if name.starts_with('-') {
-        Some("it would be read as an option")
-    } else if name.chars().any(forbidden) {
-        Some("it holds a character that git does not allow")
-    } else if name.contains("..") || name.contains("@{") || name.contains("//") || name == "@" {
-        Some("git does not allow `..`, `@{`, `//` or `@` alone")
-    } else if name.starts_with('/') || name.ends_with('/') || name.ends_with('.') {
-        Some("git does not allow `/` at its ends or `.` at its end")
-    } else if name.split('/').any(|part| part.starts_with('.') || part.strip_suffix(".lock").is_some()) {
-        Some("no part of it may begin with `.` or end with `.lock`")
-    } else {
-        None
+    fn signed(&self, cx: &mut Lower<'_>) -> Result<Option<Signed>, Refused> {
+        let (verify, keyring) = match (&self.verify, &self.keyring) {
+            (None, None) => return Ok(None),
+            (Some(verify), Some(keyring)) => (verify, keyring),
+            (Some(alone), None) | (None, Some(alone)) => {
+                return Err(cx.refuse(
+                    Diagnostic::error("spec::bad-value", "`verify` and `keyring` belong together")
+                        .at(&alone.span, "the other one is missing")
+                        .help("say how commits are signed, `verify = \"ssh\"` or `\"gpg\"`, and by whom, `keyring = \"FILE\"`"),
+                ));
+            }
+        };
+        let path = cx.local_path(keyring);
+        let with = match cx.word(verify)?.as_str() {
+            "ssh" => Signature::Ssh,
+            "gpg" => Signature::Gpg,
+            other => {
+                return Err(cx.refuse(
+                    Diagnostic::error("spec::bad-value", format!("commits are not signed with `{}`", other.escape_debug()))
+                        .at(&verify.span, "this value")
+                        .help("write `ssh` or `gpg`"),
+                ));
+            }
+        };
+        Ok(Some(Signed { with, keyring: path?.into() }))
     }
 }
 
@@ -188,107 +192,43 @@ impl StepBody for Spec {
     }
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
-        let wanted = self.wanted(cx);
+        // Each is looked at before the first that is wrong ends it.
+        let (wanted, filter, signed) = (self.wanted(cx), self.filter(cx), self.signed(cx));
         let protocols = self.protocols(cx)?;
-        let (url, wanted) = (self.url(cx, &protocols)?, wanted?);
-        let slug = &Digest::of(url.as_bytes()).hex()[..16];
-        // Of the instance alone, so that no two fetch into one at the same time.
-        let mirror = format!(".pipeline/git/{}-{slug}.git", cx.id);
+        let (url, wanted, filter, signed) = (self.url(cx, &protocols)?, wanted?, filter?, signed?);
         let dir = cx.work("src");
-        let partial = cx.work("src.partial");
-        let local = "refs/pipeline/fetched";
-        let git = |args: &[&str]| {
-            let git = Command::new(["git"]).args(args.iter().copied());
-            let git = GIT_ENVIRONMENT.iter().fold(git, |git, (name, value)| git.env(name, *value));
-            git.env("GIT_ALLOW_PROTOCOL", protocols.join(":"))
-        };
-        let in_mirror = format!("--git-dir={mirror}");
         let mut lowered = Lowered::default();
-        lowered.push(Command::new(["mkdir", "-p", "--", ".pipeline/git", &cx.work("")]));
-        // A killed git leaves its locks behind; under the workspace's lock nobody holds them.
-        let locks = ["HEAD.lock", "config.lock", "packed-refs.lock", "shallow.lock"].map(|lock| format!("{mirror}/{lock}"));
-        lowered.push(
-            Command::new(["rm", "-rf", "--"]).args(locks).arg(format!("{mirror}/{local}.lock")).arg(partial.as_str()),
-        );
-        lowered.push(git(&["init", "--quiet", "--bare", "--template=", &mirror]));
-        lowered.push(git(&[
-            &in_mirror,
-            "-c",
-            "protocol.ext.allow=never",
-            "-c",
-            "fetch.fsckObjects=true",
-            "-c",
-            "gc.auto=0",
-            "-c",
-            "maintenance.auto=false",
-            "fetch",
-            "--no-tags",
-            "--no-recurse-submodules",
-            "--end-of-options",
-            &url,
-            &format!("+{wanted}:{local}"),
-        ]));
-        if !Grammar::Hex.accepts(&wanted) {
-            // Where the branch or tag is now; an annotated tag in two lines. In no repository: that which the recipe lies in
-            // has a configuration of its own, and relative paths would start at its top.
-            let peeled = format!("{wanted}^{{}}");
-            let none = "--git-dir=/dev/null";
-            let ask = [none, "-c", "protocol.ext.allow=never", "ls-remote", "--end-of-options", &url, &wanted, &peeled];
-            lowered.basis.asks.push(git(&ask));
+        // A commit's id says by itself what is meant, and what another step makes is no input.
+        let locked = !Grammar::Hex.accepts(&wanted) && !self.url.value.contains("${steps.");
+        if locked {
+            let key = Key::Git { url: url.clone(), reference: wanted.clone() };
+            let named = [&self.branch, &self.tag].into_iter().flatten().next().unwrap_or(&self.url);
+            lowered.ask(key, &named.span);
         }
-        lowered.push(
-            git(&[&in_mirror, "rev-parse", "--verify", "--end-of-options", &format!("{local}^{{commit}}")])
-                .capture("commit", Grammar::Hex),
-        );
-        let commit = Text::late(cx.id.as_str(), "commit", Grammar::Hex);
-        lowered.push(
-            git(&[&in_mirror, "rev-parse", "--verify", "--end-of-options"])
-                .arg(commit.clone().lit("^{tree}"))
-                .capture("tree", Grammar::Hex),
-        );
-        lowered.push(
-            git(&[&in_mirror, "show", "--no-patch", "--no-show-signature", "--format=%ct"])
-                .arg(commit.clone())
-                .capture("epoch", Grammar::Number),
-        );
-        // From the mirror, whatever protocol the mirror itself was fetched by; with objects of its own where the
-        // repository stays usable, as the mirror is not there in a build.
-        let objects = if self.keep_git_dir { "--no-hardlinks" } else { "--shared" };
-        lowered.push(
-            git(&["clone", "--quiet", "--no-checkout", objects, "--template=", "--", &mirror, &partial])
-                .env("GIT_ALLOW_PROTOCOL", "file"),
-        );
-        lowered.push(
-            git(&["-C", &partial, "-c", "core.hooksPath=/dev/null", "-c", "core.fsmonitor=false", "checkout", "--quiet"])
-                .arg("--detach")
-                .arg(commit),
-        );
-        if !self.keep_git_dir {
-            lowered.push(Command::new(["rm", "-rf", "--", &format!("{partial}/.git")]));
+        lowered.basis.reads.extend(signed.iter().map(|signed| signed.keyring.clone()));
+        lowered.push(Action::Checkout(Box::new(Checkout {
+            url,
+            wanted,
+            locked,
+            protocols,
+            dir: dir.clone(),
+            depth: self.depth.map(NonZeroU32::get),
+            filter,
+            submodules: self.submodules,
+            lfs: self.lfs,
+            keep_git_dir: self.keep_git_dir,
+            signed,
+            env: std::collections::BTreeMap::new(),
+            output: "commit".into(),
+        })));
+        for (output, grammar) in [("tree", Grammar::Hex), ("epoch", Grammar::Number)] {
+            lowered.push(Command::new(["cat", "--", &cx.work(output)]).capture(output, grammar));
+            lowered.late(output, grammar);
         }
-        lowered.push(Command::new(["rm", "-rf", "--", &dir]));
-        lowered.push(Command::new(["mv", "-T", "--", &partial, &dir]));
         lowered.known("dir", dir.as_str());
         lowered.late("commit", Grammar::Hex);
-        lowered.late("tree", Grammar::Hex);
-        lowered.late("epoch", Grammar::Number);
         lowered.probe = Some(Probe::Paths(vec![dir.into()]));
         lowered.basis.intermediate = true;
         Ok(lowered)
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::ref_problem;
-
-    #[test]
-    fn refs_that_git_would_misread() {
-        for good in ["main", "release/1.0", "v1.2.3", "feature_x"] {
-            assert_eq!(ref_problem(good), None, "{good}");
-        }
-        for bad in ["", "--orphan=zz", "a..b", "a b", "a\n", ".x", "x.lock", "a@{1}", "x/", "@", "a:b", "a^"] {
-            assert!(ref_problem(bad).is_some(), "{bad}");
-        }
     }
 }

@@ -108,11 +108,14 @@ impl StepBody for Spec {
         let probe = present(cx, node, &reference, &id, platform);
         lowered.known("reference", reference.as_str());
         lowered.known("id", id);
-        lowered.claims.push(Claim::NodeImage {
-            node: node.name.clone(),
-            store: format!("{:?}", node.runtime),
-            reference,
-        });
+        let more = cx.input("archive", "tags").and_then(Text::as_literal).unwrap_or_default();
+        for reference in more.split_whitespace().chain([reference.as_str()]) {
+            lowered.claims.push(Claim::NodeImage {
+                node: node.name.clone(),
+                store: format!("{:?}", node.runtime),
+                reference: reference.to_owned(),
+            });
+        }
         lowered.probe = Some(Probe::Actions(probe));
         Ok(lowered)
     }

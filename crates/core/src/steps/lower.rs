@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::image::{Digest, ImageRef};
+use crate::lock::Key;
 use crate::plan::{Action, Artifact, Basis, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
 use crate::platform::Platform;
 use crate::source::Span;
@@ -68,6 +69,10 @@ pub struct Lowered {
     pub basis: Basis,
     /// What nobody else in the plan may write.
     pub claims: Vec<Claim>,
+    /// What the plan has to say of the step, once for all its instances.
+    pub notes: Vec<String>,
+    /// Names that the lock explains, and where the recipe has them.
+    pub asked: Vec<(Key, Span)>,
 }
 
 /// Something that only one instance may write.
@@ -139,6 +144,12 @@ impl Lowered {
     /// Adds an action.
     pub fn push(&mut self, action: impl Into<Action>) {
         self.actions.push(action.into());
+    }
+
+    /// What the name stands for counts; the recipe has it at this place.
+    pub fn ask(&mut self, key: Key, place: &Span) {
+        self.asked.push((key.clone(), place.clone()));
+        self.basis.pins.push(key);
     }
 
     /// Adds an output that is known now, perhaps made of other late values.

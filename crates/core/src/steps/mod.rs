@@ -43,7 +43,6 @@ step_kinds! {
 }
 
 pub use engine::inspect_users as inspect_image;
-pub use git_checkout::GIT_ENVIRONMENT;
 pub(crate) use scp::remote_path_problem;
 
 /// The kind of that name.

@@ -8,6 +8,7 @@ use serde::Deserialize;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
 use crate::image::ImageRef;
+use crate::lock::Key;
 use crate::plan::{Action, Artifact, Command, FromRules, Probe, RewriteFrom, Text};
 use crate::spec::{Scope, Str};
 
@@ -29,25 +30,40 @@ impl StepKind for PatchFrom {
 pub(super) struct Spec {
     /// The step whose files are copied; found by itself where there is one.
     source: Option<Str>,
-    /// The new base: of the one external image in the Dockerfile, or of `stage`. Where there are several and no `stage`,
-    /// the step fails and lists them.
+    /// The new base: of the one external image in the Dockerfile, of `stage`, or of all. Where there are several and it is
+    /// not said which, the step fails and lists them.
     from: Option<Str>,
-    /// The stage (`FROM … AS stage`) whose base becomes `from`.
+    /// The stage whose base becomes `from`: its name (`FROM … AS stage`), or its number counted from 0.
     stage: Option<Str>,
-    /// New bases by the text in the Dockerfile: `{ "alpine:3.4" = "…" }`.
+    /// Every external image behind a `FROM` becomes `from`.
+    all: Option<bool>,
+    /// New images by the text in the Dockerfile, `{ "alpine:3.4" = "…" }`: as it stands there, or with the defaults of its
+    /// `ARG`s, also in `COPY --from` and `RUN --mount`. Each must be there.
     replace: Option<BTreeMap<String, Str>>,
     /// The Dockerfile, relative to the sources; `Dockerfile` when absent.
     dockerfile: Option<Str>,
 }
 
 impl Spec {
+    /// The recipe asks for these images, and the lock says which they are.
+    fn asks(&self, cx: &mut Lower<'_>, lowered: &mut Lowered) -> Result<(), Refused> {
+        let Some(platform) = cx.view.target.and_then(|target| target.platform) else { return Ok(()) };
+        for string in self.from.iter().chain(self.replace.iter().flat_map(BTreeMap::values)) {
+            if let Some(image) = cx.text(string)?.as_literal().and_then(|text| ImageRef::parse(text).ok()) {
+                lowered.asked.push((Key::Image { image, platform: platform.clone() }, string.span.clone()));
+            }
+        }
+        Ok(())
+    }
+
     fn rules(&self, cx: &mut Lower<'_>) -> Result<FromRules, Refused> {
-        match (&self.from, &self.stage, &self.replace) {
-            (Some(from), None, None) => Ok(FromRules::From(base(cx, from)?)),
-            (Some(from), Some(stage), None) => {
+        match (&self.from, &self.stage, self.all.unwrap_or_default(), &self.replace) {
+            (Some(from), None, false, None) => Ok(FromRules::From(base(cx, from)?)),
+            (Some(from), None, true, None) => Ok(FromRules::All(base(cx, from)?)),
+            (Some(from), Some(stage), false, None) => {
                 Ok(FromRules::Stage { stage: cx.argument(stage, "stage")?, from: base(cx, from)? })
             }
-            (None, None, Some(map)) if !map.is_empty() => {
+            (None, None, false, Some(map)) if !map.is_empty() => {
                 let mut replace = BTreeMap::new();
                 for (image, from) in map {
                     replace.insert(image.clone(), base(cx, from)?);
@@ -57,7 +73,7 @@ impl Spec {
             _ => Err(cx.refuse(
                 Diagnostic::error("spec::bad-value", "say what to change in one way")
                     .at(&cx.span.clone(), "this step")
-                    .help("`from = \"…\"` for the one external base, `stage` with `from` for one stage, or `replace = { \"old\" = \"new\" }`"),
+                    .help("`from = \"…\"` for the one external base, `stage` with `from` for one stage, `all = true` with `from` for every one, or `replace = { \"old\" = \"new\" }`"),
             )),
         }
     }
@@ -116,6 +132,7 @@ impl StepBody for Spec {
         let dockerfile = dockerfile(cx, self.dockerfile.as_ref(), "source")?;
         let (dir, partial) = (cx.work("context"), cx.work("context.partial"));
         let mut lowered = Lowered::default();
+        self.asks(cx, &mut lowered)?;
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
         copy(&mut lowered, &source, &partial);
         lowered.push(Action::RewriteFrom(RewriteFrom { dockerfile: format!("{partial}/{dockerfile}").into(), rules }));

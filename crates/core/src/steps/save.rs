@@ -8,7 +8,7 @@ use super::smoke::engine_of_image;
 use super::{Claim, Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::Diagnostic;
 use crate::image::ArchiveFormat;
-use crate::plan::{Action, Artifact, Command, Grammar, Probe, SealArchive};
+use crate::plan::{Action, Artifact, Command, Grammar, Probe, SealArchive, Text};
 use crate::spec::{Scope, Str};
 
 pub(super) struct Save;
@@ -70,6 +70,14 @@ impl StepBody for Spec {
             Some(reference) => cx.reference(reference)?.to_string(),
             None => cx.need("image", "reference")?.to_string(),
         };
+        // Another name for the archive stands alone.
+        let tags = cx.input("image", "tags").filter(|_| self.reference.is_none()).and_then(Text::as_literal);
+        let tags: Vec<String> = if self.format == ArchiveFormat::DockerArchive {
+            tags.into_iter().flat_map(str::split_whitespace).map(str::to_owned).collect()
+        } else {
+            Vec::new()
+        };
+        let annotations = cx.input("image", "annotations").cloned();
         let exported = cx.work("exported.tar");
         let (handle, id) = (cx.need("image", "handle")?, cx.need("image", "id")?);
         let engine = engine_of_image(cx);
@@ -83,6 +91,8 @@ impl StepBody for Spec {
             to: path.as_str().into(),
             format: self.format,
             reference: reference.clone(),
+            tags: tags.clone(),
+            annotations,
             id: id.clone(),
             platform,
             output: "sha256".into(),
@@ -93,6 +103,9 @@ impl StepBody for Spec {
         lowered.known("id", id);
         lowered.known("format", self.format.transport());
         lowered.known("reference", reference);
+        if !tags.is_empty() {
+            lowered.known("tags", tags.join(" "));
+        }
         lowered.claims.push(Claim::Path(path.clone()));
         lowered.probe = Some(Probe::Paths(vec![path.into()]));
         lowered.basis.intermediate = self.path.is_none();

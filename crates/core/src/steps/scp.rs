@@ -147,6 +147,9 @@ impl StepBody for Spec {
         for output in ["id", "reference"] {
             lowered.known(output, cx.need("archive", output)?);
         }
+        if let Some(tags) = cx.input("archive", "tags") {
+            lowered.known("tags", tags.clone());
+        }
         lowered.claims.push(Claim::NodeFile { node: node.name.clone(), path: dest.clone() });
         let there = Command::new(["sh", "-c", THERE, "sh"]).arg(sha256).arg(dest).on_node(&node.name);
         lowered.probe = Some(Probe::Actions(vec![there.into()]));

@@ -82,7 +82,7 @@ impl Run {
                     ),
             ));
         }
-        let env = build::texts(cx, &self.env, "a variable")?;
+        let env = build::args::texts(cx, &self.env, "a variable")?;
         let timeout =
             self.timeout.as_ref().map(|timeout| cx.duration(timeout)).transpose()?.unwrap_or(TIMEOUT);
         let expect = match &self.http {

@@ -76,6 +76,37 @@ fn a_named_stage_is_rewritten_alone() {
 }
 
 #[test]
+fn all_bases_are_rewritten() {
+    let text = "ARG A=golang:1\nFROM --platform=$BUILDPLATFORM «$A» AS a\nFROM «alpine»\nFROM a\nFROM scratch\nCOPY --from=busybox b c\n\
+                FROM «x-$TARGETARCH»\nFROM «alpine» AS last";
+    check(text, &Rules::All(NEW.into()));
+    assert!(rewrite(b"FROM scratch\n", &Rules::All(NEW.into())).is_err());
+}
+
+/// An edit that joined the lines would be right for the build, and is more than was asked for.
+#[test]
+fn what_continues_a_line_behind_the_image_stays() {
+    check("FROM «alpine»\\\n AS x\n", &from(NEW));
+    check("FROM «alpine»\\\n", &from(NEW));
+    check("# escape=`\nFROM «alpine»`\r\n  AS x\n", &from(NEW));
+}
+
+/// A shell's here-documents are anywhere in the line, and there may be several.
+#[test]
+fn here_documents_are_no_instructions() {
+    for document in [
+        "RUN cat <<EOF >/etc/x && \\\n  true\nFROM debian\nEOF\n",
+        "RUN a <<-\"A\" <<B\n\tA\nFROM debian\nB\n",
+        "RUN --mount=type=cache,target=/x sh -c 'x' 3<<EOF\nFROM debian\nEOF\n",
+        "COPY --chown=1 <<a.conf <<b.conf /etc/\nFROM x\na.conf\nFROM y\nb.conf\n",
+        "ONBUILD RUN <<EOF\nFROM debian\nEOF\n",
+        "RUN echo it\\'s \"<<A\" '<<B' $((1<<2)) a<<C\nRUN [\"cat\", \"<<EOF\"]\n",
+    ] {
+        check(&format!("FROM «alpine»\n{document}USER x\n"), &from(NEW));
+    }
+}
+
+#[test]
 fn named_images_are_rewritten_everywhere() {
     let map = replace(&[("alpine:3.4", NEW), ("busybox", NEW), ("docker:cli", NEW)]);
     check(
@@ -92,6 +123,11 @@ fn named_images_are_rewritten_everywhere() {
         &replace(&[("y", NEW)]),
     );
     check("FROM x\nCOPY --from=«bu\\\nsy» a b\n", &replace(&[("busy", NEW)]));
+    check(
+        "FROM x\nRUN --mount=type=bind,\\\nfrom=«y» --mount=target=/z,from=\\\n# no\n\n«y» z\n",
+        &replace(&[("y", NEW)]),
+    );
+    check("FROM x\nCOPY --from='«y»' a b\nRUN --mount=\"target=/a b,from=«y»\" z\n", &replace(&[("y", NEW)]));
     // Simultaneously: what is written is not looked up again.
     assert_eq!(rewritten("FROM a\nFROM b\n", &replace(&[("a", "b"), ("b", "c")])), "FROM b\nFROM c\n");
 }
@@ -137,7 +173,7 @@ fn bases_are_listed_with_their_places() {
             (2, 5, BaseKind::From, "scratch".into(), some("scratch"), false),
             (3, 6, BaseKind::From, "$X".into(), None, true),
             (3, 7, BaseKind::CopyFrom, "img".into(), some("img"), true),
-            (3, 9, BaseKind::MountFrom, "img2".into(), some("img2"), true),
+            (3, 10, BaseKind::MountFrom, "img2".into(), some("img2"), true),
         ]
     );
     let first = bases(text.as_bytes()).unwrap().remove(0);
@@ -158,4 +194,25 @@ fn the_diff_shows_changed_lines_only() {
          @@ -7 +7 @@\n-COPY --from=b --from=b c d\n+COPY --from=bb --from=bb c d\n\
          @@ -8,2 +8 @@\n-FROM al\\\n-pine AS z\n+FROM c AS z\n"
     );
+}
+
+/// What reads a line more than once, or all that came before it, would take minutes.
+#[test]
+fn time_grows_with_the_size_alone() {
+    for filler in [
+        "RUN echo FROM alpine\n",
+        "#\n",
+        "\\\n",
+        "RUN <<E\nFROM x\nE\n",
+        "\"",
+        "RUN a <<E b\nE\n",
+        "COPY --from=0 --x a b\n",
+        "${",
+        "<<",
+    ] {
+        let text = format!("FROM alpine AS a\nRUN {}\nFROM a\n", filler.repeat(1_000_000 / filler.len()));
+        let began = std::time::Instant::now();
+        let _ = rewrite(text.as_bytes(), &from(NEW));
+        assert!(began.elapsed().as_secs() < 10, "{filler:?} took {:?}", began.elapsed());
+    }
 }

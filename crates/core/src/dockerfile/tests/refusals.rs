@@ -18,7 +18,7 @@ fn several_images_are_listed() {
     assert_eq!(
         said(text, &from("x:1")),
         "`from` could mean 2 images: `golang:1` (line 1, stage `build`), `alpine:3.4` (line 4, stage `2`) | say which: \
-         `stage = \"build\"` beside `from`, or `replace = { \"golang:1\" = \"x:1\" }` instead of it"
+         `stage = \"build\"` beside `from`, `all = true` beside it, or `replace = { \"golang:1\" = \"x:1\" }` instead of it"
     );
     let text = "ARG G=golang\nFROM --platform=$BUILDPLATFORM $G AS build\nFROM golang\n";
     let said = said(text, &from("x:1"));
@@ -111,32 +111,33 @@ fn a_stage_does_not_shadow_the_new_image() {
 #[test]
 fn what_is_no_dockerfile_is_refused_with_its_line() {
     for (text, reason) in [
-        ("", "at least one FROM"),
-        ("# only a comment\n", "at least one FROM"),
-        ("ARG A=1\n", "at least one FROM"),
-        ("RUN x\nFROM a\n", "line 1"),
-        ("FROM\n", "line 1"),
-        ("FROM a b\n", "line 1"),
-        ("FROM a\n\nNONSENSE x\n", "line 3"),
-        ("FROM a\nRUN <<EOF\nnever ended\n", "here-document"),
-        ("# escape=x\nFROM a\n", "invalid escape"),
-        ("FROM a\n\u{1b}[2J\n", "unknown instruction"),
+        ("", "no `FROM`"),
+        ("# only a comment\n", "no `FROM`"),
+        ("ARG A=1\n", "no `FROM`"),
+        ("RUN x\nFROM a\n", "(line 1): `run` before the first `FROM`"),
+        ("FROM\n", "(line 1): `FROM` takes an image"),
+        ("FROM a b\n", "(line 1)"),
+        ("FROM a # the base\n", "(line 1)"),
+        ("\n\nFROM \\\n a x b\n", "(line 3)"),
+        ("FROM a\n\nNONSENSE x\n", "(line 3): unknown instruction `NONSENSE`"),
+        ("FROM a\nRUN <<EOF\nnever ended\n", "(line 2): the here-document `EOF` does not end"),
+        ("# escape=x\nFROM a\n", "(line 1): invalid escape character `x`"),
+        (
+            "# syntax=a\r\n# escape=`\r\n#escape=`\r\nFROM a\n",
+            "(line 3): the directive `escape` is there twice",
+        ),
+        ("FROM a\n\u{1b}[2J\n", "(line 2): unknown instruction"),
+        ("\u{feff}\u{feff}FROM a\n", "(line 1): unknown instruction"),
         ("F\0R\0O\0M\0", "unknown instruction"),
     ] {
         let said = said(text, &from("x"));
         assert!(said.contains(reason), "{text:?}: {said}");
     }
+    let said = bases(b"\xff\xfeF\0R\0O\0M\0").unwrap_err().to_string();
+    assert!(said.contains("it is UTF-16"), "{said}");
     let mut many = String::new();
     for index in 0..10_001 {
         let _ = writeln!(many, "FROM a AS s{index}");
     }
     assert!(bases(many.as_bytes()).unwrap_err().to_string().contains("more than 10000"));
-}
-
-#[test]
-fn an_option_over_two_lines_is_not_guessed_at() {
-    let text = "FROM a\nRUN --mount=type=bind,\\\nfrom=b true\n";
-    assert!(said(text, &replace(&[("b", "x")])).contains("on one line"));
-    assert!(rewrite(text.as_bytes(), &replace(&[("b", "b")])).is_ok());
-    assert!(rewrite(text.as_bytes(), &from("x")).is_ok());
 }

@@ -132,7 +132,7 @@ pub(super) fn leaves(mut instance: Instance, path: &str) -> Instance {
 /// Instances one after the other.
 pub(super) fn plan(instances: Vec<Instance>, nodes: Vec<Node>) -> Plan {
     let nodes = nodes.into_iter().map(|node| (node.name.clone(), node)).collect();
-    let mut plan = Plan { recipe: "test".into(), graph: DiGraph::new(), nodes, notes: Vec::new() };
+    let mut plan = Plan { recipe: "test".into(), graph: DiGraph::new(), nodes, ..Plan::default() };
     let mut last = None;
     for instance in instances {
         let index = plan.graph.add_node(instance);

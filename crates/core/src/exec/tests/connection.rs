@@ -248,8 +248,13 @@ fn a_wait_for_a_connection_that_another_makes_ends_with_the_run() {
     let plan = commands(Node { ssh: Some(ssh), ..Node::new("n1") }, &["true"], false);
     let options = through(folder.path());
     let connections = options.connections.clone().unwrap();
-    let host =
-        Host { here: folder.path().to_owned(), env: env(), redactor: Redactor::default(), actions: &None_ };
+    let host = Host {
+        here: folder.path().to_owned(),
+        env: env(),
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions: &None_,
+    };
     let over = AtomicBool::new(false);
     let (signals, relay) = Signals::by_hand();
     std::thread::scope(|scope| {

@@ -153,7 +153,7 @@ fn plan(case: &Case, configs: &[u8]) -> Plan {
             );
         }
     }
-    Plan { recipe: "test".into(), graph, nodes: BTreeMap::new(), notes: Vec::new() }
+    Plan { recipe: "test".into(), graph, nodes: BTreeMap::new(), ..Plan::default() }
 }
 
 /// The model: what is on record of each step, what is in the folder, and the rules, one after the other.
@@ -273,7 +273,13 @@ fn go(
 ) -> (Vec<usize>, BTreeMap<String, Status>) {
     let plan = plan(case, &model.configs);
     let does = Does { case, fails, done: Mutex::default() };
-    let host = Host { here: folder.to_owned(), env: env(), redactor: Redactor::default(), actions: &does };
+    let host = Host {
+        here: folder.to_owned(),
+        env: env(),
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions: &does,
+    };
     let force = |instance: &Instance| forced.contains(&instance.step[1..].parse().unwrap());
     let mut records = Records {
         state: Records::open(folder).unwrap().0,

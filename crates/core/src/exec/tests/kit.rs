@@ -33,7 +33,7 @@ pub(in crate::exec) fn instance(id: &str, actions: Vec<Action>) -> Instance {
 /// A plan of instances and edges by id.
 pub(in crate::exec) fn plan(instances: Vec<Instance>, edges: &[(&str, &str)]) -> Plan {
     let mut plan =
-        Plan { recipe: "test".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), notes: Vec::new() };
+        Plan { recipe: "test".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), ..Plan::default() };
     for instance in instances {
         plan.graph.add_node(instance);
     }
@@ -84,7 +84,13 @@ pub(in crate::exec) fn go_with(
     signals: Option<&Signals>,
     also: &mut dyn FnMut(&Event),
 ) -> Ran {
-    let host = Host { here: here.to_owned(), env: env(), redactor: Redactor::default(), actions };
+    let host = Host {
+        here: here.to_owned(),
+        env: env(),
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions,
+    };
     let mut events: Vec<Event> = Vec::new();
     let summary = run(plan, &host, options, signals, &mut |event| {
         events.push(event.clone());
@@ -153,8 +159,10 @@ fn of(kind: &EventKind) -> Option<&InstanceId> {
         | EventKind::Output { instance, .. }
         | EventKind::Transfer { instance, .. }
         | EventKind::Delivered { instance, .. }
+        | EventKind::Pinned { instance, .. }
         | EventKind::Finished { instance, .. } => Some(instance),
         EventKind::RunStarted { .. }
+        | EventKind::Emulator { .. }
         | EventKind::Warning { .. }
         | EventKind::Interrupted { .. }
         | EventKind::RunFinished { .. } => None,

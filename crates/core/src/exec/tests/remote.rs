@@ -28,7 +28,13 @@ fn host(folder: &Path) -> Host<'static> {
     let mut env = env();
     let path = env.get_mut(std::ffi::OsStr::new("PATH")).unwrap();
     *path = format!("{}:{}", folder.display(), path.to_str().unwrap()).into();
-    Host { here: folder.to_owned(), env, redactor: Redactor::default(), actions: &None_ }
+    Host {
+        here: folder.to_owned(),
+        env,
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions: &None_,
+    }
 }
 
 fn over_ssh(folder: &Path, actions: Vec<Action>, signals: Option<&Signals>, ready: &mut dyn FnMut()) -> Ran {

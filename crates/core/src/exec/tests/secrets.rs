@@ -23,7 +23,13 @@ fn values_commands_and_failures_are_told_without_it_and_used_with_it() {
         &[],
     );
     let redactor = Redactor::new([b"s3cret-value".as_slice()]);
-    let host = Host { here: folder.path().to_owned(), env: env(), redactor, actions: &None_ };
+    let host = Host {
+        here: folder.path().to_owned(),
+        env: env(),
+        redactor,
+        secrets: crate::exec::Secrets::default(),
+        actions: &None_,
+    };
     let mut told = String::new();
     let options = crate::exec::Options { keep_going: true, ..options(1) };
     let summary = run(&plan, &host, &options, None, &mut |event: &Event| {

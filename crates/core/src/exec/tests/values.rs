@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::kit::{go, go_with, instance, options, plan, sh};
 use crate::event::{EventKind, Failure, FailureKind, Status};
 use crate::exec::{ActionCx, Actions, Host, Values, perform_one};
+use crate::lock::Lock;
 use crate::output::Redactor;
 use crate::plan::{Action, Check, Command, Expect, Grammar, Retry, Text, WriteFile};
 
@@ -137,14 +138,22 @@ fn a_panic_in_an_action_fails_its_instance_only() {
 
 #[test]
 fn one_action_alone_takes_the_same_path() {
-    let host =
-        Host { here: "/".into(), env: super::kit::env(), redactor: Redactor::default(), actions: &Own };
+    let host = Host {
+        here: "/".into(),
+        env: super::kit::env(),
+        redactor: Redactor::default(),
+        secrets: crate::exec::Secrets::default(),
+        actions: &Own,
+    };
     let nodes = std::collections::BTreeMap::new();
-    let yielded = perform_one(&image_id(), &nodes, &host, &Values::new(), None, &mut |_| {}).unwrap();
+    let yielded =
+        perform_one(&image_id(), &nodes, &Lock::default(), &host, &Values::new(), None, &mut |_| {}).unwrap();
     assert_eq!(yielded.unwrap(), format!("sha256:{:064}", 7));
     let late = Command::new(["test"]).arg(Text::late("s", "c", Grammar::Hex)).args(["=", &"a".repeat(40)]);
     let values = Values::from([(("s".into(), "c".into()), "a".repeat(40))]);
-    perform_one(&late.clone().into(), &nodes, &host, &values, None, &mut |_| {}).unwrap();
-    let failure = perform_one(&late.into(), &nodes, &host, &Values::new(), None, &mut |_| {}).unwrap_err();
+    perform_one(&late.clone().into(), &nodes, &Lock::default(), &host, &values, None, &mut |_| {}).unwrap();
+    let failure =
+        perform_one(&late.into(), &nodes, &Lock::default(), &host, &Values::new(), None, &mut |_| {})
+            .unwrap_err();
     assert_eq!(failure.kind, FailureKind::Internal);
 }

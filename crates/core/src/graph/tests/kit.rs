@@ -13,7 +13,7 @@ pub(super) struct Made(pub(super) Plan);
 
 impl Made {
     pub(super) fn new() -> Self {
-        Self(Plan { recipe: "made".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), notes: Vec::new() })
+        Self(Plan { recipe: "made".into(), graph: DiGraph::new(), nodes: BTreeMap::new(), ..Plan::default() })
     }
 
     /// An instance `step@target@node` of that kind.

@@ -74,6 +74,8 @@ pub(super) struct OciManifest {
     pub(super) media_type: Option<String>,
     pub(super) config: Descriptor,
     pub(super) layers: Vec<Descriptor>,
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub(super) annotations: BTreeMap<String, String>,
 }
 
 /// A blob: its type, digest and size in bytes.

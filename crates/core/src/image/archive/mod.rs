@@ -120,12 +120,22 @@ impl super::LocalImage {
     ) -> serde_json::Result<Vec<parts::Document>> {
         let descriptor =
             |blob: &LayerBlob| parts::descriptor(&blob.form.media_type(), &blob.digest, blob.size);
-        parts::layout(self.parsed(), &self.config, layers.iter().map(descriptor).collect(), name)
+        parts::layout(
+            self.parsed(),
+            &self.config,
+            layers.iter().map(descriptor).collect(),
+            name,
+            &std::collections::BTreeMap::new(),
+        )
     }
 
     /// The documents of a docker archive, in which the layer `sha256:HEX` is the file `HEX.tar`.
     pub(crate) fn docker_documents(&self, name: &str) -> serde_json::Result<[parts::Document; 2]> {
-        parts::docker_documents(&self.config, self.layers.iter().map(|layer| &layer.diff_id), name)
+        parts::docker_documents(
+            &self.config,
+            self.layers.iter().map(|layer| &layer.diff_id),
+            &[name.to_owned()],
+        )
     }
 }
 

@@ -26,11 +26,17 @@ pub(super) struct Parts {
 }
 
 impl Parts {
-    /// The parts of `image` under the full name `name`, which has a tag.
-    pub(super) fn of(image: &Opened, name: &str, format: ArchiveFormat) -> serde_json::Result<Self> {
+    /// The parts of `image` under full names, each with a tag: at least one. Only a docker archive has more than the first,
+    /// and only the others have annotations.
+    pub(super) fn of(
+        image: &Opened,
+        names: &[String],
+        annotations: &BTreeMap<String, String>,
+        format: ArchiveFormat,
+    ) -> serde_json::Result<Self> {
         match format {
-            ArchiveFormat::DockerArchive => docker(image, name),
-            ArchiveFormat::OciArchive | ArchiveFormat::OciLayout => oci(image, name),
+            ArchiveFormat::DockerArchive => docker(image, names),
+            ArchiveFormat::OciArchive | ArchiveFormat::OciLayout => oci(image, &names[0], annotations),
         }
     }
 
@@ -44,32 +50,32 @@ fn docker_layer_name(diff_id: &Digest) -> String {
     format!("{}.tar", diff_id.hex())
 }
 
-fn docker(image: &Opened, name: &str) -> serde_json::Result<Parts> {
+fn docker(image: &Opened, names: &[String]) -> serde_json::Result<Parts> {
     let layers = image.layers.iter().map(|layer| &layer.diff_id);
-    let [config, manifest] = docker_documents(&image.config_bytes, layers, name)?;
+    let [config, manifest] = docker_documents(&image.config_bytes, layers, names)?;
     Ok(Parts { before: vec![config], after: vec![manifest], is_docker: true })
 }
 
-/// Configuration and manifest of a docker archive of one image under the full name `name`.
+/// Configuration and manifest of a docker archive of one image under full names.
 pub(super) fn docker_documents<'d>(
     config_bytes: &[u8],
     diff_ids: impl Iterator<Item = &'d Digest>,
-    name: &str,
+    names: &[String],
 ) -> serde_json::Result<[Document; 2]> {
     let config = format!("{}.json", Digest::of(config_bytes).hex());
     let manifest = [DockerManifest {
         config: config.clone(),
-        // The full name, as skopeo writes it: docker reads it as it reads the short one, containerd takes it literally.
-        repo_tags: Some(vec![name.to_owned()]),
+        // Full names, as skopeo writes them: docker reads them as it reads short ones, containerd takes them literally.
+        repo_tags: Some(names.to_vec()),
         layers: diff_ids.map(docker_layer_name).collect(),
     }];
     let manifest = serde_json::to_vec(&manifest)?;
     Ok([(config, config_bytes.to_vec()), ("manifest.json".to_owned(), manifest)])
 }
 
-fn oci(image: &Opened, name: &str) -> serde_json::Result<Parts> {
+fn oci(image: &Opened, name: &str, annotations: &BTreeMap<String, String>) -> serde_json::Result<Parts> {
     let layers = image.layers.iter().map(|layer| descriptor(LAYER_TYPE, &layer.diff_id, layer.size));
-    let before = layout(&image.config, &image.config_bytes, layers.collect(), name)?;
+    let before = layout(&image.config, &image.config_bytes, layers.collect(), name, annotations)?;
     Ok(Parts { before, after: Vec::new(), is_docker: false })
 }
 
@@ -79,6 +85,7 @@ pub(super) fn layout(
     config_bytes: &[u8],
     layers: Vec<Descriptor>,
     name: &str,
+    annotations: &BTreeMap<String, String>,
 ) -> serde_json::Result<Vec<Document>> {
     let id = Digest::of(config_bytes);
     let manifest = document(&OciManifest {
@@ -86,6 +93,7 @@ pub(super) fn layout(
         media_type: Some(MANIFEST_TYPE.to_owned()),
         config: descriptor(CONFIG_TYPE, &id, config_bytes.len() as u64),
         layers,
+        annotations: annotations.clone(),
     })?;
     let manifest_digest = Digest::of(&manifest);
     let index = document(&OciIndex {

@@ -1,5 +1,6 @@
 //! From what an engine exported to an archive that can be trusted.
 
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -23,6 +24,11 @@ pub struct Seal {
     pub format: ArchiveFormat,
     /// The name to write into the archive, with a tag.
     pub reference: ImageRef,
+    /// More names, for formats with room for them: a docker archive. Readers of the others take one of several names for
+    /// one of several images.
+    pub tags: Vec<ImageRef>,
+    /// The annotations of the manifest, in formats that have one.
+    pub annotations: BTreeMap<String, String>,
     /// The image id that must be in it.
     pub expect_id: Option<Digest>,
     /// The platform that it must be for.
@@ -60,10 +66,15 @@ pub fn seal(request: &Seal) -> Result<Sealed, SealError> {
         Stop::Write(source) => SealError::Write { path: to.clone(), source },
     };
     let write_failed = |error: io::Error| at(Stop::Write(error));
-    // A digest beside the tag would be the one of a manifest that is not in the archive.
-    let tag = reference.tag().ok_or_else(|| SealError::NoTag(reference.clone()))?;
-    let name = format!("{}:{tag}", reference.name());
-    let parts = Parts::of(&image, &name, *format).map_err(|error| write_failed(error.into()))?;
+    let name = |reference: &ImageRef| {
+        // A digest beside the tag would be the one of a manifest that is not in the archive.
+        let tag = reference.tag().ok_or_else(|| SealError::NoTag(reference.clone()))?;
+        Ok(format!("{}:{tag}", reference.name()))
+    };
+    let names =
+        std::iter::once(reference).chain(&request.tags).map(name).collect::<Result<Vec<_>, SealError>>()?;
+    let parts = Parts::of(&image, &names, &request.annotations, *format)
+        .map_err(|error| write_failed(error.into()))?;
     let (sha256, size) = if *format == ArchiveFormat::OciLayout {
         check_replaceable(to)?;
         let mut folder = Folder::create(to).map_err(write_failed)?;

@@ -1,6 +1,6 @@
 //! buildah, in a store of the recipe's own: no daemon, and nothing of the user's is touched.
 
-use super::{Build, Smoke, SmokeCommands, common};
+use super::{Build, Smoke, SmokeCommands, containers};
 use crate::plan::{Command, Grammar, Text};
 
 pub(super) const ROOT: &str = ".pipeline/store/root";
@@ -16,10 +16,7 @@ pub(super) fn command(args: &[&str]) -> Command {
 }
 
 pub(super) fn build(build: &Build<'_>) -> Command {
-    let command = common(command(&["build", "--layers"]), build)
-        .args(["--format", build.format])
-        .arg("--timestamp")
-        .arg(build.epoch.clone());
+    let command = containers(command(&["build", "--layers"]), build);
     // chroot works without a container runtime, as root and in containers.
     command.args(["--isolation", build.isolation.unwrap_or("chroot")]).arg("--").arg(build.context.clone())
 }

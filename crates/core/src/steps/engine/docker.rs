@@ -17,7 +17,9 @@ pub(super) fn build(build: &Build<'_>) -> Command {
 }
 
 pub(super) fn buildx(build: &Build<'_>) -> Command {
-    let command = common(Command::new(["docker", "buildx", "build", "--load", "--provenance=false"]), build);
+    // What `--load` is short for, with the layers' times as the image's.
+    let output = ["--output", "type=docker,rewrite-timestamp=true", "--provenance=false"];
+    let command = common(Command::new(["docker", "buildx", "build"]).args(output), build);
     epoch(command, build).arg("--").arg(build.context.clone())
 }
 

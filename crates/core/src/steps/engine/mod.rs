@@ -21,10 +21,24 @@ pub(super) struct Build<'b> {
     pub(super) iidfile: &'b Text,
     pub(super) args: BTreeMap<String, Text>,
     pub(super) labels: BTreeMap<String, Text>,
+    /// By name, for engines that keep manifests.
+    pub(super) annotations: &'b BTreeMap<String, Text>,
+    /// The folder where they are held ready, and their ids: the names there.
+    pub(super) secrets: (&'b str, &'b [String]),
+    /// Ids for which the ssh agent answers.
+    pub(super) ssh: &'b [String],
     pub(super) stage: Option<&'b str>,
     pub(super) network: Option<&'b str>,
     pub(super) isolation: Option<&'b str>,
+    /// Flags that bound what it takes.
+    pub(super) limits: &'b [String],
     pub(super) no_cache: bool,
+    pub(super) cache_from: &'b [String],
+    pub(super) cache_to: &'b [String],
+    /// The flag for when bases are pulled.
+    pub(super) pull: Option<&'b str>,
+    /// More contexts, by name.
+    pub(super) contexts: &'b BTreeMap<String, Text>,
     /// `oci` or `docker`, for engines that have the choice.
     pub(super) format: &'b str,
     /// Seconds since the epoch that the image's timestamps are set to.
@@ -157,6 +171,15 @@ fn pairs<'m>(flag: &'m str, map: &'m BTreeMap<String, Text>) -> impl Iterator<It
     map.iter().flat_map(move |(name, value)| [Text::from(flag), Text::from(format!("{name}=")).then(value)])
 }
 
+/// Flags that podman and buildah share besides.
+fn containers(command: Command, build: &Build<'_>) -> Command {
+    common(command, build)
+        .args(pairs("--annotation", build.annotations))
+        .args(["--format", build.format])
+        .arg("--timestamp")
+        .arg(build.epoch.clone())
+}
+
 /// Flags that docker, podman and buildah share.
 fn common(mut command: Command, build: &Build<'_>) -> Command {
     command = command
@@ -166,6 +189,22 @@ fn common(mut command: Command, build: &Build<'_>) -> Command {
         .arg("--file")
         .arg(build.dockerfile.clone());
     command = command.args(pairs("--build-arg", &build.args)).args(pairs("--label", &build.labels));
+    command = command.args(pairs("--build-context", build.contexts));
+    let (held, ids) = build.secrets;
+    for id in ids {
+        command = command
+            .arg("--secret")
+            .arg(Text::from(format!("id={id},src=")).then(&Text::here(held)).lit(&format!("/{id}")));
+    }
+    for (flag, values) in
+        [("--ssh", build.ssh), ("--cache-from", build.cache_from), ("--cache-to", build.cache_to)]
+    {
+        command = command.args(values.iter().flat_map(|value| [flag, value.as_str()]));
+    }
+    command = command.args(build.limits.iter().map(String::as_str));
+    if let Some(pull) = build.pull {
+        command = command.arg(pull);
+    }
     if let Some(stage) = build.stage {
         command = command.args(["--target", stage]);
     }

@@ -205,6 +205,8 @@ impl Lab {
     /// Asks to seal `from` as `registry:2` under the name `to`.
     pub(crate) fn seal(&self, from: &Path, to: &str, format: ArchiveFormat) -> Seal {
         Seal {
+            tags: Vec::new(),
+            annotations: std::collections::BTreeMap::new(),
             from: from.into(),
             to: self.path(to),
             format,

@@ -1,19 +1,29 @@
 //! `build`: an image for a target's platform.
 
+pub(super) mod args;
+mod builder;
+mod cache;
+mod contexts;
+mod frontends;
+mod limits;
+mod name;
+mod secrets;
+
 use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
-use sha2::{Digest as _, Sha256};
+use toml::Spanned;
 
+use self::args::{number, texts};
+use self::builder::Builder;
 use super::audit::OfBuild;
 use super::engine::{self, Build};
 use super::patch_from::dockerfile;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::{Diagnostic, did_you_mean};
-use crate::image::ImageRef;
 use crate::plan::{
-    Action, Artifact, AuditImage, CheckBases, Command, Engine, EnsureBinfmt, FromRules, Grammar, ImageId, Probe, Register,
+    Action, Artifact, AuditImage, Command, Engine, EnsureBinfmt, FromRules, Grammar, HandSecrets, ImageId, PinBases, Probe, Register,
     RewriteFrom, Text,
 };
 use crate::spec::{Scope, Str};
@@ -35,6 +45,9 @@ impl StepKind for BuildImage {
 pub(super) struct Spec {
     /// The image's name, such as `registry:2`; read as docker does (`docker.io/library/registry:2`).
     tag: Str,
+    /// More names: those that a docker archive of it has too, and so the node that loads it.
+    #[serde(default)]
+    tags: Vec<Str>,
     /// The step whose folder is built; found by itself where there is one.
     source: Option<Str>,
     /// The step that lets this machine execute the platform's programs; found by itself where there is one.
@@ -45,21 +58,56 @@ pub(super) struct Spec {
     engine: Option<Str>,
     /// `true` builds with BuildKit and `false` with docker's classic builder; the docker client decides when absent.
     buildkit: Option<bool>,
-    /// Values for `ARG`, by name.
+    /// Values for `ARG`, by name. Everybody who has the image can read them, so names of secrets are refused.
     #[serde(default)]
     args: BTreeMap<String, Str>,
+    /// Names of `args` that look like a secret's and are none, such as `SIGNING_KEY_ID`.
+    #[serde(default)]
+    allow_secret_args: Vec<Str>,
     /// Labels of the image, by name.
     #[serde(default)]
     labels: BTreeMap<String, Str>,
+    /// Annotations of its manifest, by name. OCI archives and layouts have them, and podman's and buildah's stores; docker
+    /// archives and docker's store have no manifest.
+    #[serde(default)]
+    annotations: BTreeMap<String, Str>,
+    /// Secrets by the id of `RUN --mount=type=secret,id=…`: `{ npm = { env = "NPM_TOKEN" }, key = { file = "/run/key" } }`. No
+    /// argument, plan, log, record or disk has them, and another value is no reason to build again. Not docker's classic
+    /// builder.
+    #[serde(default)]
+    secrets: BTreeMap<String, secrets::Secret>,
+    /// Ids of `RUN --mount=type=ssh`, such as `["default"]`, for which the ssh agent answers. Not docker's classic builder.
+    #[serde(default)]
+    ssh: Vec<Str>,
     /// The stage to build; the last one when absent.
     stage: Option<Str>,
     /// The network of `RUN`, such as `none` or `host`; the engine's default when absent.
     network: Option<Str>,
     /// How podman and buildah isolate `RUN`: `chroot`, `oci` or `rootless`; `chroot` for buildah when absent.
     isolation: Option<Str>,
+    /// What `RUN` may take, such as `{ memory = "2g", cpus = 1.5 }`.
+    #[serde(default)]
+    limits: limits::Limits,
     /// Build every layer anew.
     #[serde(default)]
     no_cache: bool,
+    /// Where layers may come from: images for docker, `type=…` for BuildKit, repositories for podman and buildah.
+    #[serde(default)]
+    cache_from: Vec<Str>,
+    /// Where layers go for others; not docker's classic builder.
+    #[serde(default)]
+    cache_to: Vec<Str>,
+    /// When base images are pulled: `missing`, `always`, `never` or `newer`; as the engine does it when absent. docker never
+    /// knows `never`, and to buildah before 1.36 and podman before 5.1 `newer` means `missing`.
+    #[schemars(with = "Option<cache::Pull>")]
+    pull: Option<Spanned<cache::Pull>>,
+    /// What `COPY --from=NAME` and `FROM NAME` find besides stages and images: `{ conf = { path = "conf" } }`. Not docker's
+    /// classic builder.
+    #[serde(default)]
+    contexts: BTreeMap<String, contexts::ContextSpec>,
+    /// The images that may interpret the Dockerfile where its `# syntax=` names them; `["docker/dockerfile"]` when absent.
+    /// Without tag or digest any version may. Only BuildKit runs them.
+    frontends: Option<Vec<Str>>,
     /// Seconds since the epoch for the image's timestamps; the commit's time when absent, or 0 where there is no commit.
     /// docker's classic builder cannot set them.
     timestamp: Option<Str>,
@@ -100,56 +148,6 @@ pub(super) fn engine_of(cx: &mut Lower<'_>, key: Option<&Str>) -> Result<Engine,
     })
 }
 
-pub(super) fn texts(cx: &mut Lower<'_>, map: &BTreeMap<String, Str>, what: &str) -> Result<BTreeMap<String, Text>, Refused> {
-    let mut texts = BTreeMap::new();
-    for (name, value) in map {
-        if name.is_empty() || name.contains('=') || name.chars().any(|c| c.is_control() || c.is_whitespace()) {
-            return Err(cx.refuse(
-                Diagnostic::error("spec::bad-name", format!("bad name of {what}: `{}`", name.escape_debug()))
-                    .at(&value.span, "its value")
-                    .help("names hold no `=`, spaces or control characters"),
-            ));
-        }
-        texts.insert(name.clone(), cx.text(value)?);
-    }
-    Ok(texts)
-}
-
-/// The image's name in the engine's store: of this instance alone, and one that engines accept.
-fn private_name(recipe: &str, instance: &str) -> String {
-    let parts: Vec<String> = std::iter::once(recipe).chain(instance.split('@')).map(component).collect();
-    format!("localhost/pipeline/{}:latest", parts.join("/"))
-}
-
-/// A part of an image name. Our names may hold capitals and rows of dots, those may not; the digest keeps them apart.
-fn component(name: &str) -> String {
-    if ImageRef::parse(&format!("localhost/{name}")).is_ok() {
-        return name.to_owned();
-    }
-    let words: Vec<String> = name
-        .split(|c: char| !c.is_ascii_alphanumeric())
-        .filter(|word| !word.is_empty())
-        .map(str::to_ascii_lowercase)
-        .collect();
-    let digest: String = Sha256::digest(name).iter().take(4).map(|byte| format!("{byte:02x}")).collect();
-    format!("{}-{digest}", words.join("-"))
-}
-
-/// Seconds since the epoch: a number, or a late value that is one.
-fn number(cx: &mut Lower<'_>, string: &Str) -> Result<Text, Refused> {
-    let text = cx.text(string)?;
-    let late = text.lates().all(|late| late.grammar == Grammar::Number) && text.parts().len() == 1;
-    match text.as_literal() {
-        Some(literal) if Grammar::Number.accepts(literal) => Ok(text),
-        None if late => Ok(text),
-        _ => Err(cx.refuse(
-            Diagnostic::error("spec::bad-value", format!("`{text}` is no time in seconds since the epoch"))
-                .at(&string.span, "this value")
-                .help("write digits, such as `1700000000`, or `${steps.ID.epoch}` of a checkout"),
-        )),
-    }
-}
-
 impl StepBody for Spec {
     fn scope(&self) -> Scope {
         Scope::Target
@@ -171,6 +169,12 @@ impl StepBody for Spec {
             accepts: &[Artifact::Image],
             required: true,
         }));
+        inputs.extend(self.contexts.values().filter_map(|context| context.step.as_ref()).map(|step| Input {
+            key: "contexts",
+            named: Some(step),
+            accepts: &[Artifact::BuildContext, Artifact::Source, Artifact::Image],
+            required: true,
+        }));
         inputs
     }
 
@@ -180,31 +184,50 @@ impl StepBody for Spec {
 
     fn lower(&self, cx: &mut Lower<'_>) -> Result<Lowered, Refused> {
         let platform = cx.platform()?;
+        let mut lowered = Lowered::default();
         // Each is looked at before the first that is wrong ends it.
         let engine = engine_of(cx, self.engine.as_ref());
-        let reference = cx.reference(&self.tag);
+        let names = name::tags(cx, &self.tag, &self.tags);
         let path = dockerfile(cx, self.dockerfile.as_ref(), "source");
         let epoch = match &self.timestamp {
             Some(timestamp) => number(cx, timestamp),
             None => Ok(cx.input("source", "epoch").cloned().unwrap_or_else(|| "0".into())),
         };
+        let open = args::no_secrets(cx, &self.args, &self.allow_secret_args);
         let (args, labels) = (texts(cx, &self.args, "a build argument"), texts(cx, &self.labels, "a label"));
         let audit = OfBuild::rules(self.audit.as_ref(), cx);
+        let annotations = texts(cx, &self.annotations, "an annotation");
         let stage = self.stage.as_ref().map(|stage| cx.argument(stage, "stage")).transpose();
         let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose();
         let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose();
-        let (engine, reference, path, epoch, audit) = (engine?, reference?, path?, epoch?, audit?);
-        let (args, labels, stage, network, isolation) = (args?, labels?, stage?, network?, isolation?);
+        let engine = engine?;
+        let builder = Builder::of(engine, self.buildkit);
+        let secrets = secrets::secrets(cx, builder, &self.secrets);
+        let ssh = secrets::ssh(cx, builder, &self.ssh);
+        let limits = self.limits.flags(cx, builder, isolation.as_ref().ok().and_then(Option::as_deref));
+        let cache_from = cache::places(cx, builder, &self.cache_from, "cache-from");
+        let cache_to = cache::places(cx, builder, &self.cache_to, "cache-to");
+        let pull = cache::pull(cx, builder, self.pull.as_ref());
+        let contexts = contexts::contexts(cx, builder, &self.contexts, &mut lowered);
+        let alone = self.alone(cx);
+        let (network, isolation) = (network?, isolation?);
+        self.network_fits(cx, builder, network.as_deref(), isolation.as_deref())?;
         let mut context = cx.need("source", "dir")?;
-        let private = private_name(cx.recipe, cx.id.as_str());
-        let iidfile = cx.work("iid");
+        let path = path?;
+        let copied = (!self.bases.is_empty()).then(|| cx.work("context"));
+        let dockerfile = copied.as_ref().map_or_else(|| context.clone(), |copy| copy.as_str().into()).lit("/").lit(&path);
+        let frontend = frontends::check(cx, (engine, builder), self.frontends.as_deref(), &self.args, &dockerfile);
+        let ((reference, tags), epoch, args, labels, audit) = (names?, epoch?, args?, labels?, audit?);
+        let (annotations, stage, secrets, ssh, limits) = (annotations?, stage?, secrets?, ssh?, limits?);
+        let (cache_from, cache_to, pull, contexts, frontend) = (cache_from?, cache_to?, pull?, contexts?, frontend?);
+        open.and(alone)?;
+        let private = name::private(cx.recipe, cx.id.as_str());
+        let (iidfile, handed) = (cx.work("iid"), cx.work("secrets"));
 
-        let mut lowered = Lowered::default();
         lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform.clone()], register: Register::Never }));
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
         lowered.push(Command::new(["rm", "-f", "--", &iidfile]));
-        if !self.bases.is_empty() {
-            let copy = cx.work("context");
+        if let Some(copy) = copied {
             let mut replace = BTreeMap::new();
             for (image, step) in &self.bases {
                 // A step that makes an image has it, unless it is wrong in itself; then that has been reported.
@@ -213,32 +236,51 @@ impl StepBody for Spec {
             }
             super::patch_from::copy(&mut lowered, &context, &copy);
             lowered.push(Action::RewriteFrom(RewriteFrom {
-                dockerfile: format!("{copy}/{path}").into(),
+                dockerfile: dockerfile.clone(),
                 rules: FromRules::Replace(replace),
             }));
             context = copy.into();
         }
-        let dockerfile = context.clone().lit("/").lit(&path);
-        lowered.push(Action::CheckBases(CheckBases {
+        lowered.push(Action::CheckFrontend(frontend));
+        let pinned = Text::from(cx.work("Dockerfile"));
+        lowered.push(Action::PinBases(Box::new(PinBases {
             dockerfile: dockerfile.clone(),
+            to: pinned.clone(),
+            args: args.clone(),
             platform: platform.clone(),
             engine,
             inspect: engine::inspect(engine),
-        }));
+            only_ask: false,
+            upstream: false,
+        })));
+        let ids: Vec<String> = secrets.keys().cloned().collect();
+        if !secrets.is_empty() || !ssh.is_empty() {
+            let dir = handed.as_str().into();
+            lowered.push(Action::HandSecrets(HandSecrets { dir, from: secrets, agent: !ssh.is_empty() }));
+            lowered.cleanup.push(Command::new(["rm", "-rf", "--", &handed]).into());
+        }
         lowered.push(engine::build(
             engine,
             &Build {
                 platform: &platform,
                 context: &context,
-                dockerfile: &dockerfile,
+                dockerfile: &pinned,
                 tag: &private,
                 iidfile: &iidfile.as_str().into(),
                 args,
                 labels,
+                annotations: &annotations,
+                secrets: (&handed, &ids),
+                ssh: &ssh,
                 stage: stage.as_deref(),
                 network: network.as_deref(),
                 isolation: isolation.as_deref(),
+                limits: &limits,
                 no_cache: self.no_cache,
+                cache_from: &cache_from,
+                cache_to: &cache_to,
+                pull,
+                contexts: &contexts,
                 format: match self.format {
                     Format::Oci => "oci",
                     Format::Docker => "docker",
@@ -271,26 +313,60 @@ impl StepBody for Spec {
         lowered.known("ref", private);
         lowered.known("reference", reference.to_string());
         lowered.known("engine", engine.name());
+        if !tags.is_empty() {
+            lowered.known("tags", tags.iter().map(ToString::to_string).collect::<Vec<_>>().join(" "));
+        }
+        if !annotations.is_empty() {
+            lowered.known("annotations", args::json(&annotations));
+        }
+        if builder.may_be_classic() {
+            lowered.notes.push(not_reproducible(cx, builder));
+        }
         lowered.probe = Some(Probe::Image { store: engine::store(engine), id: handle });
         lowered.basis.engine = Some(engine);
         Ok(lowered)
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use super::private_name;
-    use crate::image::ImageRef;
-
-    #[test]
-    fn names_in_the_engine_are_valid_and_keep_apart() {
-        assert_eq!(private_name("demo", "image@arm64"), "localhost/pipeline/demo/image/arm64:latest");
-        let names = ["a.b", "a..b", "A.b", "a-", "a_-b", "a-b", "1."];
-        let mut seen = std::collections::BTreeSet::new();
-        for name in names {
-            let private = private_name(name, "x");
-            assert!(ImageRef::parse(&private).is_ok(), "{private}");
-            assert!(seen.insert(private), "{name}");
+impl Spec {
+    /// A cache that is not to be used needs no place.
+    fn alone(&self, cx: &mut Lower<'_>) -> Result<(), Refused> {
+        match self.cache_from.first() {
+            Some(from) if self.no_cache => Err(cx.refuse(
+                Diagnostic::error("spec::bad-value", "`no-cache` takes nothing from a cache")
+                    .at(&from.span, "and this is one")
+                    .help("take one of the two out"),
+            )),
+            _ => Ok(()),
         }
     }
+
+    /// Without containers there are no networks to choose from.
+    fn network_fits(
+        &self,
+        cx: &mut Lower<'_>,
+        builder: Builder,
+        network: Option<&str>,
+        isolation: Option<&str>,
+    ) -> Result<(), Refused> {
+        let chroot = isolation.map_or(builder == Builder::Buildah, |isolation| isolation == "chroot");
+        match (network, &self.network) {
+            (Some(network), Some(key)) if chroot && !builder.is_docker() && network != "host" => {
+                Err(builder.refuse(cx, "network but the host's with `chroot`", &key.span, "write `isolation = \"oci\"`"))
+            }
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Said once for a step, whatever it is built for.
+fn not_reproducible(cx: &Lower<'_>, builder: Builder) -> String {
+    let step = cx.id.as_str().split('@').next().unwrap_or_default();
+    let who = match builder {
+        Builder::Classic => "docker's classic builder builds",
+        _ => "where docker's client takes its classic builder, that builds",
+    };
+    format!(
+        "{step}: {who} another image each time, as it writes the time into it; `buildkit = true`, podman and buildah do not"
+    )
 }
