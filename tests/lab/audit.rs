@@ -360,3 +360,18 @@ fn images_in_stores_by_name() {
         assert_eq!(report["images"][0]["id"].as_str(), Some(id.as_str()));
     }
 }
+
+/// A `RUN` that copies what it was handed in secret, and removes the copy in a later layer.
+#[test]
+fn a_secret_of_the_build_that_got_into_a_layer() {
+    let _lab: &Lab = require_lab!();
+    let dockerfile = "RUN --mount=type=secret,id=token cp /run/secrets/token /token\nRUN rm /token";
+    let keys = "[step.secrets]\ntoken = { env = \"TOKEN\" }\n[env]\nsecret = [\"TOKEN\"]\n";
+    let dockerfile = dockerfile.replace("rm /token", "[\"/bin/sh\", \"-c\", \": >/token\"]");
+    let mut work = Work::tiny("audit-secret", "buildah", &[("arm64", "")], &dockerfile, keys);
+    work.env("TOKEN", "tell-nobody-of-this");
+    let outcome = work.run(&[]).exits(6);
+    let failure = outcome.failure("image@arm64");
+    assert!(failure.message.contains("a declared secret stands in `/token` (layer 2)"), "{failure:?}");
+    assert!(!outcome.stderr.contains("tell-nobody"), "{}", outcome.stderr);
+}
