@@ -9,6 +9,7 @@ mod compose;
 mod connection;
 mod contend;
 mod damage;
+mod evidence;
 mod explain;
 mod faults;
 mod floods;

@@ -15,6 +15,7 @@ mod delta;
 mod demo;
 mod emulation;
 mod engine_ends;
+mod evidence;
 mod lock;
 mod many;
 mod patch;

@@ -6,6 +6,7 @@ mod commands;
 mod contain;
 mod cri;
 mod environment;
+mod evidence;
 mod exit_code;
 mod files;
 mod init;
