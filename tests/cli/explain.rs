@@ -202,7 +202,10 @@ fn a_passed_variable_of_the_environment_is_another() {
 fn the_last_run_failed_half_way() {
     let lab = Lab::new();
     recipe(&lab, "");
-    lab.script(&[Rule::of("docker").args(&["save"]).exit(1).times(1)]);
+    lab.script(&[Rule::of("docker")
+        .args(&["save", "--output", ".pipeline/work/save@native/exported.tar"])
+        .exit(1)
+        .times(1)]);
     lab.output(&["run"]).must(1);
     insta::assert_snapshot!(explained(&lab, &[]));
 }

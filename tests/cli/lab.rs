@@ -218,6 +218,7 @@ impl Lab {
                 (r"exec 3<&0;.*?exit \$r", "[WATCHDOG]"),
                 (r"sha256:[0-9a-f]{64}", "[SHA256]"),
                 (r"[0-9a-f]{16}\.git", "[URL].git"),
+                (r"(pipeline-\w{6}/)?export-\w{6}\.tar", "[EXPORT]"),
             ],
         )
     }

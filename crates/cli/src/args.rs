@@ -4,6 +4,9 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use pipeline_core::audit::{Deny, glob};
+use pipeline_core::image::Digest;
+use pipeline_core::platform::Platform;
 use pipeline_core::steps::parse_duration;
 
 /// From a git commit to verified on the node, for every CPU architecture at once.
@@ -30,6 +33,9 @@ pub(crate) enum Command {
     /// Bring an image that is here to nodes, without a recipe: only the layers that they lack
     #[command(after_help = SHIP_HELP)]
     Ship(ShipArgs),
+    /// Compare the programs in an image with its label, without running any
+    #[command(after_help = AUDIT_HELP)]
+    Audit(AuditArgs),
     /// Give names on nodes back to the images that had them before the last `deliver`
     Rollback(RollbackArgs),
     /// Show the exact commands that a run executes, without running any
@@ -113,6 +119,62 @@ pub(crate) struct RollbackArgs {
     pub(crate) recipe: RecipeArgs,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+}
+
+const AUDIT_HELP: &str = "\
+Examples:
+  pipeline audit registry:2                                    whichever engine here has it
+  pipeline audit --platform linux/arm64 ./registry.arm64.img
+  pipeline audit --fix-label -o fixed.img ./registry.arm64.img
+
+Exit codes: 0 it is what it should be, 1 it cannot be read, 2 usage, 6 it is something else";
+
+/// See `audit`.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// A name in docker's, podman's or buildah's store (`docker:NAME` tells which), or the path of a docker archive, an OCI
+    /// archive or an OCI layout, of one image or several
+    pub(crate) image: String,
+    /// The platform that it should be of; without it, the label is compared with the programs
+    #[arg(long, value_parser = platform)]
+    pub(crate) platform: Option<Platform>,
+    /// Paths of programs that may be of any platform: globs
+    #[arg(long, value_name = "GLOB", value_parser = pattern)]
+    pub(crate) allow: Vec<String>,
+    /// What is a failure and not only told
+    #[arg(long, value_name = "WHAT", value_delimiter = ',', value_parser = deny)]
+    pub(crate) deny: Vec<Deny>,
+    /// An environment variable whose value must not be in the image
+    #[arg(long, value_name = "NAME")]
+    pub(crate) secret: Vec<String>,
+    /// The digest that the archive's file must have
+    #[arg(long, value_name = "DIGEST")]
+    pub(crate) sha256: Option<Digest>,
+    /// Write an archive whose label is what the programs are for
+    #[arg(long, requires = "output")]
+    pub(crate) fix_label: bool,
+    /// The archive that `--fix-label` writes
+    #[arg(short, long, value_name = "FILE", requires = "fix_label")]
+    pub(crate) output: Option<PathBuf>,
+    /// The name in that archive; the one in the first when absent
+    #[arg(long = "as", value_name = "REFERENCE", requires = "fix_label")]
+    pub(crate) reference: Option<String>,
+    /// For people, or for programs
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub(crate) format: TableFormat,
+}
+
+fn platform(text: &str) -> Result<Platform, String> {
+    Platform::parse(text).map_err(|error| error.reason)
+}
+
+fn pattern(text: &str) -> Result<String, String> {
+    glob(text).map(|_| text.to_owned())
+}
+
+fn deny(text: &str) -> Result<Deny, String> {
+    let known = Deny::ALL.into_iter().find(|deny| deny.name() == text);
+    known.ok_or_else(|| format!("the words are {}", Deny::ALL.map(Deny::name).join(", ")))
 }
 
 const SHIP_HELP: &str = "\

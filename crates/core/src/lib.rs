@@ -1,6 +1,7 @@
 //! Text → spec → plan → exec → events → reporters.
 
 pub mod actions;
+pub mod audit;
 pub mod binfmt;
 pub mod diag;
 pub mod dockerfile;

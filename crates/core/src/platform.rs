@@ -236,6 +236,23 @@ impl Platform {
         self.0.arch == other.0.arch || (self.0.arch == "amd64" && other.0.arch == "386")
     }
 
+    /// Somebody calls the architecture so: OCI, Debian, GNU, Node, or a person.
+    pub fn is_called(&self, word: &str) -> bool {
+        let row = self.0;
+        let names = [row.arch, row.qemu, row.debian];
+        let more: &[&str] = match row.arch {
+            "amd64" => &["x64"],
+            "386" => &["ia32"],
+            "arm" => &["armv7l", "armv6", "armv7"],
+            "ppc64le" => &["powerpc64le", "ppc64"],
+            _ => &[],
+        };
+        names.contains(&word)
+            || row.aliases.contains(&word)
+            || row.uname.contains(&word)
+            || more.contains(&word)
+    }
+
     /// An image configuration with these fields is for this platform.
     ///
     /// Engines leave the variant out of a configuration more often than not, so a missing one matches.

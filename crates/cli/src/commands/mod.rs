@@ -1,6 +1,7 @@
 //! One file a subcommand.
 
 mod action;
+mod audit;
 mod check;
 mod completions;
 mod doctor;
@@ -24,6 +25,7 @@ use crate::args::{Cli, Command};
 pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
+        Command::Audit(args) => audit::audit(&args),
         Command::Rollback(args) => rollback::rollback(&args),
         Command::Ship(args) => ship::ship(&args),
         Command::Plan(args) => plan::plan(&args),

@@ -34,16 +34,17 @@ const ENGINES: [&str; 3] = ["docker", "podman", "buildah"];
 /// The transports of skopeo that are paths.
 const ARCHIVES: [&str; 3] = ["docker-archive:", "oci-archive:", "oci:"];
 
-/// Finds the image that the command line names.
-pub(crate) fn find(
-    text: &str,
-    reference: Option<&str>,
-    env: &BTreeMap<OsString, OsString>,
-) -> Result<ShipImage, Refusal> {
+/// The archive or layout that the text names, if it names one.
+pub(crate) fn archive(text: &str) -> Option<&Path> {
     let path = ARCHIVES.iter().find_map(|prefix| text.strip_prefix(prefix)).map(Path::new);
-    if let Some(path) = path.or_else(|| is_path(text).then(|| Path::new(text))) {
-        return archived(path, reference);
-    }
+    path.or_else(|| is_path(text).then(|| Path::new(text)))
+}
+
+/// The engine in whose store the image is, its name there, and its platform.
+pub(crate) fn stored<'t>(
+    text: &'t str,
+    env: &BTreeMap<OsString, OsString>,
+) -> Result<(&'static str, &'t str, Platform), Refusal> {
     let prefixed = ENGINES.iter().find_map(|engine| {
         let name = text.strip_prefix(engine)?.strip_prefix(':')?;
         Some((*engine, name))
@@ -52,26 +53,38 @@ pub(crate) fn find(
         Some((engine, name)) => (vec![engine], name),
         None => (ENGINES.to_vec(), text),
     };
-    let full = |text: &str| {
-        ImageRef::parse(text).map_err(|error| {
-            Refusal::new(exit_code::USAGE, error.to_string())
-                .help("an image is written like `registry:2` or `example.com/team/app:1`")
-        })
-    };
     let named = full(name)?;
-    let reference = full(reference.unwrap_or(name))?;
     let mut tried = Vec::new();
     for engine in engines {
         match inspected(engine, name, env) {
-            Ok(platform) => {
-                let from = From::Engine(engine, name.to_owned());
-                return Ok(ShipImage { from, platform, reference: tagged(&reference)? });
-            }
+            Ok(platform) => return Ok((engine, name, platform)),
             Err(reason) => tried.push(format!("{engine}: {reason}")),
         }
     }
     Err(Refusal::new(exit_code::USAGE, format!("no store here has the image `{named}`"))
         .help(format!("{}\nA file is written with its path: `./{text}`", tried.join("\n"))))
+}
+
+fn full(text: &str) -> Result<ImageRef, Refusal> {
+    ImageRef::parse(text).map_err(|error| {
+        Refusal::new(exit_code::USAGE, error.to_string())
+            .help("an image is written like `registry:2` or `example.com/team/app:1`")
+    })
+}
+
+/// Finds the image that the command line names.
+pub(crate) fn find(
+    text: &str,
+    reference: Option<&str>,
+    env: &BTreeMap<OsString, OsString>,
+) -> Result<ShipImage, Refusal> {
+    if let Some(path) = archive(text) {
+        return archived(path, reference);
+    }
+    let known = reference.map(full).transpose()?;
+    let (engine, name, platform) = stored(text, env)?;
+    let reference = tagged(&known.map_or_else(|| full(name), Ok)?)?;
+    Ok(ShipImage { from: From::Engine(engine, name.to_owned()), platform, reference })
 }
 
 fn is_path(text: &str) -> bool {

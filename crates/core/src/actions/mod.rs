@@ -3,6 +3,7 @@
 //! [`exec::Actions`]: crate::exec::Actions
 
 mod archive_digest;
+mod audit;
 mod bases;
 pub(crate) mod check;
 mod check_frontend;
@@ -14,6 +15,7 @@ mod ensure_binfmt;
 mod hand_secrets;
 mod image_id;
 mod inspected;
+mod origin;
 mod rewrite_from;
 mod seal_archive;
 mod ship;
@@ -62,6 +64,7 @@ impl Actions for Performer<'_> {
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
+            Action::Audit(wanted) => audit::perform(wanted, cx).map(|()| None),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx),
             Action::CriRun(wanted) => cri_verify::run::perform(wanted, self, cx).map(|()| None),
             Action::EndCriRun(pod) => cri_verify::run::end(pod, self, cx).map(|()| None),

@@ -27,7 +27,7 @@ pub(super) fn perform(rewrite: &RewriteFrom, cx: &ActionCx<'_>) -> Result<(), Fa
         .map_err(|error| Failure::new(FailureKind::Input, format!("{shown}: {error}")))?;
     rewritten.diff().lines().for_each(|line| cx.say(line));
     if rewritten.bytes != text {
-        super::write_file::write_file(&path, std::os::unix::ffi::OsStrExt::from_bytes(&rewritten.bytes))?;
+        super::write_file::write_file(&path, &rewritten.bytes)?;
     }
     Ok(())
 }

@@ -25,6 +25,7 @@ pub(super) fn perform(wanted: &SealArchive, cx: &ActionCx<'_>) -> Result<String,
         annotations,
         expect_id: Some(Digest::parse(&id).map_err(|error| input(&error))?),
         platform: Some(wanted.platform.clone()),
+        label: None,
     };
     let sealed = seal(&request).map_err(|error| {
         let kind = match error {

@@ -21,7 +21,7 @@ use super::round::Rounds;
 use super::{Host, Message, Port, Values};
 use crate::event::{EventKind, Failure, FailureKind, Part, Stream, Traffic};
 use crate::lock::{Key, Lock, Pin};
-use crate::output::{self, Cap, Line};
+use crate::output::{self, Cap, Finder, Line};
 use crate::plan::{Command, Instance, Node, Place, Plan, SecretFrom, Text};
 use crate::platform::Platform;
 
@@ -200,6 +200,11 @@ impl ActionCx<'_> {
     /// The text without secrets: for what is cut to a part of itself before it is told, as nobody finds half a secret.
     pub fn hide(&self, text: &str) -> String {
         self.shared.host.redactor.redact(text).into_owned()
+    }
+
+    /// What looks for the run's secrets in data.
+    pub fn finder(&self) -> Finder {
+        self.shared.host.redactor.finder()
     }
 
     /// The absolute path of a tool on the children's PATH, or the failure that says how to install it.

@@ -4,6 +4,8 @@ pub mod archive;
 pub mod digest;
 pub mod local;
 pub mod reference;
+mod tar_header;
+pub(crate) mod tar_stream;
 
 pub use archive::ArchiveFormat;
 pub use digest::Digest;

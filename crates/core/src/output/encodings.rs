@@ -8,6 +8,15 @@ const PIECE: usize = 8;
 
 /// All of them, less the secret itself. A form is what any text around it leaves unchanged, or a piece of that.
 pub(super) fn encodings(secret: &[u8]) -> Vec<String> {
+    forms(secret, pieces)
+}
+
+/// The same without pieces: what nobody writes who does not know the secret.
+pub(super) fn whole_encodings(secret: &[u8]) -> Vec<String> {
+    forms(secret, |form| vec![form.to_owned()])
+}
+
+fn forms(secret: &[u8], pieces: impl Fn(&str) -> Vec<String>) -> Vec<String> {
     let mut forms = Vec::new();
     for offset in 0..3 {
         forms.extend(pieces(&base64(&STANDARD_NO_PAD, secret, offset)));

@@ -8,6 +8,7 @@ mod amounts;
 mod cap;
 mod encodings;
 mod escapes;
+mod find;
 mod folded;
 mod lines;
 mod redact;
@@ -15,6 +16,7 @@ mod visible;
 
 pub use amounts::{bytes, seconds};
 pub use cap::{Cap, LeftOut};
+pub use find::{Finder, Search};
 pub use folded::command_line;
 pub use lines::{Line, Lines};
 pub use redact::{MIN_SECRET, Redactor};

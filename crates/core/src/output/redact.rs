@@ -7,7 +7,7 @@ use std::sync::Arc;
 use aho_corasick::{AhoCorasick, MatchKind};
 
 use super::encodings::encodings;
-use super::{Line, Lines};
+use super::{Finder, Line, Lines};
 
 /// What is shorter would stand in every second line by chance.
 pub const MIN_SECRET: usize = 4;
@@ -28,12 +28,15 @@ pub struct Redactor(Option<Arc<Known>>);
 struct Known {
     automaton: AhoCorasick,
     patterns: Vec<String>,
+    /// As they are.
+    values: Vec<Vec<u8>>,
 }
 
 impl Redactor {
     /// Hides these values. Those that are too short ([`Redactor::is_too_short`]) are not.
     pub fn new<'v>(values: impl IntoIterator<Item = &'v [u8]>) -> Self {
-        let mut patterns: Vec<String> = values.into_iter().flat_map(patterns).collect();
+        let values: Vec<Vec<u8>> = values.into_iter().map(<[u8]>::to_vec).collect();
+        let mut patterns: Vec<String> = values.iter().flat_map(|value| patterns(value)).collect();
         patterns.sort_unstable();
         patterns.dedup();
         if patterns.is_empty() {
@@ -41,7 +44,7 @@ impl Redactor {
         }
         // Every match is wanted, also those that overlap: a rest of one secret beside another tells too much.
         let automaton = AhoCorasick::builder().match_kind(MatchKind::Standard).build(&patterns);
-        Self(automaton.ok().map(|automaton| Arc::new(Known { automaton, patterns })))
+        Self(automaton.ok().map(|automaton| Arc::new(Known { automaton, patterns, values })))
     }
 
     /// Nothing would be left to read if such a value were hidden wherever it stands.
@@ -77,6 +80,11 @@ impl Redactor {
         if let Cow::Owned(redacted) = self.redact(text) {
             *text = redacted;
         }
+    }
+
+    /// What looks for the same secrets in data.
+    pub fn finder(&self) -> Finder {
+        Finder::new(self.0.iter().flat_map(|known| &known.values).map(Vec::as_slice))
     }
 
     /// How many bytes at the end may be the beginning of a secret.

@@ -10,6 +10,7 @@ use super::build::{CheckFrontend, HandSecrets};
 use super::checkout::Checkout;
 use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
 use super::text::{Grammar, Text};
+use crate::audit::Rules;
 use crate::image::ArchiveFormat;
 use crate::platform::Platform;
 
@@ -41,6 +42,8 @@ pub enum Action {
     SealArchive(SealArchive),
     /// Read a digest of an archive that somebody else made; yields it.
     ArchiveDigest(ArchiveDigest),
+    /// Look into an image: whether its programs are for the platform, and what must not be in it.
+    Audit(AuditImage),
     /// Compare a value that an earlier action yielded with what it should be.
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
@@ -405,6 +408,26 @@ pub struct Rollback {
     pub reference: String,
 }
 
+/// An image to be looked into.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AuditImage {
+    /// Where it lies here.
+    pub from: ShipFrom,
+    /// Its config digest.
+    pub id: Text,
+    /// The digest of the archive, where it is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<Text>,
+    /// The platform that it must be of; its own label when absent.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub platform: Option<Platform>,
+    /// What it may and may not hold.
+    #[serde(default)]
+    pub rules: Rules,
+    /// The file that gets the report, as JSON.
+    pub report: Text,
+}
+
 /// Where an image lies on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -485,6 +508,12 @@ impl Action {
             Self::SealArchive(seal) => {
                 [&seal.from, &seal.to, &seal.id].into_iter().chain(&seal.annotations).collect()
             }
+            Self::Audit(audit) => {
+                let mut texts = vec![&audit.id, &audit.report];
+                texts.extend(&audit.sha256);
+                texts.extend(audit.from.texts());
+                texts
+            }
             Self::Check(check) => match &check.expect {
                 Expect::Text(text) | Expect::ManifestConfig(text) => vec![&check.value, text],
                 Expect::Regex(_) => vec![&check.value],
@@ -499,14 +528,7 @@ impl Action {
             }
             Self::ShipMissing(ship) => {
                 let mut texts = vec![&ship.id];
-                match &ship.from {
-                    ShipFrom::Archive(path) => texts.push(path),
-                    ShipFrom::Engine { handle, inspect, store, .. } => {
-                        texts.push(handle);
-                        texts.extend(inspect.texts());
-                        texts.extend(store);
-                    }
-                }
+                texts.extend(ship.from.texts());
                 texts
             }
             Self::EndShipment(_) | Self::Rollback(_) | Self::EndCriRun(_) => Vec::new(),
@@ -559,11 +581,26 @@ impl Action {
             | Self::WriteFile(_)
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
+            | Self::Audit(_)
             | Self::Check(_)
             | Self::CriRun(_)
             | Self::EndCriRun(_)
             | Self::EndShipment(_)
             | Self::Rollback(_) => None,
+        }
+    }
+}
+
+impl ShipFrom {
+    fn texts(&self) -> Vec<&Text> {
+        match self {
+            Self::Archive(path) => vec![path],
+            Self::Engine { handle, inspect, store, .. } => {
+                let mut texts = vec![handle];
+                texts.extend(inspect.texts());
+                texts.extend(store);
+                texts
+            }
         }
     }
 }

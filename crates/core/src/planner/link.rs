@@ -189,12 +189,16 @@ fn images(
         if !seen.insert(at) {
             continue;
         }
+        let before = || graph.edges_directed(at, Direction::Incoming);
+        let only_needs = !before().any(|edge| data(edge.source(), edge.weight()));
         if at != member && body(at).produces().contains(&Artifact::Image) {
             images.insert(at);
             continue;
         }
-        let before = || graph.edges_directed(at, Direction::Incoming);
-        let only_needs = !before().any(|edge| data(edge.source(), edge.weight()));
+        // An archive that comes from nowhere, as `local-image` finds one, is the image itself.
+        if at != member && only_needs && carries(at) {
+            images.insert(at);
+        }
         open.extend(
             before()
                 .filter(|edge| {

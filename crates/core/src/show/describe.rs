@@ -73,11 +73,25 @@ pub(super) fn describe(action: &Action) -> String {
             DigestOf::File => format!("sha256 of {}", digest.path),
             DigestOf::Config => format!("check the image in {} against {}", digest.path, digest.platform),
         },
-        Action::ShipMissing(ship) => {
-            let from = match &ship.from {
-                ShipFrom::Archive(path) => path.to_string(),
-                ShipFrom::Engine { engine, handle, .. } => format!("{} in {}", handle, engine.name()),
+        Action::Audit(audit) => {
+            let (allow, deny) = (&audit.rules.allow, &audit.rules.deny);
+            let deny: Vec<&str> = deny.iter().map(|deny| deny.name()).collect();
+            let list = |what: &str, words: &[&str]| match words {
+                [] => String::new(),
+                words => format!(", {what} {}", words.join(" ")),
             };
+            let allow: Vec<&str> = allow.iter().map(String::as_str).collect();
+            format!(
+                "audit {} for {}{}{}, report to {}",
+                place(&audit.from),
+                audit.platform.as_ref().map_or("its label".to_owned(), ToString::to_string),
+                list("allow", &allow),
+                list("deny", &deny),
+                audit.report
+            )
+        }
+        Action::ShipMissing(ship) => {
+            let from = place(&ship.from);
             format!(
                 "send what {} lacks of {from} ({}, {}), import it as {}, check configuration and layers",
                 ship.shipment.node, ship.id, ship.platform, ship.reference
@@ -124,6 +138,14 @@ fn checkout_line(checkout: &Checkout) -> String {
     }));
     let how = if how.is_empty() { String::new() } else { format!(" ({})", how.join(", ")) };
     format!("git fetch {wanted} of {url} into the shared mirror, check the commit out in {dir}{how}")
+}
+
+/// Where an image lies here.
+fn place(from: &ShipFrom) -> String {
+    match from {
+        ShipFrom::Archive(path) => path.to_string(),
+        ShipFrom::Engine { engine, handle, .. } => format!("{} in {}", handle, engine.name()),
+    }
 }
 
 fn binfmt(ensure: &EnsureBinfmt) -> String {

@@ -94,13 +94,7 @@ impl StepBody for Spec {
             ShipFrom::Archive(cx.need("image", "path")?)
         } else {
             let engine = engine_of_image(cx);
-            let users = cx.input("image", "store").is_some();
-            ShipFrom::Engine {
-                engine,
-                handle: cx.need("image", "handle")?,
-                inspect: if users { engine::inspect_users(engine) } else { engine::inspect(engine) }.into(),
-                store: engine::own_store(engine).filter(|_| !users),
-            }
+            engine::origin(engine, cx.need("image", "handle")?, cx.input("image", "store").is_some())
         };
         let shipment = Shipment { node: node.name.clone(), name: format!("{}-{}", cx.recipe, cx.id) };
         let mut lowered = Lowered::default();

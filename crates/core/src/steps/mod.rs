@@ -31,6 +31,7 @@ step_kinds! {
     patch_from::PatchFrom,
     build::BuildImage,
     local_image::LocalImage,
+    audit::Audit,
     smoke::Smoke,
     save::Save,
     scp::Scp,
@@ -41,6 +42,7 @@ step_kinds! {
     run::Run,
 }
 
+pub use engine::inspect_users as inspect_image;
 pub(crate) use scp::remote_path_problem;
 
 /// The kind of that name.

@@ -4,7 +4,6 @@ mod local;
 mod registry;
 
 use std::collections::{BTreeMap, HashMap};
-use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use self::local::Store;
@@ -50,7 +49,7 @@ pub(super) fn perform(pin: &PinBases, performer: &Performer<'_>, cx: &ActionCx<'
         rewritten.diff().lines().for_each(|line| cx.say(line));
         rewritten.bytes
     };
-    write_file(&to, std::ffi::OsStr::from_bytes(&pinned))?;
+    write_file(&to, &pinned)?;
     IGNORE.iter().try_for_each(|suffix| ignore(&from, &to, suffix))
 }
 
@@ -62,7 +61,7 @@ fn ignore(from: &Path, to: &Path, suffix: &str) -> Result<(), Failure> {
         std::path::PathBuf::from(name)
     };
     match read(&beside(from), suffix) {
-        Ok(text) => write_file(&beside(to), std::ffi::OsStr::from_bytes(&text)),
+        Ok(text) => write_file(&beside(to), &text),
         Err(_) => {
             let _ = std::fs::remove_file(beside(to));
             Ok(())

@@ -7,7 +7,6 @@
 mod answer;
 mod import;
 mod judge;
-mod origin;
 mod pack;
 mod remedy;
 mod rollback;
@@ -23,6 +22,7 @@ pub(super) use self::rollback::rollback;
 use self::send::Sent;
 use self::store::{Session, Store};
 use self::turns::{Patience, Setback};
+use super::origin;
 use crate::event::{Failure, FailureKind, Traffic};
 use crate::exec::ActionCx;
 use crate::image::archive::LayerBlob;
@@ -48,7 +48,7 @@ pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) 
     let (name, platform) = (folder(&wanted.shipment, cx), wanted.platform.to_string());
     let ship = Ship::new(wanted, (&name, &platform), packer, cx)?;
     packer.begins(&wanted.shipment);
-    let image = origin::open(wanted, &ship.id, origin::Else::Export, cx)?;
+    let image = open(wanted, &ship.id, origin::Else::Export, cx)?;
     let sent = ship.deliver(&image)?;
     packer.arrived(&wanted.shipment);
     Ok(sent.to_string())
@@ -58,7 +58,7 @@ pub(super) fn perform(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) 
 pub(super) fn expect(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) -> Result<String, Failure> {
     let (name, platform) = (folder(&wanted.shipment, cx), wanted.platform.to_string());
     let ship = Ship::new(wanted, (&name, &platform), packer, cx)?;
-    let image = origin::open(wanted, &ship.id, origin::Else::Refuse, cx)?;
+    let image = open(wanted, &ship.id, origin::Else::Refuse, cx)?;
     let diff_ids: Vec<Digest> = image.layers.iter().map(|layer| layer.diff_id).collect();
     let answer = Answer::read(&ship.node.name, &ship.run(&ship.store.look(&diff_ids))?)?;
     let held = ship.store.held(&answer, &diff_ids, &ship.id);
@@ -72,6 +72,21 @@ pub(super) fn expect(wanted: &ShipMissing, packer: &Packer, cx: &ActionCx<'_>) -
         size(&missing),
         size(&all)
     ))
+}
+
+/// The image that is meant, which must be of the platform.
+fn open(
+    wanted: &ShipMissing,
+    id: &Digest,
+    otherwise: origin::Else,
+    cx: &ActionCx<'_>,
+) -> Result<LocalImage, Failure> {
+    let image = origin::open(&wanted.from, id, otherwise, cx)?;
+    if image.is_for(&wanted.platform) {
+        return Ok(image);
+    }
+    let message = format!("the image here is for {}, not for {}", image.platform(), wanted.platform);
+    Err(Failure::new(FailureKind::Mismatch, message).help("build it for the target's platform"))
 }
 
 /// The layers that the node lacks, each once.

@@ -6,7 +6,7 @@ use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::origin::unreadable;
+use super::super::origin::unreadable;
 use crate::event::{Failure, FailureKind};
 use crate::image::archive::{LayerBlob, LayerForm};
 use crate::image::digest::HashingWriter;

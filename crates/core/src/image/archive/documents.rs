@@ -10,6 +10,13 @@ pub(super) const REF_NAME: &str = "org.opencontainers.image.ref.name";
 /// `io.containerd.image.name`: what containerd (and docker on it) name an imported image.
 pub(super) const CONTAINERD_NAME: &str = "io.containerd.image.name";
 
+/// On what describes an image and is none.
+pub(super) const ATTESTATION: &str = "vnd.docker.reference.type";
+
+/// Lists of images.
+pub(super) const INDEX_TYPES: [&str; 2] =
+    [INDEX_TYPE, "application/vnd.docker.distribution.manifest.list.v2+json"];
+
 pub(super) const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 pub(super) const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 pub(super) const CONFIG_TYPE: &str = "application/vnd.oci.image.config.v1+json";
@@ -77,10 +84,10 @@ pub(super) struct Descriptor {
     pub(super) annotations: BTreeMap<String, String>,
 }
 
-#[derive(Debug, Serialize, Deserialize)]
-pub(super) struct DescriptorPlatform {
-    pub(super) architecture: String,
-    pub(super) os: String,
+#[derive(Debug, Clone, Serialize, Deserialize)]
+pub(in crate::image) struct DescriptorPlatform {
+    pub(in crate::image) architecture: String,
+    pub(in crate::image) os: String,
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub(super) variant: Option<String>,
+    pub(in crate::image) variant: Option<String>,
 }

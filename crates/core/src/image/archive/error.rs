@@ -89,6 +89,10 @@ pub enum Flaw {
         /// The limit.
         limit: usize,
     },
+    /// More programs than are kept to be judged.
+    #[error("it has more programs than any image, above 100000")]
+    #[diagnostic(help("this is not the archive of an image"))]
+    TooManyPrograms,
     /// A document is larger than any image needs.
     #[error("`{}` has {size} bytes, more than the {limit} that are read", name.escape_debug())]
     #[diagnostic(help("this is not the archive of an image"))]
@@ -177,6 +181,26 @@ pub enum Flaw {
         expected: Digest,
         /// The digest of what was read.
         actual: Digest,
+    },
+    /// A layer is much larger than its compressed form.
+    #[error("`{}` has {size} bytes and becomes more than {limit}", name.escape_debug())]
+    #[diagnostic(help("no image is compressed like that; do not trust this archive"))]
+    Bomb {
+        /// The entry that holds the layer.
+        name: String,
+        /// Its size in bytes.
+        size: u64,
+        /// How much was read of what it becomes, in bytes.
+        limit: u64,
+    },
+    /// A compressed layer cannot be read.
+    #[error("`{}` is damaged", name.escape_debug())]
+    #[diagnostic(help("the copy or the export was interrupted or altered; make the archive again"))]
+    Inflate {
+        /// The entry that holds the layer.
+        name: String,
+        /// What is wrong with it.
+        source: io::Error,
     },
     /// A layer is compressed.
     #[error("layer {number} (`{}`) is compressed with {how}", name.escape_debug())]

@@ -13,7 +13,7 @@ mod seal;
 mod source;
 mod tar_index;
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::path::Path;
 

@@ -33,6 +33,8 @@ pub struct Seal {
     pub expect_id: Option<Digest>,
     /// The platform that it must be for.
     pub platform: Option<Platform>,
+    /// The platform to be written into the configuration first, in place of what stands there: the image gets another id.
+    pub label: Option<Platform>,
 }
 
 /// A sealed archive.
@@ -54,7 +56,10 @@ pub struct Sealed {
 /// Nothing appears under the final name unless everything was checked and is on disk.
 pub fn seal(request: &Seal) -> Result<Sealed, SealError> {
     let Seal { from, to, format, reference, .. } = request;
-    let image = Opened::open(from)?;
+    let mut image = Opened::open(from)?;
+    if let Some(platform) = &request.label {
+        image.relabel(platform).map_err(|flaw| flaw.at(from))?;
+    }
     check(request, &image)?;
     let at = |stop| match stop {
         Stop::Flaw(flaw) => SealError::Archive(flaw.at(from)),

@@ -1,17 +1,14 @@
 //! Where each file of a tar archive lies, without reading the files.
-//!
-//! The `tar` crate's own iterator reads extension headers of any size into memory and reports a cut archive as a
-//! complete one, so the blocks are walked here; their fields are still read by the crate.
 
 use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt as _;
 
 use tar::{EntryType, Header};
 
 use super::error::Flaw;
-
-const BLOCK: u64 = 512;
+use crate::image::tar_header::{self, BLOCK, Extension};
 
 /// More than any image has: docker allows 127 layers, each with four entries.
 const ENTRIES_MAX: usize = 100_000;
@@ -86,15 +83,6 @@ struct Walk<'a> {
     position: u64,
 }
 
-/// What extension headers said about the entry that follows them.
-#[derive(Default)]
-struct Extension {
-    name: Option<Vec<u8>>,
-    link: Option<Vec<u8>>,
-    size: Option<u64>,
-    seen: bool,
-}
-
 impl Walk<'_> {
     fn next_entry(&mut self) -> Result<Option<(String, Entry)>, Flaw> {
         let mut extension = Extension::default();
@@ -106,13 +94,7 @@ impl Walk<'_> {
                 return if extension.seen { Err(damaged("an extension of no entry")) } else { Ok(None) };
             };
             let kind = header.entry_type();
-            let is_extension = matches!(
-                kind,
-                EntryType::GNULongName
-                    | EntryType::GNULongLink
-                    | EntryType::XHeader
-                    | EntryType::XGlobalHeader
-            );
+            let is_extension = Extension::is(kind);
             let mut size = header.entry_size().map_err(|_| damaged("its size is no number"))?;
             if !is_extension {
                 size = extension.size.unwrap_or(size);
@@ -122,45 +104,28 @@ impl Walk<'_> {
                 .checked_next_multiple_of(BLOCK)
                 .and_then(|padded| padded.checked_add(span.offset))
                 .ok_or(damaged("its size is too large"))?;
+            self.empty(span.offset + size, self.position)?;
             if is_extension {
-                extension.seen = true;
                 let bytes = self.extension(span)?;
-                match kind {
-                    EntryType::GNULongName => extension.name = Some(until_nul(bytes)),
-                    EntryType::GNULongLink => extension.link = Some(until_nul(bytes)),
-                    _ => {
-                        let mut read = Extension::default();
-                        read_pax(&bytes, &mut read).ok_or(damaged("its PAX records are malformed"))?;
-                        let is_set = read.name.is_some() || read.link.is_some() || read.size.is_some();
-                        if kind == EntryType::XGlobalHeader && is_set {
-                            return Err(damaged("a global PAX record names files"));
-                        }
-                        extension.name = read.name.or(extension.name);
-                        extension.link = read.link.or(extension.link);
-                        extension.size = read.size.or(extension.size);
-                    }
+                extension.read(kind, bytes).map_err(damaged)?;
+                if extension.sparse {
+                    return Err(damaged("its PAX records are malformed"));
                 }
                 continue;
             }
-            let raw = extension.name.unwrap_or_else(|| header.path_bytes().into_owned());
+            let raw = extension.name_of(&header);
             let name = clean_name(&raw)?;
             if self.position > self.length {
                 return Err(Flaw::Truncated { within: format!("in `{name}`") });
             }
-            let target = || {
-                let raw = extension
-                    .link
-                    .clone()
-                    .or_else(|| header.link_name_bytes().map(std::borrow::Cow::into_owned));
-                raw.and_then(|raw| String::from_utf8(raw).ok())
-            };
+            let target = extension.link_of(&header).and_then(|raw| String::from_utf8(raw).ok());
             let entry = match kind {
                 EntryType::Regular | EntryType::Continuous => Entry::File(span),
                 // Readers disagree on whether the bytes of such an entry are there.
                 _ if size != 0 => return Err(damaged("only files have a size")),
                 EntryType::Directory => Entry::Directory,
-                EntryType::Link => Entry::Link(target().and_then(|target| resolve("", &target))),
-                EntryType::Symlink => Entry::Link(target().and_then(|target| resolve(&name, &target))),
+                EntryType::Link => Entry::Link(target.and_then(|target| resolve("", &target))),
+                EntryType::Symlink => Entry::Link(target.and_then(|target| resolve(&name, &target))),
                 _ => return Err(Flaw::Kind { name }),
             };
             return Ok(Some((name, entry)));
@@ -173,20 +138,32 @@ impl Walk<'_> {
         let Some(block) = self.block(position)? else {
             return Err(Flaw::Truncated { within: format!("at byte {}, before its end mark", self.length) });
         };
-        let header = Header::from_byte_slice(&block);
-        if block.iter().all(|byte| *byte == 0) {
-            return match self.block(position + BLOCK)? {
-                None => Err(Flaw::Truncated { within: "in its end mark".to_owned() }),
-                Some(second) if second.iter().all(|byte| *byte == 0) => Ok(None),
-                Some(_) => Err(Flaw::Header { position, reason: "it is empty" }),
-            };
+        if let Some(header) = tar_header::header(&block, position)? {
+            return Ok(Some(header.clone()));
         }
-        // The checksum counts its own field as spaces.
-        let sum = block[..148].iter().chain(&block[156..]).map(|byte| u32::from(*byte)).sum::<u32>() + 8 * 32;
-        if header.cksum().ok() != Some(sum) {
-            return Err(Flaw::Header { position, reason: "its checksum is wrong" });
+        match self.block(position + BLOCK)? {
+            None => Err(Flaw::Truncated { within: "in its end mark".to_owned() }),
+            Some(second) if second.iter().all(|byte| *byte == 0) => {
+                self.empty(position + 2 * BLOCK, self.length).map(|()| None)
+            }
+            Some(_) => Err(Flaw::Header { position, reason: "it is empty" }),
         }
-        Ok(Some(header.clone()))
+    }
+
+    /// Nothing lies between these places, as far as the archive goes: no content that readers disagree on.
+    fn empty(&self, from: u64, to: u64) -> Result<(), Flaw> {
+        let to = to.min(self.length);
+        let (mut position, mut buffer) = (from, vec![0; 4096]);
+        while position < to {
+            let wanted = usize::try_from(to - position).map_or(buffer.len(), |left| left.min(buffer.len()));
+            self.file.read_exact_at(&mut buffer[..wanted], position).map_err(Flaw::Read)?;
+            if let Some(at) = buffer[..wanted].iter().position(|byte| *byte != 0) {
+                let position = position + at as u64;
+                return Err(Flaw::Header { position, reason: "something lies between the entries" });
+            }
+            position += wanted as u64;
+        }
+        Ok(())
     }
 
     fn block(&self, position: u64) -> Result<Option<[u8; 512]>, Flaw> {
@@ -214,33 +191,6 @@ impl Walk<'_> {
             .map_err(Flaw::Read)?;
         Ok(bytes)
     }
-}
-
-fn until_nul(mut bytes: Vec<u8>) -> Vec<u8> {
-    if let Some(end) = bytes.iter().position(|byte| *byte == 0) {
-        bytes.truncate(end);
-    }
-    bytes
-}
-
-/// Reads records `LENGTH KEY=VALUE\n`; nothing where they are malformed or describe a sparse file.
-fn read_pax(mut bytes: &[u8], extension: &mut Extension) -> Option<()> {
-    while !bytes.is_empty() {
-        let space = bytes.iter().position(|byte| *byte == b' ')?;
-        let length: usize = std::str::from_utf8(&bytes[..space]).ok()?.parse().ok()?;
-        let record = bytes.get(space + 1..length)?.strip_suffix(b"\n")?;
-        let equals = record.iter().position(|byte| *byte == b'=')?;
-        let (key, value) = (&record[..equals], &record[equals + 1..]);
-        match key {
-            b"path" => extension.name = Some(value.to_vec()),
-            b"linkpath" => extension.link = Some(value.to_vec()),
-            b"size" => extension.size = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
-            _ if key.starts_with(b"GNU.sparse.") => return None,
-            _ => {}
-        }
-        bytes = &bytes[length..];
-    }
-    Some(())
 }
 
 /// The name of an entry without `./` and a closing `/`; refused where it could lead anywhere else.

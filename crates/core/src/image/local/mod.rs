@@ -12,8 +12,9 @@ mod tests;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use super::ArchiveFormat;
 use super::Digest;
-use super::archive::{ArchiveError, Config, Layer, Opened};
+use super::archive::{ArchiveError, Config, Flaw, Layer, Opened};
 use super::digest::HashingWriter;
 use crate::platform::Platform;
 
@@ -96,6 +97,14 @@ pub enum LocalError {
     /// The archive is not sound.
     #[error(transparent)]
     Archive(#[from] ArchiveError),
+    /// A layer is no tar file, or one that nobody should unpack.
+    #[error("layer {number}: {flaw}")]
+    Layer {
+        /// Counted from 1, the lowest.
+        number: usize,
+        /// What is wrong with it.
+        flaw: Flaw,
+    },
     /// The bytes cannot be passed on.
     #[error("cannot write: {0}")]
     Write(#[source] io::Error),
@@ -104,8 +113,16 @@ pub enum LocalError {
 impl LocalImage {
     /// The one image of an archive or layout. Its layers may be compressed.
     pub fn in_archive(path: &Path) -> Result<Self, LocalError> {
-        let opened = Opened::open(path)?;
-        Ok(Self {
+        Ok(Self::opened(Opened::open(path)?, path))
+    }
+
+    /// Every image of an archive or layout, as its index lists them.
+    pub fn all_in_archive(path: &Path) -> Result<Vec<Self>, LocalError> {
+        Ok(Opened::open_all(path)?.into_iter().map(|opened| Self::opened(opened, path)).collect())
+    }
+
+    fn opened(opened: Opened, path: &Path) -> Self {
+        Self {
             id: opened.id,
             config: opened.config_bytes.clone(),
             layers: opened
@@ -115,7 +132,7 @@ impl LocalImage {
                 .collect(),
             parsed: opened.config.clone(),
             at: At::Archive(Box::new(opened), path.to_owned()),
-        })
+        }
     }
 
     /// The image `id` of the store in the folder `root`.
@@ -144,13 +161,27 @@ impl LocalImage {
 
     /// The platform that the configuration names, in its own words.
     pub fn platform(&self) -> String {
-        [Some(&self.parsed.os), Some(&self.parsed.architecture), self.parsed.variant.as_ref()]
-            .into_iter()
-            .flatten()
-            .filter(|part| !part.is_empty())
-            .map(String::as_str)
-            .collect::<Vec<_>>()
-            .join("/")
+        let Config { os, architecture, variant, .. } = &self.parsed;
+        joined(os, architecture, variant.as_deref())
+    }
+
+    /// The platform that an index lists it for, in its own words, where there is one.
+    pub fn listed(&self) -> Option<String> {
+        match &self.at {
+            At::Archive(opened, _) => opened
+                .listed
+                .as_ref()
+                .map(|listed| joined(&listed.os, &listed.architecture, listed.variant.as_deref())),
+            At::Store(_) => None,
+        }
+    }
+
+    /// How the archive is laid out, where it lies in one.
+    pub fn format(&self) -> Option<ArchiveFormat> {
+        match &self.at {
+            At::Archive(opened, _) => Some(opened.format),
+            At::Store(_) => None,
+        }
     }
 
     /// The names that an archive gives it, as they are written there.
@@ -201,6 +232,11 @@ impl LocalImage {
         }
         Err(LocalError::Altered { what: format!("layer {}", index + 1), expected, actual })
     }
+}
+
+fn joined(os: &str, architecture: &str, variant: Option<&str>) -> String {
+    let parts = [Some(os), Some(architecture), variant].into_iter().flatten();
+    parts.filter(|part| !part.is_empty()).collect::<Vec<_>>().join("/")
 }
 
 /// Tells apart what cannot be read from what cannot be written.

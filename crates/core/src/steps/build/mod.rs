@@ -17,12 +17,13 @@ use toml::Spanned;
 
 use self::args::{number, texts};
 use self::builder::Builder;
+use super::audit::OfBuild;
 use super::engine::{self, Build};
 use super::patch_from::dockerfile;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::plan::{
-    Action, Artifact, Command, Engine, EnsureBinfmt, FromRules, Grammar, HandSecrets, ImageId, PinBases, Probe, Register,
+    Action, Artifact, AuditImage, Command, Engine, EnsureBinfmt, FromRules, Grammar, HandSecrets, ImageId, PinBases, Probe, Register,
     RewriteFrom, Text,
 };
 use crate::spec::{Scope, Str};
@@ -118,6 +119,9 @@ pub(super) struct Spec {
     /// of a `build` step.
     #[serde(default)]
     bases: BTreeMap<String, Str>,
+    /// Afterwards every program in the image is compared with the platform, as the kind `audit` does: `{ allow = […], deny = […] }`
+    /// has its keys, `false` leaves it out.
+    audit: Option<OfBuild>,
 }
 
 #[derive(Debug, Clone, Copy, Default, Deserialize, JsonSchema)]
@@ -191,6 +195,7 @@ impl StepBody for Spec {
         };
         let open = args::no_secrets(cx, &self.args, &self.allow_secret_args);
         let (args, labels) = (texts(cx, &self.args, "a build argument"), texts(cx, &self.labels, "a label"));
+        let audit = OfBuild::rules(self.audit.as_ref(), cx);
         let annotations = texts(cx, &self.annotations, "an annotation");
         let stage = self.stage.as_ref().map(|stage| cx.argument(stage, "stage")).transpose();
         let network = self.network.as_ref().map(|network| cx.argument(network, "network")).transpose();
@@ -212,7 +217,7 @@ impl StepBody for Spec {
         let copied = (!self.bases.is_empty()).then(|| cx.work("context"));
         let dockerfile = copied.as_ref().map_or_else(|| context.clone(), |copy| copy.as_str().into()).lit("/").lit(&path);
         let frontend = frontends::check(cx, (engine, builder), self.frontends.as_deref(), &self.args, &dockerfile);
-        let ((reference, tags), epoch, args, labels) = (names?, epoch?, args?, labels?);
+        let ((reference, tags), epoch, args, labels, audit) = (names?, epoch?, args?, labels?, audit?);
         let (annotations, stage, secrets, ssh, limits) = (annotations?, stage?, secrets?, ssh?, limits?);
         let (cache_from, cache_to, pull, contexts, frontend) = (cache_from?, cache_to?, pull?, contexts?, frontend?);
         open.and(alone)?;
@@ -290,9 +295,19 @@ impl StepBody for Spec {
             engine,
             handle: handle.clone(),
             inspect: engine::inspect(engine),
-            platform,
+            platform: platform.clone(),
             output: "id".into(),
         }));
+        if let Some(rules) = audit {
+            lowered.push(Action::Audit(AuditImage {
+                from: engine::origin(engine, handle.clone(), false),
+                id: Text::late(cx.id.as_str(), "id", Grammar::Digest),
+                sha256: None,
+                platform: Some(platform),
+                rules,
+                report: cx.work("audit.json").into(),
+            }));
+        }
         lowered.late("id", Grammar::Digest);
         lowered.late("handle", Grammar::Digest);
         lowered.known("ref", private);

@@ -6,7 +6,7 @@ mod podman;
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Action, Command, Engine, Store, Text};
+use crate::plan::{Action, Command, Engine, ShipFrom, Store, Text};
 use crate::platform::Platform;
 
 /// A build, engine apart.
@@ -88,8 +88,8 @@ pub(super) fn inspect(engine: Engine) -> Command {
     }
 }
 
-/// The same in the user's own store.
-pub(super) fn inspect_users(engine: Engine) -> Command {
+/// The command that prints the configuration of an image in the user's own store as JSON; the image is appended.
+pub fn inspect_users(engine: Engine) -> Command {
     match engine {
         Engine::Buildah => Command::new(["buildah", "inspect", "--type", "image", "--"]),
         other => inspect(other),
@@ -125,8 +125,18 @@ pub(super) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
     }
 }
 
+/// Where an image lies, by what the engine calls it; in the user's own store, or in the recipe's where the engine has one.
+pub(super) fn origin(engine: Engine, handle: Text, users: bool) -> ShipFrom {
+    ShipFrom::Engine {
+        engine,
+        handle,
+        inspect: if users { inspect_users(engine) } else { inspect(engine) }.into(),
+        store: own_store(engine).filter(|_| !users),
+    }
+}
+
 /// The root of the engine's store, where it is the recipe's own.
-pub(super) fn own_store(engine: Engine) -> Option<Text> {
+fn own_store(engine: Engine) -> Option<Text> {
     (engine == Engine::Buildah).then(|| Text::here(buildah::ROOT))
 }
 

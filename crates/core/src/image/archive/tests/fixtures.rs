@@ -9,14 +9,14 @@ use crate::image::archive::{ArchiveFormat, Seal};
 use crate::image::{Digest, ImageRef};
 
 /// A small image: a configuration and its layers, each a tar file of one file.
-pub(super) struct Image {
-    pub(super) config: Vec<u8>,
-    pub(super) layers: Vec<Vec<u8>>,
+pub(crate) struct Image {
+    pub(crate) config: Vec<u8>,
+    pub(crate) layers: Vec<Vec<u8>>,
 }
 
 impl Image {
     /// An ARM64 image whose layers hold these texts.
-    pub(super) fn new(texts: &[&str]) -> Self {
+    pub(crate) fn new(texts: &[&str]) -> Self {
         let layers: Vec<_> = texts.iter().map(|text| tar(&[File::new("file", text.as_bytes())])).collect();
         let diff_ids: Vec<_> = layers.iter().map(|layer| Digest::of(layer)).collect();
         // Spaces and order are unusual on purpose: they must survive.
@@ -27,16 +27,23 @@ impl Image {
         Self { config: config.into_bytes(), layers }
     }
 
-    pub(super) fn id(&self) -> Digest {
+    /// An image of these layers, whose configuration has these fields besides.
+    pub(crate) fn of(mut config: Value, layers: Vec<Vec<u8>>) -> Self {
+        let diff_ids: Vec<_> = layers.iter().map(|layer| Digest::of(layer)).collect();
+        config["rootfs"] = json!({ "type": "layers", "diff_ids": diff_ids });
+        Self { config: config.to_string().into_bytes(), layers }
+    }
+
+    pub(crate) fn id(&self) -> Digest {
         Digest::of(&self.config)
     }
 
-    pub(super) fn diff_ids(&self) -> Vec<Digest> {
+    pub(crate) fn diff_ids(&self) -> Vec<Digest> {
         self.layers.iter().map(|layer| Digest::of(layer)).collect()
     }
 
     /// As docker wrote it up to version 24: a folder for each layer.
-    pub(super) fn docker_24(&self) -> Vec<File> {
+    pub(crate) fn docker_24(&self) -> Vec<File> {
         let config = format!("{}.json", self.id().hex());
         let mut files = Vec::new();
         let mut paths = Vec::new();
@@ -67,7 +74,7 @@ impl Image {
     }
 
     /// As docker writes it since version 25: an OCI layout with docker's manifest beside it.
-    pub(super) fn docker_25(&self) -> Vec<File> {
+    pub(crate) fn docker_25(&self) -> Vec<File> {
         let blob = |digest: &Digest| format!("blobs/sha256/{}", digest.hex());
         let mut files = vec![File { kind: EntryType::Directory, ..File::new("blobs/", b"") }];
         for (layer, diff_id) in self.layers.iter().zip(self.diff_ids()) {
@@ -87,7 +94,7 @@ impl Image {
     }
 
     /// As skopeo, buildah and podman write it.
-    pub(super) fn skopeo(&self) -> Vec<File> {
+    pub(crate) fn skopeo(&self) -> Vec<File> {
         let config = format!("{}.json", self.id().hex());
         let names: Vec<_> = self.diff_ids().iter().map(|diff_id| format!("{}.tar", diff_id.hex())).collect();
         let mut files = Vec::new();
@@ -110,33 +117,40 @@ impl Image {
 
 /// An entry of a tar archive.
 #[derive(Clone)]
-pub(super) struct File {
-    pub(super) name: String,
-    pub(super) bytes: Vec<u8>,
-    pub(super) kind: EntryType,
-    pub(super) link: String,
+pub(crate) struct File {
+    pub(crate) name: String,
+    pub(crate) bytes: Vec<u8>,
+    pub(crate) kind: EntryType,
+    pub(crate) link: String,
+    pub(crate) mode: u32,
 }
 
 impl File {
-    pub(super) fn new(name: &str, bytes: &[u8]) -> Self {
-        Self { name: name.into(), bytes: bytes.into(), kind: EntryType::Regular, link: String::new() }
+    pub(crate) fn new(name: &str, bytes: &[u8]) -> Self {
+        Self {
+            name: name.into(),
+            bytes: bytes.into(),
+            kind: EntryType::Regular,
+            link: String::new(),
+            mode: 0o644,
+        }
     }
 
-    pub(super) fn link(kind: EntryType, name: &str, to: &str) -> Self {
+    pub(crate) fn link(kind: EntryType, name: &str, to: &str) -> Self {
         Self { kind, link: to.into(), ..Self::new(name, b"") }
     }
 
-    pub(super) fn json(name: &str, value: &Value) -> Self {
+    pub(crate) fn json(name: &str, value: &Value) -> Self {
         Self::new(name, value.to_string().as_bytes())
     }
 
-    pub(super) fn header(&self) -> Header {
+    pub(crate) fn header(&self) -> Header {
         let mut header = Header::new_ustar();
         // Past the crate's checks: hostile names are the point of some tests.
         header.as_old_mut().name[..self.name.len()].copy_from_slice(self.name.as_bytes());
         header.as_old_mut().linkname[..self.link.len()].copy_from_slice(self.link.as_bytes());
         header.set_size(self.bytes.len() as u64);
-        header.set_mode(0o644);
+        header.set_mode(self.mode);
         header.set_uid(1000);
         header.set_gid(1000);
         header.set_mtime(1_700_000_000);
@@ -147,7 +161,7 @@ impl File {
 }
 
 /// A tar archive of these entries.
-pub(super) fn tar(files: &[File]) -> Vec<u8> {
+pub(crate) fn tar(files: &[File]) -> Vec<u8> {
     let mut bytes = Vec::new();
     for file in files {
         append(&mut bytes, &file.header(), &file.bytes);
@@ -156,14 +170,14 @@ pub(super) fn tar(files: &[File]) -> Vec<u8> {
     bytes
 }
 
-pub(super) fn append(bytes: &mut Vec<u8>, header: &Header, content: &[u8]) {
+pub(crate) fn append(bytes: &mut Vec<u8>, header: &Header, content: &[u8]) {
     bytes.extend(header.as_bytes());
     bytes.extend(content);
     bytes.resize(bytes.len().next_multiple_of(512), 0);
 }
 
 /// One PAX record, whose length counts itself.
-pub(super) fn pax(key: &str, value: &str) -> Vec<u8> {
+pub(crate) fn pax(key: &str, value: &str) -> Vec<u8> {
     let rest = format!(" {key}={value}\n");
     let length =
         (rest.len()..rest.len() + 9).find(|length| length.to_string().len() + rest.len() == *length).unwrap();
@@ -171,25 +185,25 @@ pub(super) fn pax(key: &str, value: &str) -> Vec<u8> {
 }
 
 /// A folder for one test.
-pub(super) struct Lab(tempfile::TempDir);
+pub(crate) struct Lab(tempfile::TempDir);
 
 impl Lab {
-    pub(super) fn new() -> Self {
+    pub(crate) fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
 
-    pub(super) fn path(&self, name: &str) -> PathBuf {
+    pub(crate) fn path(&self, name: &str) -> PathBuf {
         self.0.path().join(name)
     }
 
-    pub(super) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
+    pub(crate) fn write(&self, name: &str, bytes: &[u8]) -> PathBuf {
         let path = self.path(name);
         std::fs::write(&path, bytes).unwrap();
         path
     }
 
     /// Asks to seal `from` as `registry:2` under the name `to`.
-    pub(super) fn seal(&self, from: &Path, to: &str, format: ArchiveFormat) -> Seal {
+    pub(crate) fn seal(&self, from: &Path, to: &str, format: ArchiveFormat) -> Seal {
         Seal {
             tags: Vec::new(),
             annotations: std::collections::BTreeMap::new(),
@@ -199,11 +213,12 @@ impl Lab {
             reference: ImageRef::parse("registry:2").unwrap(),
             expect_id: None,
             platform: None,
+            label: None,
         }
     }
 
     /// The names in the folder, sorted.
-    pub(super) fn names(&self) -> Vec<String> {
+    pub(crate) fn names(&self) -> Vec<String> {
         let entries = std::fs::read_dir(self.0.path()).unwrap();
         let mut names: Vec<_> =
             entries.map(|entry| entry.unwrap().file_name().into_string().unwrap()).collect();

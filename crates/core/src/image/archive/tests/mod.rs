@@ -1,5 +1,5 @@
 mod damage;
-mod fixtures;
+pub(crate) mod fixtures;
 mod formats;
 mod refusals;
 mod tools;

@@ -7,7 +7,7 @@ use serde::Deserialize;
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
 use crate::image::{Digest, LocalError, LocalImage, StoreKind};
-use crate::plan::{Command, Engine, ShipFrom, ShipMissing};
+use crate::plan::{Command, Engine, ShipFrom};
 
 /// `docker image inspect` and `podman image inspect`, as far as they tell where the store is.
 #[derive(Deserialize)]
@@ -40,14 +40,14 @@ pub(super) enum Else {
     Refuse,
 }
 
-/// The image that is meant, ready to be read layer by layer.
+/// The image `id`, ready to be read layer by layer.
 pub(super) fn open(
-    wanted: &ShipMissing,
+    from: &ShipFrom,
     id: &Digest,
     otherwise: Else,
     cx: &ActionCx<'_>,
 ) -> Result<LocalImage, Failure> {
-    let image = match &wanted.from {
+    let image = match from {
         ShipFrom::Archive(path) => {
             let path = cx.resolve_path(path)?;
             LocalImage::in_archive(&path).map_err(|error| unreadable(&error))?
@@ -81,7 +81,7 @@ pub(super) fn open(
                 }
                 Err(reason) => {
                     cx.say(format!("{} exports the whole image, as {reason}", engine.name()));
-                    exported(*engine, &handle, id, cx)?
+                    exported(*engine, inspect, &handle, id, cx)?
                 }
             }
         }
@@ -92,13 +92,6 @@ pub(super) fn open(
             format!("the image here is {}, and {id} was built", image.id),
         )
         .help("the name moved to another image in between; run again"));
-    }
-    if !image.is_for(&wanted.platform) {
-        return Err(Failure::new(
-            FailureKind::Mismatch,
-            format!("the image here is for {}, not for {}", image.platform(), wanted.platform),
-        )
-        .help("build it for the target's platform"));
     }
     Ok(image)
 }
@@ -111,15 +104,21 @@ fn root(said: &[u8]) -> Option<PathBuf> {
 }
 
 /// The engine's own export, for stores that cannot be read: another user's, or another machine's.
-fn exported(engine: Engine, handle: &str, id: &Digest, cx: &ActionCx<'_>) -> Result<LocalImage, Failure> {
+fn exported(
+    engine: Engine,
+    inspect: &Command,
+    handle: &str,
+    id: &Digest,
+    cx: &ActionCx<'_>,
+) -> Result<LocalImage, Failure> {
     let formats: &[&str] = match engine {
-        Engine::Docker | Engine::Buildx => &[""],
+        Engine::Docker | Engine::Buildx | Engine::Buildah => &["docker-archive"],
         // In the other form than its own, an image gets another configuration.
-        Engine::Podman | Engine::Buildah => &["docker-archive", "oci-archive"],
+        Engine::Podman => &["docker-archive", "oci-archive"],
     };
     let mut last = None;
     for format in formats {
-        let image = export(engine, handle, format, cx)?;
+        let image = export(engine, inspect, handle, format, cx)?;
         if image.id == *id {
             return Ok(image);
         }
@@ -128,19 +127,33 @@ fn exported(engine: Engine, handle: &str, id: &Digest, cx: &ActionCx<'_>) -> Res
     last.ok_or_else(|| Failure::new(FailureKind::Internal, "an engine without an export"))
 }
 
-fn export(engine: Engine, handle: &str, format: &str, cx: &ActionCx<'_>) -> Result<LocalImage, Failure> {
+fn export(
+    engine: Engine,
+    inspect: &Command,
+    handle: &str,
+    format: &str,
+    cx: &ActionCx<'_>,
+) -> Result<LocalImage, Failure> {
     let folder = cx.scratch();
     let file =
         tempfile::Builder::new().prefix("export-").suffix(".tar").tempfile_in(&folder).map_err(|error| {
             Failure::new(FailureKind::Io, format!("no room for an export in {}: {error}", folder.display()))
         })?;
     let path = file.path().to_string_lossy().into_owned();
+    // podman and buildah refuse to write over a file.
+    if !matches!(engine, Engine::Docker | Engine::Buildx) {
+        let _ = std::fs::remove_file(&path);
+    }
     let command = match engine {
         Engine::Docker | Engine::Buildx => Command::new(["docker", "save", "--output", &path, "--", handle]),
-        Engine::Podman | Engine::Buildah => {
-            // It refuses to write over a file.
-            let _ = std::fs::remove_file(&path);
+        Engine::Podman => {
             Command::new(["podman", "save", "--quiet", "--format", format, "--output", &path, "--", handle])
+        }
+        Engine::Buildah => {
+            // In the same store.
+            let store = inspect.argv.iter().take_while(|word| word.as_literal() != Some("inspect")).cloned();
+            let to = format!("{format}:{path}");
+            Command::new(store).args(["push", "--quiet", "--", handle, &to])
         }
     };
     cx.run(&command)?;
