@@ -5,6 +5,7 @@
 
 mod kit;
 
+mod audit;
 mod binfmt;
 mod build;
 mod checkout;
