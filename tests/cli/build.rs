@@ -83,19 +83,42 @@ fn buildx() {
     insta::assert_snapshot!(built("buildx", &format!("{EVERYWHERE}{MODERN}pull = \"missing\"\n")));
 }
 
+/// podman's and buildah's caches do not know timestamps: what is told there has the usual one.
+fn of_containers() -> String {
+    let usual = EVERYWHERE.replace("timestamp = \"7\"\n", "");
+    usual.replace("limits = { ulimits = { nofile = \"1024:4096\" } }\n", BOUNDS) + MODERN
+}
+
 #[test]
 fn podman() {
-    let keys = EVERYWHERE.replace("limits = { ulimits = { nofile = \"1024:4096\" } }\n", BOUNDS);
-    insta::assert_snapshot!(built("podman", &format!("{keys}{MODERN}pull = \"never\"\n")));
+    insta::assert_snapshot!(built("podman", &(of_containers() + "pull = \"never\"\n")));
 }
 
 #[test]
 fn buildah() {
-    let keys = EVERYWHERE.replace("limits = { ulimits = { nofile = \"1024:4096\" } }\n", BOUNDS);
-    insta::assert_snapshot!(built(
-        "buildah",
-        &format!("{keys}{MODERN}isolation = \"oci\"\npull = \"newer\"\n")
-    ));
+    insta::assert_snapshot!(built("buildah", &(of_containers() + "isolation = \"oci\"\npull = \"newer\"\n")));
+}
+
+#[test]
+fn with_a_time_of_its_own_nothing_comes_from_a_cache_that_knows_no_times() {
+    for (engine, keys, anew) in [
+        ("podman", "", false),
+        ("podman", "timestamp = \"315532800\"\n", false),
+        ("podman", "timestamp = \"7\"\n", true),
+        ("buildah", "timestamp = \"7\"\n", true),
+        ("buildx", "timestamp = \"7\"\n", false),
+    ] {
+        let line = built(engine, keys);
+        assert_eq!(line.contains("--no-cache"), anew, "{line}");
+        let time = if keys.contains('7') { "7" } else { "315532800" };
+        assert!(
+            line.contains(&format!("SOURCE_DATE_EPOCH={time} "))
+                || line.contains(&format!("--timestamp {time}"))
+        );
+    }
+    let keys = "timestamp = \"7\"\ncache-from = [\"example.org/cache\"]\n";
+    let lab = lab("buildah", keys, "FROM scratch\n");
+    fails(&lab, 3, "buildah has no cache that knows timestamps");
 }
 
 /// That it is built anew each time is said once, whatever it is built for.

@@ -7,6 +7,7 @@ mod audit;
 mod bases;
 pub(crate) mod check;
 mod check_frontend;
+mod check_provenance;
 mod checkout;
 mod copy_file;
 mod cri;
@@ -67,6 +68,7 @@ impl Actions for Performer<'_> {
             Action::JoinIndex(wanted) => join_index::perform(wanted, cx).map(Some),
             Action::CheckIndex(wanted) => join_index::check(wanted, cx).map(|()| None),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
+            Action::CheckProvenance(wanted) => check_provenance::perform(wanted, cx).map(|()| None),
             Action::Audit(wanted) => audit::perform(wanted, cx).map(|()| None),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx),
             Action::CriRun(wanted) => cri_verify::run::perform(wanted, self, cx).map(|()| None),

@@ -49,6 +49,8 @@ pub enum Action {
     ArchiveDigest(ArchiveDigest),
     /// Look into an image: whether its programs are for the platform, and what must not be in it.
     Audit(AuditImage),
+    /// See to it that an archive has signed provenance beside it.
+    CheckProvenance(CheckProvenance),
     /// Compare a value that an earlier action yielded with what it should be.
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
@@ -433,6 +435,18 @@ pub struct AuditImage {
     pub report: Text,
 }
 
+/// An archive from elsewhere, and who must have signed what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckProvenance {
+    /// The archive; the envelope lies beside it.
+    pub archive: Text,
+    /// The file with the public key.
+    pub key: String,
+    /// What others take from here on: the digests of the image and, where they take the file, of that. Each must be
+    /// vouched for.
+    pub digests: Vec<Text>,
+}
+
 /// Where an image lies on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -526,6 +540,7 @@ impl Action {
                 texts.extend(check.images.iter().map(|(_, id)| id));
                 texts
             }
+            Self::CheckProvenance(check) => check.digests.iter().chain([&check.archive]).collect(),
             Self::Audit(audit) => {
                 let mut texts = vec![&audit.id, &audit.report];
                 texts.extend(&audit.sha256);
@@ -601,6 +616,7 @@ impl Action {
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
             | Self::Audit(_)
+            | Self::CheckProvenance(_)
             | Self::Check(_)
             | Self::CheckIndex(_)
             | Self::CriRun(_)

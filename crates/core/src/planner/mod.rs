@@ -12,13 +12,15 @@ mod names;
 mod nodes;
 mod part;
 mod producers;
+mod provenance;
 mod rollout;
 mod targets;
 #[cfg(test)]
-mod testing;
+pub(crate) mod testing;
 
 pub use names::{Names, missing, names, unused};
 pub use part::{Part, Wanted};
+pub use provenance::require_provenance;
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lock::Lock;

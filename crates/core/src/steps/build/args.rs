@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use crate::diag::Diagnostic;
-use crate::plan::{Grammar, Part, Text};
+use crate::plan::{Part, Text};
 use crate::spec::Str;
 use crate::steps::{Lower, Refused};
 
@@ -88,21 +88,6 @@ pub(super) fn json(map: &BTreeMap<String, Text>) -> Text {
         json = json.lit("\"");
     }
     json.lit("}")
-}
-
-/// Seconds since the epoch: a number, or a late value that is one.
-pub(super) fn number(cx: &mut Lower<'_>, string: &Str) -> Result<Text, Refused> {
-    let text = cx.text(string)?;
-    let late = text.lates().all(|late| late.grammar == Grammar::Number) && text.parts().len() == 1;
-    match text.as_literal() {
-        Some(literal) if Grammar::Number.accepts(literal) => Ok(text),
-        None if late => Ok(text),
-        _ => Err(cx.refuse(
-            Diagnostic::error("spec::bad-value", format!("`{text}` is no time in seconds since the epoch"))
-                .at(&string.span, "this value")
-                .help("write digits, such as `1700000000`, or `${steps.ID.epoch}` of a checkout"),
-        )),
-    }
 }
 
 #[cfg(test)]

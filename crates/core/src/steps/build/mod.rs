@@ -8,6 +8,7 @@ mod frontends;
 mod limits;
 mod name;
 mod secrets;
+mod timestamp;
 
 use std::collections::BTreeMap;
 
@@ -15,7 +16,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 use toml::Spanned;
 
-use self::args::{number, texts};
+use self::args::texts;
 use self::builder::Builder;
 use super::audit::OfBuild;
 use super::engine::{self, Build};
@@ -108,8 +109,9 @@ pub(super) struct Spec {
     /// The images that may interpret the Dockerfile where its `# syntax=` names them; `["docker/dockerfile"]` when absent.
     /// Without tag or digest any version may. Only BuildKit runs them.
     frontends: Option<Vec<Str>>,
-    /// Seconds since the epoch for the image's timestamps; the commit's time when absent, or 0 where there is no commit.
-    /// docker's classic builder cannot set them.
+    /// Seconds since the epoch for the image's timestamps; 315532800 (1980-01-01) when absent, so that the image depends on what
+    /// is in it alone. `${steps.ID.epoch}` of a checkout is the commit's time. podman's and buildah's caches do not know
+    /// timestamps: with another than the usual one every layer is built anew. docker's classic builder cannot set them.
     timestamp: Option<Str>,
     /// The image format of podman and buildah. `oci` is the default. `docker` keeps `HEALTHCHECK` and `SHELL`, but buildah 1.28
     /// does not build the same image twice in it.
@@ -189,10 +191,6 @@ impl StepBody for Spec {
         let engine = engine_of(cx, self.engine.as_ref());
         let names = name::tags(cx, &self.tag, &self.tags);
         let path = dockerfile(cx, self.dockerfile.as_ref(), "source");
-        let epoch = match &self.timestamp {
-            Some(timestamp) => number(cx, timestamp),
-            None => Ok(cx.input("source", "epoch").cloned().unwrap_or_else(|| "0".into())),
-        };
         let open = args::no_secrets(cx, &self.args, &self.allow_secret_args);
         let (args, labels) = (texts(cx, &self.args, "a build argument"), texts(cx, &self.labels, "a label"));
         let audit = OfBuild::rules(self.audit.as_ref(), cx);
@@ -207,6 +205,7 @@ impl StepBody for Spec {
         let limits = self.limits.flags(cx, builder, isolation.as_ref().ok().and_then(Option::as_deref));
         let cache_from = cache::places(cx, builder, &self.cache_from, "cache-from");
         let cache_to = cache::places(cx, builder, &self.cache_to, "cache-to");
+        let timestamp = timestamp::timestamp(cx, builder, self.timestamp.as_ref(), &self.cache_from);
         let pull = cache::pull(cx, builder, self.pull.as_ref());
         let contexts = contexts::contexts(cx, builder, &self.contexts, &mut lowered);
         let alone = self.alone(cx);
@@ -217,7 +216,7 @@ impl StepBody for Spec {
         let copied = (!self.bases.is_empty()).then(|| cx.work("context"));
         let dockerfile = copied.as_ref().map_or_else(|| context.clone(), |copy| copy.as_str().into()).lit("/").lit(&path);
         let frontend = frontends::check(cx, (engine, builder), self.frontends.as_deref(), &self.args, &dockerfile);
-        let ((reference, tags), epoch, args, labels, audit) = (names?, epoch?, args?, labels?, audit?);
+        let ((reference, tags), timestamp, args, labels, audit) = (names?, timestamp?, args?, labels?, audit?);
         let (annotations, stage, secrets, ssh, limits) = (annotations?, stage?, secrets?, ssh?, limits?);
         let (cache_from, cache_to, pull, contexts, frontend) = (cache_from?, cache_to?, pull?, contexts?, frontend?);
         open.and(alone)?;
@@ -276,7 +275,7 @@ impl StepBody for Spec {
                 network: network.as_deref(),
                 isolation: isolation.as_deref(),
                 limits: &limits,
-                no_cache: self.no_cache,
+                no_cache: self.no_cache || timestamp.no_cache,
                 cache_from: &cache_from,
                 cache_to: &cache_to,
                 pull,
@@ -285,7 +284,7 @@ impl StepBody for Spec {
                     Format::Oci => "oci",
                     Format::Docker => "docker",
                 },
-                epoch,
+                epoch: timestamp.epoch,
                 buildkit: self.buildkit,
             },
         ));
