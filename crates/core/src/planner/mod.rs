@@ -12,6 +12,7 @@ mod names;
 mod nodes;
 mod part;
 mod producers;
+mod repro;
 mod rollout;
 mod targets;
 #[cfg(test)]
@@ -19,6 +20,7 @@ mod testing;
 
 pub use names::{Names, missing, names, unused};
 pub use part::{Part, Wanted};
+pub use repro::{Archive, Origin, Repro, repro};
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lock::Lock;

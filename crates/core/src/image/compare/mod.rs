@@ -3,6 +3,7 @@
 //! Nothing is unpacked. Configurations are compared field by field, layers by their digests, and the lowest layer that
 //! differs file by file, in memory that grows with the number of its files and not with what they hold.
 
+mod causes;
 mod config;
 mod content;
 mod files;
