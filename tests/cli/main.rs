@@ -26,6 +26,7 @@ mod recipes;
 mod record;
 mod reference;
 mod remote;
+mod repro;
 mod resume;
 mod secrets;
 mod select;

@@ -51,7 +51,7 @@ fn the_same_with_buildah_and_podman() {
 #[test]
 fn what_differs_is_named() {
     let _lab = require_lab!();
-    let dockerfile = "RUN mkdir /var /var/log && cat /proc/sys/kernel/random/uuid >/x && echo same >/y && date +%N >/var/log/z";
+    let dockerfile = "RUN mkdir /var /var/log && cat /proc/sys/kernel/random/uuid >/x && echo same >/y && cat /proc/sys/kernel/random/uuid >/var/log/z";
     let work = Work::tiny("repro-differs", "buildah", &[("arm64", "")], dockerfile, "");
     let outcome = repro(&work, &[]).exits(6);
     let told = &outcome.stdout;
@@ -80,7 +80,12 @@ fn modes_of_the_recipes_folder_are_told() {
     assert!(outcome.stdout.contains("layer 2, /file: mode: `0644` and `0664`"), "{}", outcome.stdout);
     assert!(outcome.stdout.contains("its umask") && !outcome.stdout.contains("mtime"), "{}", outcome.stdout);
     assert!(!outcome.stdout.contains("uid"), "{}", outcome.stdout);
+    // Engines write into the history of what they copied.
     work.write("context-arm64/Dockerfile", "FROM scratch\nCOPY --chmod=644 file /file\n");
+    let outcome = repro(&work, &[]).exits(6);
+    assert!(outcome.stdout.contains("configuration, history[0].created_by: "), "{}", outcome.stdout);
+    assert!(outcome.stdout.contains("its umask"), "{}", outcome.stdout);
+    work.context("context-arm64", "arm64", "");
     repro(&work, &[]).exits(0);
     // Kept until the next one.
     let kept = repro(&work, &["--keep"]).exits(0).says("kept: ");

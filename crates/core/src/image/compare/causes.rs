@@ -5,6 +5,9 @@ use super::{Comparison, FileDiffers, PartName};
 /// A sign of a cause, and the cause with its remedy.
 type Cause = (fn(&FileDiffers) -> bool, &'static str);
 
+const MODES: &str = "modes of files that come from the recipe's folder are those of whoever checked it out (its umask), and engines write \
+                     their digest into the history: take them by `git-checkout`";
+
 /// The first that fits a file counts.
 const CAUSES: [Cause; 9] = [
     (
@@ -29,11 +32,7 @@ const CAUSES: [Cause; 9] = [
         |file| ends(file, &[".a", ".o", ".so"]),
         "linkers and `ar` write times, paths and random build ids: `ar D`, `-ffile-prefix-map`, `--build-id=sha1`",
     ),
-    (
-        |file| has(file, &[PartName::Mode]),
-        "modes of files that come from the recipe's folder are those of whoever checked it out (its umask): `COPY --chmod`, or take \
-         them by `git-checkout`",
-    ),
+    (|file| has(file, &[PartName::Mode]), MODES),
     (
         |file| has(file, &[PartName::Mtime]),
         "times of files are the build's: build with buildah, podman or buildx, which set one for all",
@@ -66,6 +65,10 @@ impl Comparison {
         for file in self.files.iter().flat_map(|files| &files.differ.told) {
             let cause = CAUSES.iter().find(|(fits, _)| fits(file)).map(|(_, cause)| *cause);
             causes.extend(cause.filter(|cause| !causes.contains(cause)));
+        }
+        let is_copied = |path: &str| path.starts_with("history[") && path.ends_with(".created_by");
+        if causes.is_empty() && self.fields.told.iter().any(|field| is_copied(&field.path)) {
+            causes.push(MODES);
         }
         if self.files.as_ref().is_some_and(|files| files.is_order) {
             causes.push(

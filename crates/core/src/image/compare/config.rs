@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{FieldDiffers, Told, short};
+use super::{FieldDiffers, Told, VALUE_MAX, short};
 use crate::image::{LocalError, LocalImage};
 
 /// Layers are told as layers.
@@ -42,10 +42,27 @@ fn descend(path: String, values: [Option<&Value>; 2], fields: &mut Told<FieldDif
             }
         }
         values => {
-            let values = values.map(|value| value.map(|value| short(&value.to_string())));
+            let texts = values.map(|value| value.map(ToString::to_string));
+            let from = match &texts {
+                [Some(one), Some(other)] => start(one, other),
+                _ => 0,
+            };
+            let values = texts.map(|text| text.map(|text| part(&text, from)));
             fields.push(FieldDiffers { path, values });
         }
     }
+}
+
+/// Where to begin so that what differs is seen: a character's number.
+fn start(one: &str, other: &str) -> usize {
+    let same = one.chars().zip(other.chars()).take_while(|(one, other)| one == other).count();
+    if same < VALUE_MAX / 2 { 0 } else { same - VALUE_MAX / 4 }
+}
+
+fn part(text: &str, from: usize) -> String {
+    let rest: String = text.chars().skip(from).collect();
+    let before = if from > 0 { "…" } else { "" };
+    format!("{before}{}", short(&rest))
 }
 
 fn join(path: &str, name: &str) -> String {

@@ -99,6 +99,15 @@ fn fields_of_the_configuration_are_told_by_their_path() {
         ]
     );
     assert_eq!(found.fields.told[5].values[1].as_ref().unwrap().chars().count(), VALUE_MAX + 1);
+    // Of long values that begin alike, the part that differs.
+    let long = |end: &str| {
+        let mut config = config();
+        config["author"] = format!("{}{end}", "a".repeat(300)).into();
+        config
+    };
+    let found = of_images([long("one"), long("two")], [layers(), layers()]);
+    let ended = format!("…{}two\"", "a".repeat(VALUE_MAX / 4));
+    assert_eq!(found.fields.told[0].values[1].as_ref(), Some(&ended));
     // Written in another way: another id, and no field says why.
     let (lab, image) = (Lab::new(), Image::of(one, layers()));
     let mut spaced = Image { config: image.config.clone(), layers: image.layers.clone() };
@@ -199,6 +208,26 @@ fn twenty_are_told_and_the_others_counted() {
     let (files, lines) = of_layers(layer("a"), layer("b"));
     assert_eq!((lines.len(), files.differ.more), (20, 13));
     assert_eq!(lines[19], "/19 content from byte 0 on a/b");
+}
+
+#[test]
+fn usual_causes_are_told_once() {
+    let layer = |text: &str| {
+        let names = ["a.pyc", "b.pyc", "etc/machine-id", "lib/x.jar", "var/log/dpkg.log", "x"];
+        tar(&names.map(|name| File::new(name, text.as_bytes())))
+    };
+    let below = vec![tar(&[])];
+    let found = of_images(
+        [config(), config()],
+        [[below.clone(), vec![layer("a")]].concat(), [below, vec![layer("b")]].concat()],
+    );
+    let causes = found.causes();
+    assert_eq!(causes.len(), 5, "{causes:#?}");
+    for (cause, word) in
+        causes.iter().zip(["pyc", "random", "SOURCE_DATE_EPOCH", "package managers", "pin versions"])
+    {
+        assert!(cause.contains(word), "{cause}");
+    }
 }
 
 #[test]
