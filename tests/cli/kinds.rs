@@ -160,7 +160,9 @@ fn a_second_run_only_asks_and_a_forced_one_does_the_same_again() {
     let first = lab.shown_calls();
     lab.output(&["run", "-j", "1"]).must(0);
     let both = lab.shown_calls();
-    insta::assert_snapshot!(both.strip_prefix(&first).unwrap());
+    // Whether the engine's version is asked again is a matter of how long ago its file was written.
+    let second = both.strip_prefix(&first).unwrap().lines().filter(|call| !call.contains("--version"));
+    insta::assert_snapshot!(second.collect::<Vec<_>>().join("\n"));
     lab.output(&["run", "-j", "1", "--force"]).must(0);
     let all = lab.shown_calls();
     // The version of the engine and what names stand for is known by then, and also how long steps take, which changes

@@ -1,12 +1,15 @@
 //! The program from outside, with fake tools: what it calls, prints, leaves behind and exits with.
 #![allow(clippy::unwrap_used, reason = "helpers of tests panic where a test would")]
 
+mod audit;
 mod build;
 mod chain;
 mod check;
 mod compose;
 mod connection;
 mod contend;
+mod damage;
+mod evidence;
 mod explain;
 mod faults;
 mod floods;

@@ -5,6 +5,7 @@
 
 mod kit;
 
+mod audit;
 mod binfmt;
 mod build;
 mod checkout;
@@ -14,6 +15,7 @@ mod delta;
 mod demo;
 mod emulation;
 mod engine_ends;
+mod evidence;
 mod lock;
 mod many;
 mod patch;

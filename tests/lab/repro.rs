@@ -166,7 +166,7 @@ fn a_build_that_fails_is_told_and_ctrl_c_leaves_nothing() {
     let mut command = work.pipeline(&["repro", "--allow-privileged"]);
     let mut child = command.stderr(std::process::Stdio::null()).spawn().unwrap();
     let sleeps = || processes(|line| line.contains(&"3217"));
-    eventually("it builds", Duration::from_secs(120), || (!sleeps().is_empty()).then_some(()));
+    eventually("it builds", Duration::from_mins(2), || (!sleeps().is_empty()).then_some(()));
     Command::new("kill").args(["-INT", &child.id().to_string()]).status().unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(130));
     assert!(sleeps().is_empty());

@@ -56,6 +56,8 @@ fn by_target(work: &Work, calls: &[Call]) -> BTreeMap<&'static str, Vec<String>>
 
 fn shown(work: &Work, line: &str) -> String {
     let line = line.replace(work.root().to_str().unwrap(), "[ROOT]");
+    // The mirror of a repository in the recipe's own folder.
+    let line = pipeline_testkit::normalise(&line, &[(r"/git/[0-9a-f]{16}\.git", "/git/[MIRROR].git")]);
     // A run goes through its one connection to the node.
     let words = line.split(' ').collect::<Vec<_>>();
     match words.as_slice() {

@@ -214,3 +214,18 @@ fn by_docker_with_buildkit() {
     work.env("PATH", path);
     handed("docker", work, &["/usr/bin/docker", "image", "inspect"]);
 }
+
+/// What a `RUN` leaves of it in the image is for everybody: the audit finds it, and its place is told.
+#[test]
+fn a_build_that_keeps_one_goes_nowhere() {
+    let _lab = require_lab!();
+    let dockerfile =
+        "RUN --mount=type=secret,id=key cp /run/secrets/key /kept && chmod 644 /kept && rm -f /other";
+    let rest = "secrets = { key = { file = \"key\" } }\n[[step]]\nuses = \"save\"\npath = \"app.tar\"\n";
+    let work = Work::tiny("secret-kept", "buildah", &[("arm64", "")], dockerfile, rest);
+    work.write("key", "a-key-that-somebody-copies\n");
+    let outcome = work.run(&[]).exits(6);
+    let told = format!("{}{}", outcome.failure("image@arm64").message, outcome.lines("image@arm64"));
+    assert!(told.contains("kept") && !told.contains("somebody"), "{told}");
+    assert!(!work.path("app.tar").exists());
+}

@@ -38,6 +38,11 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Give names on nodes back to the images that had them before the last `deliver`
     Rollback(RollbackArgs),
+    /// Put everything that a run can prove into one file
+    Evidence(EvidenceArgs),
+    /// Check a file of evidence, without a network
+    #[command(after_help = VERIFY_HELP)]
+    VerifyBundle(VerifyBundleArgs),
     /// Show the exact commands that a run executes, without running any
     Plan(PlanArgs),
     /// Say for every step whether it would run, and why
@@ -214,6 +219,42 @@ fn deny(text: &str) -> Result<Deny, String> {
     known.ok_or_else(|| format!("the words are {}", Deny::ALL.map(Deny::name).join(", ")))
 }
 
+/// See `evidence`.
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceArgs {
+    /// The run's id, as it is called in `.pipeline/runs`; the newest that did something when absent
+    pub(crate) run: Option<String>,
+    #[command(flatten)]
+    pub(crate) file: EvidenceRecipe,
+    /// The file
+    #[arg(short, long, value_name = "FILE")]
+    pub(crate) output: PathBuf,
+    /// Sign the list of what is in it with this Ed25519 key
+    #[arg(long, value_name = "KEY", env = "PIPELINE_SIGN")]
+    pub(crate) sign: Option<PathBuf>,
+}
+
+/// Whose runs.
+#[derive(Debug, Args)]
+pub(crate) struct EvidenceRecipe {
+    /// The recipe: a name below `pipelines/`, a folder or a file; `pipeline.toml` here or above when absent
+    #[arg(long, value_name = "RECIPE")]
+    pub(crate) recipe: Option<String>,
+}
+
+const VERIFY_HELP: &str = "\
+Exit codes: 0 it is what it was, 1 it cannot be read, 2 usage, 6 something in it was altered, or does not fit the rest";
+
+/// See `verify-bundle`.
+#[derive(Debug, Args)]
+pub(crate) struct VerifyBundleArgs {
+    /// A file that `pipeline evidence` wrote
+    pub(crate) file: PathBuf,
+    /// The list and all provenance in it must be signed by the owner of this public key
+    #[arg(long, value_name = "KEY")]
+    pub(crate) key: Option<PathBuf>,
+}
+
 const SHIP_HELP: &str = "\
 Examples:
   pipeline ship registry:2 root@10.23.15.1                     whichever engine here has it
@@ -259,6 +300,9 @@ pub(crate) struct ShipArgs {
     /// Do not ask the CRI runtime for the image afterwards
     #[arg(long)]
     pub(crate) no_verify: bool,
+    /// Ship an archive only with provenance beside it that this public key's owner has signed
+    #[arg(long, value_name = "KEY", env = "PIPELINE_REQUIRE_PROVENANCE")]
+    pub(crate) require_provenance: Option<PathBuf>,
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, env = "PIPELINE_PROGRESS")]
     pub(crate) progress: Progress,
@@ -364,6 +408,12 @@ pub(crate) struct RunArgs {
     /// Show every line that tools print
     #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) verbose: bool,
+    /// Sign the provenance of archives with this Ed25519 key, and leave it beside them as `ARCHIVE.intoto.jsonl`
+    #[arg(long, value_name = "KEY", env = "PIPELINE_SIGN")]
+    pub(crate) sign: Option<PathBuf>,
+    /// Take archives from elsewhere only with provenance beside them that this public key's owner has signed
+    #[arg(long, value_name = "KEY", env = "PIPELINE_REQUIRE_PROVENANCE")]
+    pub(crate) require_provenance: Option<PathBuf>,
     /// What is missing is looked for first; `ship` does without, as its steps ask for all that they need.
     #[arg(skip = true)]
     pub(crate) look_ahead: bool,

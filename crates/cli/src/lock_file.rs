@@ -28,17 +28,15 @@ impl LockFile {
     pub(crate) fn read(recipe: &Path) -> Result<Self, Box<Diagnostic>> {
         let path = recipe.with_extension("lock");
         let name = path.display().to_string();
-        match fs::read_to_string(&path) {
+        match text(&path) {
             Ok(text) => Ok(Self { lock: lock::read(&name, &text)?, path, name, exists: true }),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 Ok(Self { lock: Lock::default(), path, name, exists: false })
             }
             Err(error) => {
-                let help = "make it a file that can be read; `pipeline lock` writes it";
-                Err(Box::new(
-                    Diagnostic::error("lock::unreadable", format!("cannot read `{name}`: {error}"))
-                        .help(help),
-                ))
+                let help = "make it a file that can be read, or remove it: `pipeline lock` writes it";
+                let message = format!("cannot read `{name}`: {error}");
+                Err(Box::new(Diagnostic::error("lock::unreadable", message).help(help)))
             }
         }
     }
@@ -46,7 +44,7 @@ impl LockFile {
     /// Writes the lock in the place of the old one, whole or not at all. Nothing is touched where nothing has changed.
     pub(crate) fn write(&self, lock: &Lock) -> io::Result<()> {
         let text = lock::write(lock);
-        match fs::read_to_string(&self.path) {
+        match self::text(&self.path) {
             Ok(there) if there == text => Ok(()),
             Ok(_) => files::replace(&self.path, &text),
             Err(error) if error.kind() == io::ErrorKind::NotFound => files::create(&self.path, &text, false),
@@ -56,7 +54,7 @@ impl LockFile {
 
     /// Adds entries to whatever the file holds now; what is there wins.
     pub(crate) fn add(&self, new: &Lock) -> io::Result<()> {
-        let mut lock = match fs::read_to_string(&self.path) {
+        let mut lock = match text(&self.path) {
             Ok(text) => lock::read(&self.name, &text).map_err(|error| io::Error::other(error.message))?,
             Err(error) if error.kind() == io::ErrorKind::NotFound => Lock::default(),
             Err(error) => return Err(error),
@@ -66,6 +64,20 @@ impl LockFile {
         }
         self.write(&lock)
     }
+}
+
+/// Opening a pipe could wait for ever, and no lock has more than this.
+const MOST: u64 = 16 << 20;
+
+fn text(path: &Path) -> io::Result<String> {
+    let found = fs::metadata(path)?;
+    if !found.is_file() {
+        return Err(io::Error::other("it is not a file"));
+    }
+    if found.len() > MOST {
+        return Err(io::Error::other("it is larger than 16 MiB"));
+    }
+    fs::read_to_string(path)
 }
 
 /// What a run says of names: a consumer of its events.

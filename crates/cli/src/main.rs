@@ -5,7 +5,9 @@ mod commands;
 #[cfg_attr(not(target_os = "linux"), path = "contain/other.rs")]
 mod contain;
 mod cri;
+mod engine;
 mod environment;
+mod evidence;
 mod exit_code;
 mod files;
 mod init;

@@ -7,6 +7,7 @@ pub mod diag;
 pub mod dockerfile;
 pub mod doctor;
 pub mod event;
+pub mod evidence;
 pub mod exec;
 pub mod format;
 pub mod fresh;

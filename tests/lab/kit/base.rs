@@ -28,6 +28,26 @@ pub(crate) fn debs(arch: &str) -> PathBuf {
     folder
 }
 
+/// A Debian package of any architecture, as the demo's own script fetches it.
+pub(crate) fn package(arch: &str, name: &str) -> PathBuf {
+    static ONE_AT_A_TIME: Mutex<()> = Mutex::new(());
+    let _guard = ONE_AT_A_TIME.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+    let folder = cache().join(format!("{name}-{arch}"));
+    let found = || {
+        let files = fs::read_dir(&folder).ok()?.map(|entry| entry.unwrap().path());
+        files.into_iter().find(|path| path.extension().is_some_and(|extension| extension == "deb"))
+    };
+    if !folder.join("complete").exists() {
+        fs::create_dir_all(&folder).unwrap();
+        let script = repository().join("pipelines/demo/fetch-debs.sh");
+        let output = Command::new(script).arg(arch).arg(&folder).arg(name).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "no {name} for {arch}:\n{said}");
+        fs::write(folder.join("complete"), "").unwrap();
+    }
+    found().unwrap()
+}
+
 const APPLETS: [&str; 9] = ["sh", "cat", "echo", "env", "false", "ls", "sleep", "true", "uname"];
 
 /// A tar of a root file system with nothing but busybox, 2 MB.

@@ -7,7 +7,7 @@ mod parcel;
 mod process;
 mod work;
 
-pub(crate) use base::{base, debs};
+pub(crate) use base::{base, debs, package};
 pub(crate) use lab::{Lab, lab};
 pub(crate) use node::{TestNode, free_port, path_without, set_executable};
 pub(crate) use parcel::{NODE_PATH, Parcel};

@@ -232,7 +232,12 @@ fn fixed(args: &AuditArgs, report: &Report, to: &Path) -> Result<u8, Refusal> {
         (Some(reference), _) => reference.clone(),
         (None, [name]) => name.clone(),
         (None, names) => {
-            let message = format!("{} gives its image {} names", from.display(), names.len());
+            let named = if names.is_empty() {
+                "no name".to_owned()
+            } else {
+                format!("the names {}", names.join(", "))
+            };
+            let message = format!("{} gives its image {named}", from.display());
             return Err(Refusal::new(exit_code::USAGE, message)
                 .help("say which it gets: `--as docker.io/library/NAME:TAG`"));
         }

@@ -4,14 +4,14 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use globset::Glob;
 use pipeline_core::event::{Event, EventKind, Failure, Status, command_line};
-use pipeline_core::exec::{self, Options, Scratch};
+use pipeline_core::exec::{self, Options};
 use pipeline_core::lock::{Key, Lock, Pin};
 use pipeline_core::plan::{InstanceId, Plan};
 use pipeline_core::planner::{Names, names};
 use serde_json::{Value, json};
 
 use crate::args::{LockArgs, SelectArgs, TableFormat};
-use crate::contain::{self, Side};
+use crate::engine::{self, Engine};
 use crate::prepare::{self, Prepared, WithoutEngine};
 use crate::{exit_code, place, terminal};
 
@@ -60,29 +60,13 @@ struct Change {
 
 fn carry_out(args: &LockArgs, prepared: &Prepared) -> Result<u8, u8> {
     place::may_run(&prepared.found, false, false)?;
-    let held = place::lock(&prepared.found.folder, std::time::Duration::MAX)?;
-    let failed = |error: &dyn std::fmt::Display| {
-        terminal::error(&format!("nothing was asked: {error}"), None);
-        exit_code::PREFLIGHT_FAILED
-    };
-    let tmpdir = prepared.env.get(std::ffi::OsStr::new("TMPDIR")).map(std::ffi::OsString::as_os_str);
-    let scratch = Scratch::create(&held, tmpdir).map_err(|error| failed(&error))?;
-    let options =
-        Options { jobs: 4, keep_going: true, scratch: Some(scratch.path().to_owned()), ..Options::default() };
-    let signals = match contain::engine() {
-        Ok(Side::Engine(signals)) => {
-            // It is the parent's, who ends last.
-            std::mem::forget(scratch);
-            signals
-        }
-        Ok(Side::Parent(code)) => return Ok(code),
-        Err(error) => return Err(failed(&error)),
-    };
+    let Engine { options, signals, .. } =
+        &engine::begin(prepared, Options { jobs: 4, keep_going: true, ..Options::default() })?;
     let Names { plan, left_out } = names(&prepared.plan, args.check || !args.update.is_empty());
     let performer = prepare::performer(false);
     let host = prepared.host(&performer);
     let mut told = Told::new(args.verbose);
-    let summary = exec::run(&plan, &host, &options, Some(&signals), &mut |event| told.on(event));
+    let summary = exec::run(&plan, &host, options, Some(signals), &mut |event| told.on(event));
     if let Some(signal) = summary.interrupted {
         return Ok(exit_code::SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0)));
     }

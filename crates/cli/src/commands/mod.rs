@@ -5,6 +5,7 @@ mod audit;
 mod check;
 mod completions;
 mod doctor;
+mod evidence;
 mod explain;
 mod fmt;
 mod graph;
@@ -19,6 +20,7 @@ mod run;
 mod schema;
 mod ship;
 mod steps;
+mod verify_bundle;
 
 use crate::args::{Cli, Command};
 
@@ -27,6 +29,8 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Evidence(args) => evidence::evidence(&args),
+        Command::VerifyBundle(args) => verify_bundle::verify_bundle(&args),
         Command::Rollback(args) => rollback::rollback(&args),
         Command::Ship(args) => ship::ship(&args),
         Command::Plan(args) => plan::plan(&args),

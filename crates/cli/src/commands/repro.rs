@@ -118,7 +118,7 @@ fn twice(
         terminal::note(&format!("the {which} build, in {}\n", place.here.display()));
         host.here.clone_from(&place.here);
         host.env.clone_from(&place.env);
-        let (summary, names) = build(args, prepared, &plan, &host, &place, signals)?;
+        let (summary, names) = build(args, &plan, &host, &place, signals)?;
         if repro.clean_up.graph.node_count() > 0 {
             exec::run(&repro.clean_up, &host, &Options::default(), Some(signals), &mut |_| {});
         }
@@ -138,17 +138,16 @@ fn twice(
 /// One build. Also yields what names stood for.
 fn build(
     args: &ReproArgs,
-    prepared: &Prepared,
     plan: &Plan,
     host: &Host<'_>,
     place: &Place,
     signals: &Signals,
 ) -> Result<(Summary, Names), u8> {
     let run = run_id();
-    let record = RunDir::create(&prepared.found.folder, &run);
-    let mut record =
-        record.map_err(|error| unusable(&prepared.found.folder.join(".pipeline/runs"), &error))?;
-    let logs = Path::new(&prepared.found.shown_folder).join(".pipeline/runs").join(&run).join("logs");
+    // Not among the recipe's runs: of its images it says nothing.
+    let record = RunDir::create(&place.here, &run).map_err(|error| unusable(&place.here, &error));
+    let mut record = record?;
+    let logs = args.keep.then(|| record.path().join("logs"));
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options { jobs, run, scratch: Some(place.scratch.clone()), ..Options::default() };
     let mut plain = Plain::new(logs, args.verbose);

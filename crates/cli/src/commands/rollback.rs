@@ -4,13 +4,13 @@ use std::collections::BTreeMap;
 
 use petgraph::graph::DiGraph;
 use pipeline_core::event::{Event, EventKind, FailureKind, Status, Stream};
-use pipeline_core::exec::{self, Options, Scratch};
+use pipeline_core::exec::{self, Options};
 use pipeline_core::plan::{Action, Instance, InstanceId, Plan, Pool, Rollback};
 
 use crate::args::RollbackArgs;
-use crate::contain::{self, Side};
+use crate::engine::{self, Engine};
 use crate::prepare::{self, WithoutEngine};
-use crate::{exit_code, place, terminal};
+use crate::{exit_code, terminal};
 
 pub(super) fn rollback(args: &RollbackArgs) -> u8 {
     let prepared = match prepare::prepare(&args.recipe, &args.select, WithoutEngine::Assume) {
@@ -55,28 +55,12 @@ fn back(plan: &Plan) -> Plan {
 }
 
 fn carry_out(prepared: &prepare::Prepared, plan: &Plan) -> Result<u8, u8> {
-    let lock = place::lock(&prepared.found.folder, std::time::Duration::MAX)?;
-    let failed = |error: &dyn std::fmt::Display| {
-        terminal::error(&format!("nothing was begun: {error}"), None);
-        exit_code::PREFLIGHT_FAILED
-    };
-    let tmpdir = prepared.env.get(std::ffi::OsStr::new("TMPDIR")).map(std::ffi::OsString::as_os_str);
-    let scratch = Scratch::create(&lock, tmpdir).map_err(|error| failed(&error))?;
-    let options =
-        Options { keep_going: true, scratch: Some(scratch.path().to_owned()), ..Options::default() };
-    let signals = match contain::engine() {
-        Ok(Side::Engine(signals)) => {
-            // It is the parent's, who ends last.
-            std::mem::forget(scratch);
-            signals
-        }
-        Ok(Side::Parent(code)) => return Ok(code),
-        Err(error) => return Err(failed(&error)),
-    };
+    let Engine { options, signals, .. } =
+        &engine::begin(prepared, Options { keep_going: true, ..Options::default() })?;
     let performer = prepare::performer(false);
     let host = prepared.host(&performer);
     let mut said: BTreeMap<InstanceId, String> = BTreeMap::new();
-    let summary = exec::run(plan, &host, &options, Some(&signals), &mut |event: &Event| match &event.kind {
+    let summary = exec::run(plan, &host, options, Some(signals), &mut |event: &Event| match &event.kind {
         EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
             said.insert(instance.clone(), text.clone());
         }

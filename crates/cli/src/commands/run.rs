@@ -8,18 +8,20 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
+use pipeline_core::evidence::{Provenance, PublicKey, SigningKey};
 use pipeline_core::exec::{
     self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
 };
 use pipeline_core::output::{MIN_SECRET, Redactor};
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
-use pipeline_core::planner::Wanted;
+use pipeline_core::planner::{Wanted, require_provenance};
 use pipeline_core::show;
 
 use super::doctor::table;
 use super::locked;
 use crate::args::{Progress, RunArgs};
 use crate::contain::{self, Side};
+use crate::evidence;
 use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
@@ -35,6 +37,11 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         Ok(wanted) => wanted,
         Err(code) => return code,
     };
+    if let Some(key) = &args.require_provenance
+        && let Err(code) = required(&mut prepared.plan, key)
+    {
+        return code;
+    }
     if args.dry_run {
         terminal::out(&show::text(&prepared.plan));
         return exit_code::DONE;
@@ -53,6 +60,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
 fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {
     let Prepared { plan, found, env, secret, .. } = prepared;
     hidden(secret)?;
+    let signer = args.sign.as_deref().map(evidence::signer).transpose()?;
     let locked = locked::wanted(args);
     if locked {
         locked::check(args, prepared)?;
@@ -77,7 +85,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let host_of_idle = host(&idle);
     if let Some(settled) = exec::settled(plan, &host_of_idle, &mut records) {
         let record = record(found, &options.run)?;
-        return Ok(tell(args, prepared, record, &options.run, |sink| {
+        return Ok(tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
             settled.tell(&host_of_idle, &options, sink)
         }));
     }
@@ -117,7 +125,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
                 scope.spawn(move || connections.reach(node, host, &|| over.load(Ordering::Relaxed)));
             }
         }
-        let code = tell(args, prepared, record, &options.run, |sink| {
+        let code = tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
             exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
         });
         over.store(true, Ordering::Relaxed);
@@ -162,6 +170,7 @@ fn tell(
     prepared: &Prepared,
     mut record: RunDir,
     id: &str,
+    signer: Option<&SigningKey>,
     run: impl FnOnce(&mut dyn FnMut(&Event)) -> Summary,
 ) -> u8 {
     let Prepared { plan, found, .. } = prepared;
@@ -169,11 +178,12 @@ fn tell(
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
-    let mut plain = Plain::new(logs, args.verbose);
-    let mut pins = Pins::default();
+    let mut plain = Plain::new(Some(logs), args.verbose);
+    let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
         pins.on(event, &prepared.lock);
+        provenance.on(event);
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
             Progress::Json => {
@@ -192,6 +202,10 @@ fn tell(
         );
         summary.unrecorded = true;
     }
+    if let Err(problem) = evidence::keep(prepared, &provenance, record.path(), signer) {
+        terminal::error(&problem, Some("the archives are there, and nothing that vouches for them"));
+        summary.unrecorded = true;
+    }
     if args.progress != Progress::Json {
         delivered(plan, &summary);
     }
@@ -201,6 +215,24 @@ fn tell(
     } else {
         code
     }
+}
+
+/// Adds the checks that archives from elsewhere have provenance.
+fn required(plan: &mut Plan, key: &std::path::Path) -> Result<(), u8> {
+    let usage = |message: &str, help: &str| {
+        terminal::error(message, Some(help));
+        exit_code::USAGE
+    };
+    // Before anything is done, and from where the user is.
+    PublicKey::read(key).map_err(|error| usage(&error.to_string(), error.help()))?;
+    let key = std::path::absolute(key).unwrap_or_else(|_| key.to_owned());
+    require_provenance(plan, &key.to_string_lossy()).map_err(|without| {
+        let names: Vec<String> = without.iter().map(|id| format!("`{id}`")).collect();
+        usage(
+            &format!("{} takes an image from an engine's store, for which nobody vouches", names.join(", ")),
+            "take it from an archive with provenance beside it, as `pipeline run --sign` leaves it",
+        )
+    })
 }
 
 /// Asks whether what came from elsewhere may run, when it has been seen.

@@ -82,6 +82,8 @@ fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
         allow_owner: false,
         allow_network_disk: true,
         wait_lock: Duration::MAX,
+        sign: None,
+        require_provenance: args.require_provenance.clone(),
         progress: args.progress,
         verbose: args.verbose,
         look_ahead: false,

@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::event::Failure;
 
 /// What a CRI runtime says of an image.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
 pub struct CriImage {
     /// The image id: `sha256:…`, or the bare digits (CRI-O).
     pub id: String,

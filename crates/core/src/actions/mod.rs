@@ -7,6 +7,7 @@ mod audit;
 mod bases;
 pub(crate) mod check;
 mod check_frontend;
+mod check_provenance;
 mod checkout;
 mod copy_file;
 mod cri;
@@ -64,6 +65,7 @@ impl Actions for Performer<'_> {
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
+            Action::CheckProvenance(wanted) => check_provenance::perform(wanted, cx).map(|()| None),
             Action::Audit(wanted) => audit::perform(wanted, cx).map(|()| None),
             Action::CriVerify(verify) => cri_verify::perform(verify, self, cx),
             Action::CriRun(wanted) => cri_verify::run::perform(wanted, self, cx).map(|()| None),

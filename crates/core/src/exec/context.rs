@@ -202,6 +202,15 @@ impl ActionCx<'_> {
         self.shared.host.redactor.redact(text).into_owned()
     }
 
+    /// Keeps a file in the instance's own folder, as long as there is room.
+    pub fn keep(&self, name: &str, bytes: &[u8]) {
+        let folder = self.here().join(".pipeline/work").join(self.instance.id.as_str());
+        let kept = std::fs::create_dir_all(&folder).and_then(|()| std::fs::write(folder.join(name), bytes));
+        if let Err(error) = kept {
+            self.say(format!("{name} cannot be kept in {}: {error}", folder.display()));
+        }
+    }
+
     /// What looks for the run's secrets in data.
     pub fn finder(&self) -> Finder {
         self.shared.host.redactor.finder()

@@ -44,6 +44,8 @@ pub enum Action {
     ArchiveDigest(ArchiveDigest),
     /// Look into an image: whether its programs are for the platform, and what must not be in it.
     Audit(AuditImage),
+    /// See to it that an archive has signed provenance beside it.
+    CheckProvenance(CheckProvenance),
     /// Compare a value that an earlier action yielded with what it should be.
     Check(Check),
     /// Ask a node's CRI runtime for an image and compare it with what was built.
@@ -428,6 +430,18 @@ pub struct AuditImage {
     pub report: Text,
 }
 
+/// An archive from elsewhere, and who must have signed what is said of it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct CheckProvenance {
+    /// The archive; the envelope lies beside it.
+    pub archive: Text,
+    /// The file with the public key.
+    pub key: String,
+    /// What others take from here on: the digests of the image and, where they take the file, of that. Each must be
+    /// vouched for.
+    pub digests: Vec<Text>,
+}
+
 /// Where an image lies on this machine.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -508,6 +522,7 @@ impl Action {
             Self::SealArchive(seal) => {
                 [&seal.from, &seal.to, &seal.id].into_iter().chain(&seal.annotations).collect()
             }
+            Self::CheckProvenance(check) => check.digests.iter().chain([&check.archive]).collect(),
             Self::Audit(audit) => {
                 let mut texts = vec![&audit.id, &audit.report];
                 texts.extend(&audit.sha256);
@@ -582,6 +597,7 @@ impl Action {
             | Self::RewriteFrom(_)
             | Self::EnsureBinfmt(_)
             | Self::Audit(_)
+            | Self::CheckProvenance(_)
             | Self::Check(_)
             | Self::CriRun(_)
             | Self::EndCriRun(_)

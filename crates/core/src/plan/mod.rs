@@ -20,9 +20,9 @@ use serde::{Deserialize, Serialize};
 use crate::lock::Lock;
 
 pub use action::{
-    Action, ArchiveDigest, AuditImage, Capture, Check, Command, CopyFile, DigestOf, Engine, EnsureBinfmt,
-    Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom, ShipMissing,
-    Shipment, WriteFile,
+    Action, ArchiveDigest, AuditImage, Capture, Check, CheckProvenance, Command, CopyFile, DigestOf, Engine,
+    EnsureBinfmt, Expect, FromRules, ImageId, Place, Register, RewriteFrom, Rollback, SealArchive, ShipFrom,
+    ShipMissing, Shipment, WriteFile,
 };
 pub use bases::PinBases;
 pub use build::{CheckFrontend, HandSecrets, SecretFrom};

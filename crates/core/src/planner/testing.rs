@@ -27,7 +27,7 @@ pub(super) fn plan(text: &str) -> (Option<Plan>, Diagnostics) {
     select(text, &Selection::default())
 }
 
-pub(super) fn plan_of(text: &str) -> Plan {
+pub(crate) fn plan_of(text: &str) -> Plan {
     let (plan, diagnostics) = plan(text);
     plan.unwrap_or_else(|| panic!("{:?}", diagnostics.iter().take(9).collect::<Vec<_>>()))
 }

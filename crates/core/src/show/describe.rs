@@ -73,6 +73,9 @@ pub(super) fn describe(action: &Action) -> String {
             DigestOf::File => format!("sha256 of {}", digest.path),
             DigestOf::Config => format!("check the image in {} against {}", digest.path, digest.platform),
         },
+        Action::CheckProvenance(check) => {
+            format!("check that the provenance beside {} is signed by {}", check.archive, check.key)
+        }
         Action::Audit(audit) => {
             let (allow, deny) = (&audit.rules.allow, &audit.rules.deny);
             let deny: Vec<&str> = deny.iter().map(|deny| deny.name()).collect();

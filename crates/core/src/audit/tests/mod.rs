@@ -1,4 +1,5 @@
 mod corpus;
+mod damage;
 mod elf_files;
 mod hostile;
 mod layers;

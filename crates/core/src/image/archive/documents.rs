@@ -48,6 +48,13 @@ pub(in crate::image) struct RootFs {
     pub(in crate::image) diff_ids: Option<Vec<String>>,
 }
 
+/// `oci-layout` of an OCI layout.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct OciLayout {
+    pub(super) image_layout_version: String,
+}
+
 /// `index.json` of an OCI layout.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "camelCase")]

@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use super::documents::ATTESTATION;
 use super::documents::{
-    CONTAINERD_NAME, Config, DescriptorPlatform, DockerManifest, INDEX_TYPES, OciIndex, OciManifest, REF_NAME,
+    CONTAINERD_NAME, Config, DescriptorPlatform, DockerManifest, INDEX_TYPES, OciIndex, OciLayout,
+    OciManifest, REF_NAME,
 };
 use super::error::{ArchiveError, Flaw};
 use super::source::{Source, parse};
@@ -297,7 +298,14 @@ fn docker_parts(source: &Source) -> Result<Vec<Parts>, Flaw> {
 
 /// The images of the index, and of indexes in it, as BuildKit writes one around each image with its attestations.
 fn oci_parts(source: &Source) -> Result<Vec<Parts>, Flaw> {
+    let layout: OciLayout = source.json("oci-layout")?;
+    if layout.image_layout_version != "1.0.0" {
+        return Err(Flaw::Unknown);
+    }
     let index: OciIndex = source.json("index.json")?;
+    if index.schema_version != 2 {
+        return Err(Flaw::Unknown);
+    }
     let mut open: Vec<(String, Descriptor, usize)> =
         index.manifests.into_iter().rev().map(|image| ("index.json".to_owned(), image, 0)).collect();
     let mut found = Vec::new();

@@ -139,7 +139,13 @@ impl Walk<'_> {
             return Err(Flaw::Truncated { within: format!("at byte {}, before its end mark", self.length) });
         };
         if let Some(header) = tar_header::header(&block, position)? {
-            return Ok(Some(header.clone()));
+            // As all that write archives of images write it: nothing in it can be altered unnoticed.
+            return match &block[148..156] {
+                [digits @ .., 0, b' '] | [digits @ .., 0] if digits.iter().all(u8::is_ascii_digit) => {
+                    Ok(Some(header.clone()))
+                }
+                _ => Err(Flaw::Header { position, reason: "its checksum is wrong" }),
+            };
         }
         match self.block(position + BLOCK)? {
             None => Err(Flaw::Truncated { within: "in its end mark".to_owned() }),

@@ -10,7 +10,7 @@ fn archived(lab: &Lab, name: &str, config: &Value, layers: Vec<Vec<u8>>) -> std:
     lab.write(name, &tar(&Image::of(config.clone(), layers).skopeo()))
 }
 
-fn of_images(configs: [Value; 2], layers: [Vec<Vec<u8>>; 2]) -> Comparison {
+fn of_images(configs: &[Value; 2], layers: [Vec<Vec<u8>>; 2]) -> Comparison {
     let lab = Lab::new();
     let [one, other] = layers;
     let first = archived(&lab, "first.tar", &configs[0], one);
@@ -25,7 +25,7 @@ fn config() -> Value {
 /// Of two layers on a common one: what differs, a line a file.
 fn of_layers(one: Vec<u8>, other: Vec<u8>) -> (Files, Vec<String>) {
     let below = tar(&[File::new("below", b"x")]);
-    let found = of_images([config(), config()], [vec![below.clone(), one], vec![below, other]]);
+    let found = of_images(&[config(), config()], [vec![below.clone(), one], vec![below, other]]);
     assert!(!found.is_same());
     assert_eq!(found.layers.iter().map(|layer| layer.number).collect::<Vec<_>>(), [2]);
     assert!(found.fields.is_empty(), "digests of layers are told as layers: {:?}", found.fields);
@@ -54,7 +54,7 @@ fn entry(kind: EntryType, change: impl FnOnce(&mut Header)) -> Vec<u8> {
 #[test]
 fn the_same_is_the_same() {
     let layer = || vec![tar(&[File::new("f", b"x")])];
-    let found = of_images([config(), config()], [layer(), layer()]);
+    let found = of_images(&[config(), config()], [layer(), layer()]);
     assert!(found.is_same() && found.layers.is_empty() && found.files.is_none() && found.fields.is_empty());
     // The same image, and other bytes around it.
     let (lab, image) = (Lab::new(), Image::of(config(), layer()));
@@ -77,7 +77,7 @@ fn fields_of_the_configuration_are_told_by_their_path() {
     other["history"][1] = json!({ "created": "d" });
     other["history"].as_array_mut().unwrap().push("x".repeat(200).into());
     let layers = || vec![tar(&[File::new("f", b"x")])];
-    let found = of_images([one.clone(), other], [layers(), layers()]);
+    let found = of_images(&[one.clone(), other], [layers(), layers()]);
     let told: Vec<String> = found
         .fields
         .told
@@ -105,7 +105,7 @@ fn fields_of_the_configuration_are_told_by_their_path() {
         config["author"] = format!("{}{end}", "a".repeat(300)).into();
         config
     };
-    let found = of_images([long("one"), long("two")], [layers(), layers()]);
+    let found = of_images(&[long("one"), long("two")], [layers(), layers()]);
     let ended = format!("…{}two\"", "a".repeat(VALUE_MAX / 4));
     assert_eq!(found.fields.told[0].values[1].as_ref(), Some(&ended));
     // Written in another way: another id, and no field says why.
@@ -233,7 +233,7 @@ fn usual_causes_are_told_once() {
 #[test]
 fn one_may_have_more_layers() {
     let layer = |text: &[u8]| tar(&[File::new("f", text)]);
-    let found = of_images([config(), config()], [vec![layer(b"1")], vec![layer(b"1"), layer(b"2")]]);
+    let found = of_images(&[config(), config()], [vec![layer(b"1")], vec![layer(b"1"), layer(b"2")]]);
     assert_eq!((found.layer_counts, found.files), ([1, 2], None));
     let [more] = found.layers.as_slice() else { panic!("{:?}", found.layers) };
     assert!(more.number == 2 && more.diff_ids[0].is_none() && more.diff_ids[1].is_some());
