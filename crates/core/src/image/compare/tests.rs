@@ -218,7 +218,7 @@ fn usual_causes_are_told_once() {
     };
     let below = vec![tar(&[])];
     let found = of_images(
-        [config(), config()],
+        &[config(), config()],
         [[below.clone(), vec![layer("a")]].concat(), [below, vec![layer("b")]].concat()],
     );
     let causes = found.causes();
