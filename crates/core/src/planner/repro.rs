@@ -202,23 +202,38 @@ fn see(action: &mut Action, store: &str) {
     }
 }
 
-/// Relative urls begin at the recipe's folder, wherever the plan is done.
+/// Relative urls that lead out of the recipe's folder, or to the repository that it is, begin there wherever the plan is done.
 fn absolute(plan: &mut Plan, folder: &str) {
     let whole = |url: &str| format!("{folder}/{url}");
+    let is_away = |url: &str| is_relative_path(url) && !is_below(url);
     for action in plan.graph.node_weights_mut().flat_map(|instance| &mut instance.actions) {
         if let Action::Checkout(checkout) = action
-            && is_relative_path(&checkout.url)
+            && is_away(&checkout.url)
         {
             checkout.url = whole(&checkout.url);
         }
     }
     for (key, pin) in plan.lock.clone().iter() {
         if let Key::Git { url, reference } = key
-            && is_relative_path(url)
+            && is_away(url)
         {
             plan.lock.keep(&Key::Git { url: whole(url), reference: reference.clone() }, pin.clone());
         }
     }
+}
+
+/// A relative path leads to something in the folder where it begins.
+fn is_below(path: &str) -> bool {
+    let mut depth = 0_i32;
+    let stays = path.split('/').all(|part| {
+        depth += match part {
+            "" | "." => 0,
+            ".." => -1,
+            _ => 1,
+        };
+        depth >= 0
+    });
+    stays && depth > 0
 }
 
 /// Gives images in the stores of the user's engines other names than a run gives them, and says how they go.
@@ -329,6 +344,16 @@ mod tests {
         let clean_up = repro.clean_up.graph.node_weights().next().unwrap();
         assert_eq!(clean_up.actions.len(), 2);
         assert!(!repro.archives[0].may_be_classic);
+    }
+
+    #[test]
+    fn what_lies_in_the_recipes_folder_is_in_each_copy() {
+        for below in ["a", "./a/b", ".pipeline/out/upstream", "a/../b"] {
+            assert!(is_below(below), "{below}");
+        }
+        for away in [".", "./", "../a", "a/..", "a/../../b"] {
+            assert!(!is_below(away), "{away}");
+        }
     }
 
     #[test]
