@@ -9,6 +9,7 @@ use super::bases::PinBases;
 use super::build::{CheckFrontend, HandSecrets};
 use super::checkout::Checkout;
 use super::cri::{CriExpect, CriPod, CriRun, CriVerify};
+use super::index::{CheckIndex, JoinIndex};
 use super::text::{Grammar, Text};
 use crate::audit::Rules;
 use crate::image::ArchiveFormat;
@@ -40,6 +41,10 @@ pub enum Action {
     ImageId(ImageId),
     /// Check an exported archive and write it under its final name; yields the file's sha256 digest.
     SealArchive(SealArchive),
+    /// Images of several platforms become one index.
+    JoinIndex(JoinIndex),
+    /// An index has each platform's image.
+    CheckIndex(Box<CheckIndex>),
     /// Read a digest of an archive that somebody else made; yields it.
     ArchiveDigest(ArchiveDigest),
     /// Look into an image: whether its programs are for the platform, and what must not be in it.
@@ -523,6 +528,19 @@ impl Action {
                 [&seal.from, &seal.to, &seal.id].into_iter().chain(&seal.annotations).collect()
             }
             Self::CheckProvenance(check) => check.digests.iter().chain([&check.archive]).collect(),
+            Self::JoinIndex(join) => {
+                let images = join
+                    .images
+                    .iter()
+                    .flat_map(|image| [&image.from, &image.id].into_iter().chain(&image.annotations));
+                std::iter::once(&join.to).chain(images).collect()
+            }
+            Self::CheckIndex(check) => {
+                let mut texts = check.skopeo.texts();
+                texts.extend([&check.dest, &check.digest]);
+                texts.extend(check.images.iter().map(|(_, id)| id));
+                texts
+            }
             Self::Audit(audit) => {
                 let mut texts = vec![&audit.id, &audit.report];
                 texts.extend(&audit.sha256);
@@ -586,6 +604,7 @@ impl Action {
             Self::Checkout(checkout) => Some(&checkout.output),
             Self::ImageId(id) => Some(&id.output),
             Self::SealArchive(seal) => Some(&seal.output),
+            Self::JoinIndex(join) => Some(&join.output),
             Self::ArchiveDigest(digest) => Some(&digest.output),
             Self::ShipMissing(ship) => Some(&ship.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
@@ -599,6 +618,7 @@ impl Action {
             | Self::Audit(_)
             | Self::CheckProvenance(_)
             | Self::Check(_)
+            | Self::CheckIndex(_)
             | Self::CriRun(_)
             | Self::EndCriRun(_)
             | Self::EndShipment(_)

@@ -42,8 +42,14 @@ pub(super) fn link(
                 links.get(&(member.step, member.target)).into_iter().flatten().enumerate()
             {
                 let Some(producer) = producer else { continue };
-                let producers = matching(members, member, producer.step);
-                if producers.clone().nth(1).is_some() {
+                let joins = configured_step.body.joins();
+                // Of all targets, those that the step is for.
+                let is_for = |other: &usize| {
+                    let target = members.list[*other].target;
+                    !joins || target.is_none_or(|target| members.applies[member.step].contains(&target))
+                };
+                let producers = matching(members, member, producer.step).filter(is_for);
+                if !joins && producers.clone().nth(1).is_some() {
                     let key = configured_step.body.inputs().get(input).map_or("input", |input| input.key);
                     diagnostics.push(set_for_one(configured, member, producer.step, key));
                 }
