@@ -99,24 +99,20 @@ impl Spec {
         let mut known: BTreeMap<String, &str> = BTreeMap::new();
         for One { target, platform, .. } in cx.set {
             if let Some(other) = known.insert(platform.to_string(), target) {
-                let help = match &self.platforms {
-                    Some(_) => "say which with `targets` in this step: it joins their images only",
-                    None => "give this step `targets`, one for each platform: it joins their images only",
-                };
                 return Err(cx.refuse(
                     Diagnostic::error(
                         "plan::two-for-one-platform",
                         format!("targets `{other}` and `{target}` are both for {platform}, and an index has one image for each platform"),
                     )
                     .at(&span, "this step joins them")
-                    .help(help),
+                    .help("give this step `targets`, one for each platform: it joins their images only"),
                 ));
             }
         }
         if cx.partial {
             return Err(cx.refuse(
                 Diagnostic::error(
-                    "plan::part-of-an-index",
+                    "select::part-of-an-index",
                     format!("only {} would be joined, and the index would take the place of the whole one", list_names(known.keys())),
                 )
                 .at(&span, "this step is for more targets than are selected")
@@ -131,7 +127,9 @@ impl Spec {
                 Ok(platform) => missing.push((platform, wanted.span.clone())),
                 Err(error) => {
                     return Err(cx.refuse(
-                        Diagnostic::error("spec::bad-platform", error.to_string()).at(&wanted.span, "this platform"),
+                        Diagnostic::error("spec::unknown-platform", error.to_string())
+                            .at(&wanted.span, "this platform")
+                            .maybe_help(error.suggestion.map(|near| format!("did you mean `{near}`?"))),
                     ));
                 }
             }
