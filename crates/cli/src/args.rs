@@ -61,6 +61,9 @@ pub(crate) enum Command {
     /// Write down in `pipeline.lock` what branches, tags and base images stand for, build nothing
     #[command(after_help = LOCK_HELP)]
     Lock(LockArgs),
+    /// Build the images of a recipe twice, in other folders, at other times and as other users, and compare them
+    #[command(after_help = REPRO_HELP)]
+    Repro(ReproArgs),
     /// The reference of step kinds
     Steps(StepsArgs),
     /// Print the JSON Schema of `pipeline.toml`, or the reference of the language
@@ -113,6 +116,40 @@ pub(crate) struct LockArgs {
     #[arg(long, value_enum, default_value_t = TableFormat::Text)]
     pub(crate) format: TableFormat,
     /// Show what is asked, and what tools print
+    #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) verbose: bool,
+}
+
+const REPRO_HELP: &str = "\
+Touches no node and no registry but to fetch; pipeline.lock stays as it is. What differs is told by layer, file and field.
+
+Exit codes: 0 each image is the same, 1 a build failed, 2 usage, 3 recipe invalid, 4 lock stale, 5 preflight failed, 6 an image \
+differs, 130 interrupted, 143 terminated";
+
+/// See `repro`.
+#[derive(Debug, Args)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a switch of the command line")]
+pub(crate) struct ReproArgs {
+    #[command(flatten)]
+    pub(crate) recipe: RecipeArgs,
+    #[command(flatten)]
+    pub(crate) select: SelectArgs,
+    /// Build a recipe from a git URL without asking
+    #[arg(short, long, env = "PIPELINE_YES", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) yes: bool,
+    /// Leave both builds in `.pipeline/repro`, until the next `repro`
+    #[arg(long)]
+    pub(crate) keep: bool,
+    /// Allow changes to the kernel's table of emulators, without asking
+    #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) allow_privileged: bool,
+    /// As root, build a recipe that belongs to another user, as in a container of CI
+    #[arg(long, env = "PIPELINE_ALLOW_OWNER", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) allow_owner: bool,
+    /// How what was found is shown
+    #[arg(long, value_enum, default_value_t = TableFormat::Text)]
+    pub(crate) format: TableFormat,
+    /// Show every line that tools print
     #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) verbose: bool,
 }

@@ -11,7 +11,7 @@ mod stdout;
 mod verify_run;
 
 pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
-pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
+pub use lower::{Claim, Lower, Lowered, One, Refused, Resolved, parse_duration};
 pub use rollout::{OnFailure, Rollout};
 
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
@@ -38,11 +38,13 @@ step_kinds! {
     load::Load,
     deliver::Deliver,
     skopeo_copy::SkopeoCopy,
+    manifest::Manifest,
     crictl_verify::CrictlVerify,
     run::Run,
 }
 
 pub use engine::inspect_users as inspect_image;
+pub(crate) use engine::{export as export_image, remove as remove_image};
 pub(crate) use scp::remote_path_problem;
 
 /// The kind of that name.
