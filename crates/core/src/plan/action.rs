@@ -319,6 +319,11 @@ impl Engine {
     /// In the order in which `auto` tries them.
     pub const ALL: [Self; 4] = [Self::Docker, Self::Buildx, Self::Podman, Self::Buildah];
 
+    /// The program.
+    pub fn tool(self) -> &'static str {
+        if self == Self::Buildx { "docker" } else { self.name() }
+    }
+
     /// The name in recipes.
     pub fn name(self) -> &'static str {
         match self {
