@@ -17,6 +17,7 @@ mod emulation;
 mod engine_ends;
 mod evidence;
 mod lock;
+mod manifest;
 mod many;
 mod patch;
 mod progress;

@@ -7,7 +7,7 @@ use std::path::Path;
 use crate::{Sample, checked, folder, samples};
 
 /// Codes that no recipe file alone can cause; `tests/cli` and `bytes` see to them.
-const ELSEWHERE: [&str; 14] = [
+const ELSEWHERE: [&str; 15] = [
     "select::bad-url",
     "select::not-fetched",
     "engine::none",
@@ -16,6 +16,7 @@ const ELSEWHERE: [&str; 14] = [
     "select::bad-pattern",
     "select::no-recipe",
     "select::nothing",
+    "select::part-of-an-index",
     "select::unknown-variable",
     "select::unreadable",
     "spec::not-utf8",

@@ -95,7 +95,7 @@ impl Plain {
             EventKind::Pinned { instance, key, pin, new: false } => {
                 self.text(instance, &format!("* {key} is {pin}, by the lock"));
             }
-            EventKind::Output { .. } | EventKind::Transfer { .. } => {}
+            EventKind::Tool { .. } | EventKind::Output { .. } | EventKind::Transfer { .. } => {}
             EventKind::Delivered { instance, traffic } => {
                 self.line("sent", "", instance, &format!("  {traffic}"));
                 let all = self.traffic.get_or_insert_default();

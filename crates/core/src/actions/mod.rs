@@ -16,6 +16,7 @@ mod ensure_binfmt;
 mod hand_secrets;
 mod image_id;
 mod inspected;
+mod join_index;
 mod origin;
 mod rewrite_from;
 mod seal_archive;
@@ -64,6 +65,8 @@ impl Actions for Performer<'_> {
             Action::HandSecrets(hand) => hand_secrets::perform(hand, cx).map(|()| None),
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
+            Action::JoinIndex(wanted) => join_index::perform(wanted, cx).map(Some),
+            Action::CheckIndex(wanted) => join_index::check(wanted, cx).map(|()| None),
             Action::ArchiveDigest(digest) => archive_digest::perform(digest, cx).map(Some),
             Action::CheckProvenance(wanted) => check_provenance::perform(wanted, cx).map(|()| None),
             Action::Audit(wanted) => audit::perform(wanted, cx).map(|()| None),

@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use super::Selection;
-use super::targets::{Target, globs};
+use super::targets::{Selected, Target, globs};
 use crate::diag::{Diagnostic, Diagnostics, list_names};
 use crate::plan::InstanceId;
 use crate::source::Span;
@@ -24,6 +24,8 @@ pub(super) struct Members {
     pub(super) applies: Vec<Vec<usize>>,
     /// The steps that the selection leaves out.
     pub(super) skipped: Vec<bool>,
+    /// The steps that are for targets that the selection leaves out, too.
+    pub(super) partial: Vec<bool>,
     /// Where the instances of each step are in the list.
     pub(super) ranges: Vec<Range<usize>>,
 }
@@ -42,7 +44,7 @@ pub(super) struct Member {
 pub(super) fn instances(
     values: &Values<'_>,
     configured: &[Configured<'_>],
-    all: Vec<Target>,
+    Selected { targets: all, left_out }: Selected,
     selection: &Selection,
     diagnostics: &mut Diagnostics,
 ) -> Option<Members> {
@@ -66,6 +68,7 @@ pub(super) fn instances(
         scopes: Vec::new(),
         applies: Vec::new(),
         skipped: Vec::new(),
+        partial: Vec::new(),
         ranges: Vec::new(),
     };
     for (step, configured) in configured.iter().enumerate() {
@@ -77,14 +80,11 @@ pub(super) fn instances(
             .targets
             .as_ref()
             .map(|only| only.iter().filter_map(|term| Selector::parse(&term.value).ok()).collect::<Vec<_>>());
-        let applies: Vec<usize> = targets
-            .iter()
-            .enumerate()
-            .filter(|(_, target)| {
-                only.as_ref().is_none_or(|only| target.taken_by(only, &values.recipe.matrix))
-            })
-            .map(|(index, _)| index)
-            .collect();
+        let is_for =
+            |target: &Target| only.as_ref().is_none_or(|only| target.taken_by(only, &values.recipe.matrix));
+        members.partial.push(left_out.iter().any(is_for));
+        let applies: Vec<usize> =
+            targets.iter().enumerate().filter(|(_, target)| is_for(target)).map(|(index, _)| index).collect();
         let start = members.list.len();
         let skipped = skip.iter().any(|matcher| matcher.is_match(id));
         members.scopes.push(scope);

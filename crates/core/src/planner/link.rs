@@ -42,8 +42,14 @@ pub(super) fn link(
                 links.get(&(member.step, member.target)).into_iter().flatten().enumerate()
             {
                 let Some(producer) = producer else { continue };
-                let producers = matching(members, member, producer.step);
-                if producers.clone().nth(1).is_some() {
+                let joins = configured_step.body.joins();
+                // Of all targets, those that the step is for.
+                let is_for = |other: &usize| {
+                    let target = members.list[*other].target;
+                    !joins || target.is_none_or(|target| members.applies[member.step].contains(&target))
+                };
+                let producers = matching(members, member, producer.step).filter(is_for);
+                if !joins && producers.clone().nth(1).is_some() {
                     let key = configured_step.body.inputs().get(input).map_or("input", |input| input.key);
                     diagnostics.push(set_for_one(configured, member, producer.step, key));
                 }
@@ -426,6 +432,40 @@ mod tests {
         let late = run("late", "argv = ['true']\ncheck = true\nimage = 'image'\nneeds = ['load2']");
         let text = [HEAD, CHECKED, other, &late].concat();
         assert_eq!(gates(&text, "load2@x@m"), ["smoke@x"]);
+    }
+
+    const TARGETS: &str = "[targets.x]\nplatform = 'linux/amd64'\n[targets.y]\nplatform = 'linux/arm64'\n\
+        [targets.z]\nplatform = 'linux/arm64'\n[[step]]\nid = 'source'\nuses = 'git-checkout'\nurl = 'https://example.org/x.git'\n\
+        [[step]]\nid = 'image'\nuses = 'build'\ntag = 'x:1'\n[[step]]\nuses = 'smoke'\nargv = ['true']\n";
+
+    fn joined(keys: &str) -> String {
+        format!("{TARGETS}[[step]]\nid = 'index'\nuses = 'manifest'\n{keys}\n")
+    }
+
+    #[test]
+    fn an_index_takes_the_whole_set_after_the_checks_of_all() {
+        let text = joined("dest = 'docker://example.org/x:1'\ntargets = ['x', 'y']");
+        let data = before(&plan_of(&text), "index", |edge| matches!(edge, Edge::Artifact(_)));
+        assert_eq!(data, ["image@x", "image@y"]);
+        assert_eq!(gates(&text, "index"), ["smoke@x", "smoke@y"]);
+        // A file is no delivery.
+        assert_eq!(gates(&joined("dest = 'oci:x'\ntargets = ['x', 'y']"), "index"), [""; 0]);
+    }
+
+    #[test]
+    fn an_index_is_of_all_targets_or_of_none() {
+        let select = |keys: &str, targets: &[&str]| {
+            let targets = targets.iter().map(|&target| target.to_owned()).collect();
+            let selection = crate::planner::Selection { targets, ..Default::default() };
+            let (planned, errors) = crate::planner::testing::select(&joined(keys), &selection);
+            assert_eq!(planned.is_none(), !codes(&errors).is_empty());
+            codes(&errors).concat()
+        };
+        let keys = "dest = 'oci:x'\ntargets = ['x', 'y']";
+        assert_eq!(select(keys, &["x"]), "select::part-of-an-index");
+        assert_eq!(select(keys, &["x", "z"]), "select::part-of-an-index");
+        assert_eq!(select(keys, &["x", "y"]), "");
+        assert_eq!(select("dest = 'oci:x'", &[]), "plan::two-for-one-platform");
     }
 
     #[test]

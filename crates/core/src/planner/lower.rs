@@ -9,6 +9,7 @@ use petgraph::visit::EdgeRef;
 use super::expand::{Member, Members};
 use super::limits::Limits;
 use super::link::Graph;
+use super::targets::Target;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::plan::{
     Action, Basis, CopyFile, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Text,
@@ -16,7 +17,7 @@ use crate::plan::{
 };
 use crate::platform::Platform;
 use crate::spec::{NoOutput, Scope, Values, View};
-use crate::steps::{Claim, Configured, Lower, Lowered, Resolved};
+use crate::steps::{Claim, Configured, Lower, Lowered, One, Resolved};
 
 /// What lowering needs to know.
 pub(super) struct Context<'c> {
@@ -203,7 +204,7 @@ fn one(
         node: member.node.as_deref(),
         output: &output,
     };
-    let inputs = inputs(context, graph, at, outputs);
+    let (inputs, set) = inputs(context, graph, at, outputs);
     let node = match &member.node {
         Some(name) => Some(context.nodes.get(name)?),
         None => None,
@@ -220,6 +221,8 @@ fn one(
         platforms,
         engine: context.engine,
         inputs: &inputs,
+        set: &set,
+        partial: context.members.partial[member.step],
         diagnostics,
     };
     // All that is wrong, and not only the first thing that the kind stumbles over.
@@ -273,29 +276,39 @@ fn platforms(context: &Context<'_>, targets: &[usize]) -> Vec<Platform> {
     platforms
 }
 
+/// What an instance consumes; all that it consumes of targets, where it is of none itself.
+type Inputs<'o> = (BTreeMap<&'static str, Resolved<'o>>, Vec<One<'o>>);
+
 fn inputs<'o>(
     context: &Context<'o>,
     graph: &Graph,
     at: NodeIndex,
     outputs: &'o [Option<Outputs>],
-) -> BTreeMap<&'static str, Resolved<'o>> {
+) -> Inputs<'o> {
     let member = &context.members.list[graph[at]];
-    let mut inputs = BTreeMap::new();
-    for input in context.configured[member.step].body.inputs() {
+    let body = &context.configured[member.step].body;
+    let (mut inputs, mut set) = (BTreeMap::new(), BTreeMap::new());
+    for input in body.inputs() {
         for edge in graph.edges_directed(at, petgraph::Direction::Incoming) {
             let Edge::Artifact(artifact) = edge.weight() else { continue };
             let producer = graph[edge.source()];
-            let step = &context.configured[context.members.list[producer].step].step.id.value;
+            let made = &context.members.list[producer];
+            let step = &context.configured[made.step].step.id.value;
             let named = input.named.is_none_or(|named| named.value == *step);
             if named
                 && input.accepts.contains(artifact)
                 && let Some(outputs) = &outputs[producer]
             {
-                inputs.insert(input.key, Resolved { artifact: *artifact, step, outputs });
+                let resolved = Resolved { artifact: *artifact, step, outputs };
+                inputs.insert(input.key, resolved);
+                if let Some(target) = made.target.filter(|_| body.joins()) {
+                    let Target { name, platform, .. } = &context.members.targets[target];
+                    set.insert(target, One { target: name, platform, input: resolved });
+                }
             }
         }
     }
-    inputs
+    (inputs, set.into_values().collect())
 }
 
 /// The step's `env` reaches every command of it: here through the environment, on a node through `env`, as ssh passes none.
@@ -319,6 +332,7 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
             Vec::new()
         }
         Action::PinBases(bases) => vec![&mut bases.inspect],
+        Action::CheckIndex(check) => vec![&mut check.skopeo],
         Action::ImageId(id) => vec![&mut id.inspect],
         Action::EnsureBinfmt(ensure) => match &mut ensure.register {
             Register::Container(command) => vec![command],

@@ -133,7 +133,7 @@ fn build(
 fn linked(
     values: &Values<'_>,
     configured: &[Configured<'_>],
-    targets: Vec<targets::Target>,
+    targets: targets::Selected,
     selection: &Selection,
     diagnostics: &mut Diagnostics,
 ) -> Option<(expand::Members, link::Graph)> {

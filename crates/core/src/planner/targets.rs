@@ -19,7 +19,7 @@ const HOST: &str = "host";
 const MAX_NAME: usize = 100;
 
 /// A selected target, in one cell of the matrix, with its selected nodes.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(super) struct Target {
     pub(super) name: String,
     pub(super) platform: Platform,
@@ -30,6 +30,13 @@ pub(super) struct Target {
     spec: Option<usize>,
     /// Its name in the recipe.
     declared: String,
+}
+
+/// Targets, and those of the recipe that the selection leaves out.
+#[derive(Debug, Default)]
+pub(super) struct Selected {
+    pub(super) targets: Vec<Target>,
+    pub(super) left_out: Vec<Target>,
 }
 
 impl Target {
@@ -80,19 +87,23 @@ pub(super) fn targets(
     selection: &Selection,
     machine: &Machine<'_>,
     diagnostics: &mut Diagnostics,
-) -> (Vec<Target>, bool) {
+) -> (Selected, bool) {
     // Not even to find what else is wrong.
     if values.recipe.matrix.too_large(values.recipe.targets.len()) {
-        return (Vec::new(), false);
+        return (Selected::default(), false);
     }
     let before = diagnostics.len();
     let all = all(values, machine, diagnostics);
     if diagnostics.len() > before {
-        return (all, false);
+        return (Selected { targets: all, left_out: Vec::new() }, false);
     }
+    let narrows = !selection.targets.is_empty() || !selection.nodes.is_empty();
+    let mut left_out = if narrows { all.clone() } else { Vec::new() };
     let mut targets = by_terms(all, &selection.targets, &values.recipe.matrix, diagnostics);
     by_nodes(&mut targets, &selection.nodes, values.recipe, diagnostics);
-    (targets, diagnostics.len() == before)
+    let kept: BTreeSet<&str> = targets.iter().map(|target| target.name.as_str()).collect();
+    left_out.retain(|target| !kept.contains(target.name.as_str()));
+    (Selected { targets, left_out }, diagnostics.len() == before)
 }
 
 /// Every target in every cell of the matrix.

@@ -69,6 +69,21 @@ pub(super) fn describe(action: &Action) -> String {
             seal.to,
             seal.reference
         ),
+        Action::JoinIndex(join) => {
+            let images = join.images.iter().map(|image| format!("{} as {}", image.from, image.platform));
+            format!(
+                "join {} into {} {}{}",
+                images.collect::<Vec<_>>().join(", "),
+                join.format.transport(),
+                join.to,
+                if join.gzip { ", compressed" } else { "" }
+            )
+        }
+        Action::CheckIndex(check) => {
+            let images = check.images.iter().map(|(platform, id)| format!("{id} for {platform}"));
+            let images: Vec<_> = images.collect();
+            format!("read {} back: {}, {}", check.dest, check.digest, images.join(", "))
+        }
         Action::ArchiveDigest(digest) => match digest.of {
             DigestOf::File => format!("sha256 of {}", digest.path),
             DigestOf::Config => format!("check the image in {} against {}", digest.path, digest.platform),

@@ -49,6 +49,11 @@ pub trait StepBody: Debug + 'static {
         Role::Work
     }
 
+    /// It takes what a step made for each target, all of it.
+    fn joins(&self) -> bool {
+        false
+    }
+
     /// In which order its nodes go.
     fn rollout(&self) -> Option<&Rollout> {
         None

@@ -37,6 +37,10 @@ pub struct Lower<'p> {
     pub engine: Engine,
     /// What was found for each input, by its key.
     pub inputs: &'p BTreeMap<&'static str, Resolved<'p>>,
+    /// For a kind that joins: what each target has for its inputs, in the order of the targets.
+    pub set: &'p [One<'p>],
+    /// The selection leaves out targets that the step is for.
+    pub partial: bool,
     /// Reports go here.
     pub diagnostics: &'p mut Diagnostics,
 }
@@ -50,6 +54,17 @@ pub struct Resolved<'p> {
     pub step: &'p str,
     /// The outputs of the producing instance, by name.
     pub outputs: &'p BTreeMap<String, Text>,
+}
+
+/// What one target has for an input that takes those of all.
+#[derive(Debug, Clone, Copy)]
+pub struct One<'p> {
+    /// The target's name.
+    pub target: &'p str,
+    /// The target's platform.
+    pub platform: &'p Platform,
+    /// What the target has.
+    pub input: Resolved<'p>,
 }
 
 /// What an instance does and leaves behind.

@@ -11,7 +11,7 @@ mod stdout;
 mod verify_run;
 
 pub use kind::{AnyKind, Input, Role, StepBody, StepKind};
-pub use lower::{Claim, Lower, Lowered, Refused, Resolved, parse_duration};
+pub use lower::{Claim, Lower, Lowered, One, Refused, Resolved, parse_duration};
 pub use rollout::{OnFailure, Rollout};
 
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
@@ -38,6 +38,7 @@ step_kinds! {
     load::Load,
     deliver::Deliver,
     skopeo_copy::SkopeoCopy,
+    manifest::Manifest,
     crictl_verify::CrictlVerify,
     run::Run,
 }

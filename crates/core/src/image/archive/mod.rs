@@ -6,6 +6,7 @@
 
 mod documents;
 mod error;
+mod join;
 mod open;
 mod parts;
 mod place;
@@ -21,6 +22,7 @@ use serde::{Deserialize, Serialize};
 
 pub(in crate::image) use self::documents::Config;
 pub use self::error::{ArchiveError, Flaw, SealError};
+pub use self::join::{Join, Joined, join};
 pub(in crate::image) use self::open::Opened;
 pub use self::seal::{Seal, Sealed, seal};
 use super::digest::Digest;

@@ -88,39 +88,55 @@ pub(super) fn layout(
     annotations: &BTreeMap<String, String>,
 ) -> serde_json::Result<Vec<Document>> {
     let id = Digest::of(config_bytes);
-    let manifest = document(&OciManifest {
+    let manifest = manifest(config_bytes, layers, annotations)?;
+    let manifest_digest = Digest::of(&manifest);
+    let entry = Descriptor {
+        // An incomplete platform would match none; without one, readers look into the configuration.
+        platform: (!config.os.is_empty() && !config.architecture.is_empty()).then(|| DescriptorPlatform {
+            architecture: config.architecture.clone(),
+            os: config.os.clone(),
+            variant: config.variant.clone().filter(|text| !text.is_empty()),
+        }),
+        annotations: names(name),
+        ..descriptor(MANIFEST_TYPE, &manifest_digest, manifest.len() as u64)
+    };
+    let mut documents = layout_head(entry)?;
+    documents.push((blob_name(&manifest_digest), manifest));
+    documents.push((blob_name(&id), config_bytes.to_vec()));
+    Ok(documents)
+}
+
+/// The manifest of one image.
+pub(super) fn manifest(
+    config_bytes: &[u8],
+    layers: Vec<Descriptor>,
+    annotations: &BTreeMap<String, String>,
+) -> serde_json::Result<Vec<u8>> {
+    document(&OciManifest {
         schema_version: 2,
         media_type: Some(MANIFEST_TYPE.to_owned()),
-        config: descriptor(CONFIG_TYPE, &id, config_bytes.len() as u64),
+        config: descriptor(CONFIG_TYPE, &Digest::of(config_bytes), config_bytes.len() as u64),
         layers,
         annotations: annotations.clone(),
-    })?;
-    let manifest_digest = Digest::of(&manifest);
+    })
+}
+
+/// What says that a folder is a layout, and what is in it.
+pub(super) fn layout_head(entry: Descriptor) -> serde_json::Result<Vec<Document>> {
     let index = document(&OciIndex {
         schema_version: 2,
         media_type: Some(INDEX_TYPE.to_owned()),
-        manifests: vec![Descriptor {
-            // An incomplete platform would match none; without one, readers look into the configuration.
-            platform: (!config.os.is_empty() && !config.architecture.is_empty()).then(|| {
-                DescriptorPlatform {
-                    architecture: config.architecture.clone(),
-                    os: config.os.clone(),
-                    variant: config.variant.clone().filter(|text| !text.is_empty()),
-                }
-            }),
-            annotations: BTreeMap::from([
-                (CONTAINERD_NAME.to_owned(), name.to_owned()),
-                (REF_NAME.to_owned(), name.to_owned()),
-            ]),
-            ..descriptor(MANIFEST_TYPE, &manifest_digest, manifest.len() as u64)
-        }],
+        manifests: vec![entry],
     })?;
     Ok(vec![
         ("oci-layout".to_owned(), br#"{"imageLayoutVersion":"1.0.0"}"#.to_vec()),
         ("index.json".to_owned(), index),
-        (blob_name(&manifest_digest), manifest),
-        (blob_name(&id), config_bytes.to_vec()),
     ])
+}
+
+/// The annotations that tell readers the full name of what a layout holds.
+pub(super) fn names(name: &str) -> BTreeMap<String, String> {
+    BTreeMap::from([(CONTAINERD_NAME.to_owned(), name.to_owned()), (REF_NAME.to_owned(), name.to_owned())])
 }
 
 fn document(value: &impl Serialize) -> serde_json::Result<Vec<u8>> {

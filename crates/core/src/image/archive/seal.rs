@@ -60,7 +60,7 @@ pub fn seal(request: &Seal) -> Result<Sealed, SealError> {
     if let Some(platform) = &request.label {
         image.relabel(platform).map_err(|flaw| flaw.at(from))?;
     }
-    check(request, &image)?;
+    check_image(from, request.expect_id, request.platform.as_ref(), &image)?;
     let at = |stop| match stop {
         Stop::Flaw(flaw) => SealError::Archive(flaw.at(from)),
         Stop::Write(source) => SealError::Write { path: to.clone(), source },
@@ -95,12 +95,18 @@ pub fn seal(request: &Seal) -> Result<Sealed, SealError> {
     })
 }
 
-fn check(request: &Seal, image: &Opened) -> Result<(), SealError> {
-    if let Some(expected) = request.expect_id.filter(|expected| *expected != image.id) {
-        return Err(SealError::Id { path: request.from.clone(), expected, actual: image.id });
+/// The image of the archive `path` has the id and is for the platform.
+pub(super) fn check_image(
+    path: &Path,
+    id: Option<Digest>,
+    platform: Option<&Platform>,
+    image: &Opened,
+) -> Result<(), SealError> {
+    if let Some(expected) = id.filter(|expected| *expected != image.id) {
+        return Err(SealError::Id { path: path.to_owned(), expected, actual: image.id });
     }
     let config = &image.config;
-    match &request.platform {
+    match platform {
         Some(expected)
             if !expected.matches_config(&config.os, &config.architecture, config.variant.as_deref()) =>
         {
@@ -111,14 +117,14 @@ fn check(request: &Seal, image: &Opened) -> Result<(), SealError> {
             if let Some(variant) = variant {
                 actual = format!("{actual}/{}", known(variant));
             }
-            Err(SealError::Platform { path: request.from.clone(), expected: expected.clone(), actual })
+            Err(SealError::Platform { path: path.to_owned(), expected: expected.clone(), actual })
         }
         _ => Ok(()),
     }
 }
 
 /// Only a layout, or an empty folder, is replaced by a layout: anything else may be someone's work.
-fn check_replaceable(to: &Path) -> Result<(), SealError> {
+pub(super) fn check_replaceable(to: &Path) -> Result<(), SealError> {
     let Ok(mut entries) = std::fs::read_dir(to) else { return Ok(()) };
     if to.join("oci-layout").is_file() || entries.next().is_none() {
         return Ok(());

@@ -1,5 +1,6 @@
 mod damage;
 pub(crate) mod fixtures;
 mod formats;
+mod joined;
 mod refusals;
 mod tools;
