@@ -29,6 +29,7 @@ mod recipes;
 mod record;
 mod reference;
 mod remote;
+mod repro;
 mod resume;
 mod secrets;
 mod select;

@@ -94,7 +94,7 @@ fn completions_know_the_commands() {
     let lab = Lab::new();
     for shell in ["bash", "zsh", "fish"] {
         let script = lab.output(&["completions", shell]).must(0).stdout;
-        for word in ["run", "plan", "doctor", "keep-going"] {
+        for word in ["run", "plan", "doctor", "repro", "keep-going"] {
             assert!(script.contains(word), "{shell}: {word}");
         }
     }

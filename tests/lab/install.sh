@@ -5,7 +5,7 @@
 BASE_PACKAGES="git buildah skopeo qemu-user-static busybox-static runc xz-utils ca-certificates"
 
 # Everything else that the test suite drives.
-EXTRA_PACKAGES="podman fuse-overlayfs uidmap arch-test"
+EXTRA_PACKAGES="podman fuse-overlayfs uidmap arch-test git-lfs gnupg"
 
 is_installed() { [[ $(dpkg-query -W -f='${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 

@@ -6,7 +6,7 @@ use crate::checkout::Upstream;
 use crate::kit::{Outcome, Work, base};
 
 /// A recipe that builds a branch of the upstream on a base in buildah's own store.
-fn recipe(work: &Work, upstream: &Upstream<'_>) {
+pub(crate) fn recipe(work: &Work, upstream: &Upstream<'_>) {
     let text = format!(
         "version = 1\n[pipeline]\nname = \"locked\"\nengine = \"buildah\"\n[targets.arm64]\nplatform = \"linux/arm64\"\n\
          [[step]]\nid = \"source\"\nuses = \"git-checkout\"\nurl = \"file://{}\"\nbranch = \"main\"\n\
@@ -19,7 +19,7 @@ fn recipe(work: &Work, upstream: &Upstream<'_>) {
 }
 
 /// Puts an image with one file into the recipe's own store.
-fn import(work: &Work, name: &str, text: &str) {
+pub(crate) fn import(work: &Work, name: &str, text: &str) {
     let context = work.root().join("base");
     let _ = fs::remove_dir_all(&context);
     fs::create_dir(&context).unwrap();

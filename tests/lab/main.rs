@@ -22,6 +22,7 @@ mod many;
 mod patch;
 mod progress;
 mod refusals;
+mod repro;
 mod run_step;
 mod save;
 mod script;

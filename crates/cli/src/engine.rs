@@ -22,6 +22,7 @@ pub(crate) struct Engine {
 /// code: also of the parent, whose work is done when the engine's is.
 pub(crate) fn begin(prepared: &Prepared, options: Options) -> Result<Engine, u8> {
     let lock = place::lock(&prepared.found.folder, Duration::MAX)?;
+    lock.sweep();
     let failed = |error: &dyn std::fmt::Display| {
         let message = format!("nothing was begun: {error}");
         terminal::error(&message, remedy(&message));

@@ -1,6 +1,6 @@
 //! What a run can prove, kept in its folder when it has ended: nothing beside the folder is needed from then on.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::io;
 use std::path::Path;
@@ -61,8 +61,7 @@ pub(crate) fn keep(
             }
             continue;
         }
-        let versions =
-            versions(prepared, &provenance.engines(plan, &archive).into_iter().collect::<Vec<_>>());
+        let versions = versions(prepared, &provenance.untold(plan, &archive));
         let byproducts = provenance.byproducts(plan, &archive).into_iter();
         let byproducts = byproducts.filter_map(|(name, path)| byproduct(name, &path, here)).collect();
         let statement = provenance.statement(plan, &archive, Some(&plan_digest), &versions, byproducts);
@@ -97,17 +96,16 @@ fn earlier(run: &Path, archive: &Archive) -> Option<std::path::PathBuf> {
 }
 
 /// What the programs call themselves.
-fn versions(prepared: &Prepared, engines: &[Engine]) -> BTreeMap<String, String> {
+fn versions(prepared: &Prepared, engines: &BTreeSet<Engine>) -> BTreeMap<String, String> {
     let mut versions = BTreeMap::from([("pipeline".to_owned(), env!("CARGO_PKG_VERSION").to_owned())]);
     for engine in engines {
-        let tool = if *engine == Engine::Buildx { "docker" } else { engine.name() };
-        let mut command = Command::new(tool);
+        let mut command = Command::new(engine.tool());
         command.arg("--version").env_clear().envs(&prepared.env).stdin(Stdio::null());
         let said = command.output().ok().filter(|output| output.status.success());
         let said =
             said.map(|output| String::from_utf8_lossy(&output.stdout).into_owned()).unwrap_or_default();
         if let Some(line) = said.lines().next() {
-            versions.insert(engine.name().to_owned(), terminal::clean(line.trim()));
+            versions.insert(engine.tool().to_owned(), terminal::clean(line.trim()));
         }
     }
     versions

@@ -17,6 +17,7 @@ mod prepare;
 mod recipe;
 mod records;
 mod report;
+mod repro;
 mod ship;
 mod terminal;
 

@@ -14,6 +14,7 @@ mod list;
 mod lock;
 mod locked;
 mod plan;
+mod repro;
 mod rollback;
 mod run;
 mod schema;
@@ -41,6 +42,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::List(args) => list::list(&args),
         Command::Doctor(args) => doctor::doctor(&args),
         Command::Lock(args) => lock::lock(&args),
+        Command::Repro(args) => repro::repro(&args),
         Command::Steps(args) => steps::steps(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::Completions { shell } => completions::completions(shell),

@@ -89,7 +89,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
             settled.tell(&host_of_idle, &options, sink)
         }));
     }
-    let allowed = privileged(plan, args.allow_privileged)?;
+    let may_register = allowed(plan, args.allow_privileged)?;
     let (secrets, redactor) = handed(prepared)?;
     let scratch = scratch(&lock, env.get(OsStr::new("TMPDIR")).map(OsString::as_os_str))?;
     options.scratch = Some(scratch.path().to_owned());
@@ -113,7 +113,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     }
     let mut record = record(found, &options.run)?;
     record.save_plan(&show::Document(plan));
-    let performer = prepare::performer(allowed);
+    let performer = prepare::performer(may_register);
     let host = Host { secrets, redactor, ..host(&performer) };
     // Without a look ahead they are made while the image is found.
     let early = options.connections.as_deref().filter(|_| !args.look_ahead);
@@ -135,12 +135,12 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
 
 /// A signal came while nothing was under way.
 #[allow(clippy::exit, reason = "the thread that waits for a node can be told nothing")]
-fn leave(signal: i32) {
+pub(super) fn leave(signal: i32) {
     std::process::exit(i32::from(exit_code::SIGNAL) + signal);
 }
 
 /// The folder for temporary files.
-fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8> {
+pub(super) fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8> {
     Scratch::create(lock, tmpdir).map_err(|error| {
         terminal::error(
             &format!("there can be no folder for temporary files: {error}"),
@@ -178,7 +178,7 @@ fn tell(
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
-    let mut plain = Plain::new(logs, args.verbose);
+    let mut plain = Plain::new(Some(logs), args.verbose);
     let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
@@ -236,7 +236,7 @@ fn required(plan: &mut Plan, key: &std::path::Path) -> Result<(), u8> {
 }
 
 /// Asks whether what came from elsewhere may run, when it has been seen.
-fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
+pub(super) fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
     terminal::note(&format!("{}\n", show::text(plan)));
     let from = format!("{} at {}", terminal::clean(&fetched.url), fetched.commit);
     let question = format!("This is the recipe from {from}, in {}.\nRun it?", fetched.root.display());
@@ -263,7 +263,7 @@ pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
 }
 
 /// What builds are handed, read before anything is done; and what hides it wherever it is printed.
-fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
+pub(super) fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
     let Prepared { plan, found, own_env, secret, .. } = prepared;
     let (secrets, values) = Secrets::read(&plan.secrets(), own_env, &found.folder).map_err(|failure| {
         terminal::error(&failure.message, failure.help.as_deref());
@@ -275,8 +275,8 @@ fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
 }
 
 /// Whether the kernel's table of emulators may be changed; asks on a terminal when it must be and nobody said so.
-fn privileged(plan: &Plan, allowed: bool) -> Result<bool, u8> {
-    if allowed {
+pub(super) fn allowed(plan: &Plan, unasked: bool) -> Result<bool, u8> {
+    if unasked {
         return Ok(true);
     }
     let (table, here) = (prepare::binfmt(), prepare::platform());
@@ -350,7 +350,7 @@ fn others_can(findings: &[Finding], plan: &Plan) -> bool {
 
 /// Sortable, and unique wherever it comes to: nodes see the runs of several machines, and in a container every process
 /// has the same number.
-fn run_id() -> String {
+pub(super) fn run_id() -> String {
     let now = jiff::Timestamp::now().strftime("%Y%m%dT%H%M%S.%3fZ").to_string();
     let mut random = [0; 4];
     let _ = rustix::rand::getrandom(&mut random, rustix::rand::GetRandomFlags::empty());
@@ -387,7 +387,7 @@ fn delivered(plan: &Plan, summary: &Summary) {
 }
 
 /// Of several answers the gravest: a mismatch before any other failure.
-fn code(summary: &Summary) -> u8 {
+pub(super) fn code(summary: &Summary) -> u8 {
     if let Some(signal) = summary.interrupted {
         return exit_code::SIGNAL.saturating_add(u8::try_from(signal).unwrap_or(0));
     }

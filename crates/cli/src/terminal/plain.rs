@@ -20,8 +20,8 @@ const WIDEST: usize = 1000;
 pub(crate) struct Plain {
     style: Style,
     verbose: bool,
-    /// Where an instance's log is.
-    logs: PathBuf,
+    /// Where an instance's log is, and will be.
+    logs: Option<PathBuf>,
     total: usize,
     ended: usize,
     tails: BTreeMap<InstanceId, VecDeque<String>>,
@@ -36,7 +36,7 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    pub(crate) fn new(logs: PathBuf, verbose: bool) -> Self {
+    pub(crate) fn new(logs: Option<PathBuf>, verbose: bool) -> Self {
         Self {
             style: Style::stderr(),
             verbose,
@@ -95,7 +95,7 @@ impl Plain {
             EventKind::Pinned { instance, key, pin, new: false } => {
                 self.text(instance, &format!("* {key} is {pin}, by the lock"));
             }
-            EventKind::Output { .. } | EventKind::Transfer { .. } => {}
+            EventKind::Tool { .. } | EventKind::Output { .. } | EventKind::Transfer { .. } => {}
             EventKind::Delivered { instance, traffic } => {
                 self.line("sent", "", instance, &format!("  {traffic}"));
                 let all = self.traffic.get_or_insert_default();
@@ -189,8 +189,10 @@ impl Plain {
             let help = clean(help).replace('\n', &format!("\n{indent}      "));
             text += &format!("{indent}{} {help}\n", self.style.dim("help:"));
         }
-        let log = self.logs.join(format!("{instance}.log"));
-        text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());
+        if let Some(logs) = &self.logs {
+            let log = logs.join(format!("{instance}.log"));
+            text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());
+        }
         note(&text);
     }
 

@@ -74,6 +74,13 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
     },
+    /// The version of a build engine. Once for each in a run, before the first step that it builds.
+    Tool {
+        /// The program.
+        name: String,
+        /// As it tells it.
+        version: String,
+    },
     /// A child process has begun.
     Command {
         /// For which instance.

@@ -28,7 +28,8 @@ pub struct Provenance {
     run: String,
     values: BTreeMap<InstanceId, BTreeMap<String, String>>,
     pins: BTreeMap<InstanceId, BTreeMap<Key, Pin>>,
-    emulators: BTreeMap<String, String>,
+    /// Versions of engines and emulators.
+    versions: BTreeMap<String, String>,
     began: BTreeMap<InstanceId, String>,
     ended: BTreeMap<InstanceId, (Status, String)>,
 }
@@ -64,7 +65,10 @@ impl Provenance {
                 self.pins.entry(instance.clone()).or_default().insert(key.clone(), pin.clone());
             }
             EventKind::Emulator { platform, version: Some(version), .. } => {
-                self.emulators.insert(format!("qemu-{}", platform.qemu()), version.clone());
+                self.versions.insert(format!("qemu-{}", platform.qemu()), version.clone());
+            }
+            EventKind::Tool { name, version } => {
+                self.versions.insert(name.clone(), version.clone());
             }
             EventKind::Finished { instance, status, .. } => {
                 self.ended.insert(instance.clone(), (status.clone(), at()));
@@ -117,10 +121,11 @@ impl Provenance {
         found
     }
 
-    /// The build engines that the archive came by.
-    pub fn engines(&self, plan: &Plan, archive: &Archive) -> BTreeSet<Engine> {
+    /// The build engines that the archive came by and whose version nobody told in this run.
+    pub fn untold(&self, plan: &Plan, archive: &Archive) -> BTreeSet<Engine> {
         let behind = find(plan, archive).map(|at| behind(plan, at)).unwrap_or_default();
-        behind.into_iter().filter_map(|at| plan.graph[at].basis.engine).collect()
+        let engines = behind.into_iter().filter_map(|at| plan.graph[at].basis.engine);
+        engines.filter(|engine| !self.versions.contains_key(engine.tool())).collect()
     }
 
     /// The reports of all audits that were passed, by instance.
@@ -155,7 +160,7 @@ impl Provenance {
         let instance = &plan.graph[at];
         let behind = behind(plan, at);
         let mut version = versions.clone();
-        version.extend(self.emulators.clone());
+        version.extend(self.versions.clone());
         let (_, finished) = self.ended.get(&instance.id)?;
         let started = behind.iter().filter_map(|at| self.began.get(&plan.graph[*at].id)).min();
         let sha256 = |digest: &Digest| BTreeMap::from([("sha256".to_owned(), digest.hex())]);

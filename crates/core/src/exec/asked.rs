@@ -59,7 +59,7 @@ impl Asked {
 
     /// The name of a build engine and its version; none where it does not tell.
     pub(super) fn version(&self, cx: &ActionCx<'_>, engine: Engine) -> Option<(String, String)> {
-        let name = if engine == Engine::Buildx { "docker" } else { engine.name() };
+        let name = engine.tool();
         let path = cx.tool(name).ok()?;
         let (_, version) = self.versions.get(path.clone(), || {
             let stamp = fresh::stamp(&path.metadata().ok()?);

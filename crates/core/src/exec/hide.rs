@@ -25,6 +25,7 @@ pub(super) fn secrets(redactor: &Redactor, kind: &mut EventKind) {
         EventKind::Warning { message } => redactor.hide(message),
         EventKind::RunStarted { .. }
         | EventKind::Emulator { .. }
+        | EventKind::Tool { .. }
         | EventKind::Started { .. }
         | EventKind::Transfer { .. }
         | EventKind::Delivered { .. }

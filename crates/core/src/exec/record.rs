@@ -131,6 +131,7 @@ impl RunDir {
             }
             EventKind::RunStarted { .. }
             | EventKind::Emulator { .. }
+            | EventKind::Tool { .. }
             | EventKind::Transfer { .. }
             | EventKind::Warning { .. }
             | EventKind::Interrupted { .. }

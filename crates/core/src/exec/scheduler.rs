@@ -6,7 +6,7 @@
 //! worker); no more is spawned than may run at once, so that the order is the queue's and not rayon's; and nothing inside
 //! a step may call rayon, as its wait would run another step inside this one.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
@@ -67,6 +67,8 @@ struct Coordinator<'a, 'r> {
     begun: Instant,
     seq: u64,
     counts: Counts,
+    /// Those whose version was told.
+    tools: BTreeSet<String>,
     results: BTreeMap<InstanceId, (Status, Duration)>,
     interrupted: Option<i32>,
 }
@@ -183,6 +185,7 @@ impl<'a, 'r> Coordinator<'a, 'r> {
             begun: Instant::now(),
             seq: 0,
             counts: Counts::default(),
+            tools: BTreeSet::new(),
             results: BTreeMap::new(),
             interrupted: None,
         };
@@ -352,6 +355,11 @@ impl<'a, 'r> Coordinator<'a, 'r> {
         if let Err(failure) = self.memory.begin(node) {
             self.finished(queue, node, Status::Failed(failure), took);
             return None;
+        }
+        if let Some((name, version)) = &assessment.observed.detail.tool
+            && self.tools.insert(name.clone())
+        {
+            self.emit(EventKind::Tool { name: name.clone(), version: version.clone() });
         }
         self.emit(EventKind::Due { instance: instance.id.clone(), reason });
         Some(Box::new(assessment.observed))

@@ -3,9 +3,12 @@
 //! Under the lock no other run of the folder is under way, so whatever is half done belongs to nobody.
 
 use std::fs;
+use std::io;
 use std::path::Path;
 
 use super::{Lock, scratch};
+
+const REPRO: &str = "repro";
 
 impl Lock {
     /// Removes what earlier runs left half done below `.pipeline`. What cannot be removed stays: the steps that would use
@@ -25,6 +28,28 @@ impl Lock {
         }
         scratch::clear(&self.folder.join(scratch::LINK));
         mounts::unmount(&self.folder.join("store"));
+        mounts::unmount(&self.folder.join(REPRO));
+    }
+
+    /// Where images are built twice: below `.pipeline`.
+    pub fn repro(&self) -> std::path::PathBuf {
+        self.folder.join(REPRO)
+    }
+
+    /// Removes that folder, and what is mounted in it first. Where something stays mounted nothing is removed: it is
+    /// somebody's files.
+    pub fn remove_repro(&self) -> io::Result<()> {
+        let path = self.repro();
+        if path.symlink_metadata().is_err() {
+            return Ok(());
+        }
+        if path.is_symlink() || !path.is_dir() {
+            return fs::remove_file(path);
+        }
+        if !mounts::unmount_all(&path) {
+            return Err(io::Error::other("something is mounted there"));
+        }
+        fs::remove_dir_all(path)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Images as data: digests, references and archives.
 
 pub mod archive;
+pub mod compare;
 pub mod digest;
 pub mod local;
 pub mod reference;

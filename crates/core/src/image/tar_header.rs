@@ -20,6 +20,8 @@ pub(in crate::image) struct Extension {
     pub(in crate::image) seen: bool,
     /// It describes a file of which only parts are stored.
     pub(in crate::image) sparse: bool,
+    /// What else they said, such as `mtime` and `SCHILY.xattr.NAME`.
+    pub(in crate::image) records: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 impl Extension {
@@ -40,6 +42,9 @@ impl Extension {
                 self.link = read.link.or(self.link.take());
                 self.size = read.size.or(self.size);
                 self.sparse |= read.sparse;
+                if kind == EntryType::XHeader {
+                    self.records.append(&mut read.records);
+                }
             }
         }
         Ok(())
@@ -98,7 +103,7 @@ fn read_pax(mut bytes: &[u8], extension: &mut Extension) -> Option<()> {
             b"linkpath" => extension.link = Some(value.to_vec()),
             b"size" => extension.size = Some(std::str::from_utf8(value).ok()?.parse().ok()?),
             _ if key.starts_with(b"GNU.sparse.") => extension.sparse = true,
-            _ => {}
+            _ => extension.records.push((key.to_vec(), value.to_vec())),
         }
         bytes = &bytes[length..];
     }

@@ -39,6 +39,23 @@ pub(crate) struct Entry {
     pub(crate) mode: u32,
     /// Bytes of content that follow.
     pub(crate) size: u64,
+    /// What does not matter for what it is.
+    pub(crate) rest: Rest,
+}
+
+/// The rest of what an entry's headers say. What is no number there is 0.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Rest {
+    /// The type's letter in the header.
+    pub(crate) letter: u8,
+    pub(crate) uid: u64,
+    pub(crate) gid: u64,
+    /// Seconds since the epoch.
+    pub(crate) mtime: u64,
+    /// Major and minor number.
+    pub(crate) device: Option<(u32, u32)>,
+    /// PAX records by key, such as `SCHILY.xattr.user.name`, sorted.
+    pub(crate) records: Vec<(Vec<u8>, Vec<u8>)>,
 }
 
 /// Looks at entries one after the other.
@@ -240,7 +257,8 @@ impl<E: Entries> TarStream<E> {
             return Err(damaged("its size is too large"));
         }
         self.size = size;
-        self.entries.begin(Entry { path, kind, mode, size })?;
+        let rest = rest(header, extension.records);
+        self.entries.begin(Entry { path, kind, mode, size, rest })?;
         let is_sparse = header.entry_type() == EntryType::GNUSparse && block[482] != 0;
         self.state = if is_sparse { State::Sparse(0) } else { State::Content(size) };
         Ok(())
@@ -264,6 +282,21 @@ impl<E: Entries> Write for TarStream<E> {
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+fn rest(header: &tar::Header, mut records: Vec<(Vec<u8>, Vec<u8>)>) -> Rest {
+    records.sort_unstable();
+    let kind = header.entry_type();
+    let number = |read: std::io::Result<Option<u32>>| read.ok().flatten().unwrap_or_default();
+    let has_numbers = matches!(kind, EntryType::Char | EntryType::Block);
+    Rest {
+        letter: kind.as_byte(),
+        uid: header.uid().unwrap_or_default(),
+        gid: header.gid().unwrap_or_default(),
+        mtime: header.mtime().unwrap_or_default(),
+        device: has_numbers.then(|| (number(header.device_major()), number(header.device_minor()))),
+        records,
     }
 }
 

@@ -9,6 +9,7 @@ mod index;
 mod instance;
 mod limits;
 mod node;
+mod parts;
 mod text;
 
 use std::collections::BTreeMap;

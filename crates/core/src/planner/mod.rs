@@ -13,6 +13,7 @@ mod nodes;
 mod part;
 mod producers;
 mod provenance;
+mod repro;
 mod rollout;
 mod targets;
 #[cfg(test)]
@@ -21,6 +22,7 @@ pub(crate) mod testing;
 pub use names::{Names, missing, names, unused};
 pub use part::{Part, Wanted};
 pub use provenance::require_provenance;
+pub use repro::{Archive, Origin, Repro, repro};
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lock::Lock;

@@ -44,6 +44,7 @@ step_kinds! {
 }
 
 pub use engine::inspect_users as inspect_image;
+pub(crate) use engine::{export as export_image, remove as remove_image};
 pub(crate) use scp::remote_path_problem;
 
 /// The kind of that name.

@@ -110,7 +110,7 @@ pub(super) fn store(engine: Engine) -> Store {
 }
 
 /// Writes an image as a docker-archive.
-pub(super) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
+pub(crate) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
     match engine {
         Engine::Docker | Engine::Buildx => {
             Command::new(["docker", "save", "--output", to, "--"]).arg(handle.clone())
@@ -123,6 +123,17 @@ pub(super) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
             .arg(handle.clone())
             .arg(Text::from("docker-archive:").lit(to)),
     }
+}
+
+/// Takes a name and what only it names out of the user's own store; nothing where the engine's is the recipe's.
+pub(crate) fn remove(engine: Engine, name: &str) -> Option<Command> {
+    let tool = match engine {
+        Engine::Docker | Engine::Buildx => "docker",
+        Engine::Podman => "podman",
+        Engine::Buildah => return None,
+    };
+    // 1: there is none. 2: podman's, for what is in use.
+    Some(Command { ok: (&[0, 1, 2]).into(), ..Command::new([tool, "image", "rm", "--", name]) })
 }
 
 /// Where an image lies, by what the engine calls it; in the user's own store, or in the recipe's where the engine has one.
