@@ -19,5 +19,5 @@ mod text;
 pub use self::args::BuildArgs;
 pub use self::error::{DockerfileError, Mention};
 pub use self::frontend::{Frontend, frontends};
-pub use self::rewrite::{Change, Rewritten, Rules, rewrite};
+pub use self::rewrite::{Change, Rewritten, Rules, rewrite, rewrite_given};
 pub use self::scan::{Base, BaseKind, bases, bases_given};

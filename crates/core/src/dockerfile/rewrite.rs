@@ -67,9 +67,13 @@ impl Rewritten {
 ///
 /// The new text is read again: it names the new images exactly where they were asked for, and what it named elsewhere.
 pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError> {
+    rewrite_given(text, rules, &BuildArgs::default())
+}
+
+/// The same with the arguments of a build, which decide what is a stage and what an image.
+pub fn rewrite_given(text: &[u8], rules: &Rules, args: &BuildArgs) -> Result<Rewritten, DockerfileError> {
     let source = Text::of(text)?;
-    let none = BuildArgs::default();
-    let bases = scan(&source, &none)?;
+    let bases = scan(&source, args)?;
     let mut edits = Vec::new();
     let mut changes = Vec::new();
     let chosen = chosen(&bases, rules)?;
@@ -92,7 +96,7 @@ pub fn rewrite(text: &[u8], rules: &Rules) -> Result<Rewritten, DockerfileError>
         end = edit.span.end;
     }
     bytes.extend(&text[end..]);
-    check_exact(&bases, &chosen, &scan(&Text::of(&bytes)?, &none)?)?;
+    check_exact(&bases, &chosen, &scan(&Text::of(&bytes)?, args)?)?;
     Ok(Rewritten { bytes, changes, diff: diff(text, &edits) })
 }
 

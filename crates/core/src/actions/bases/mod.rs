@@ -45,7 +45,8 @@ pub(super) fn perform(pin: &PinBases, performer: &Performer<'_>, cx: &ActionCx<'
     let pinned = if names.is_empty() {
         text
     } else {
-        let rewritten = dockerfile::rewrite(&text, &Rules::Replace(names)).map_err(|error| bad(&error))?;
+        let rewritten =
+            dockerfile::rewrite_given(&text, &Rules::Replace(names), &args).map_err(|error| bad(&error))?;
         rewritten.diff().lines().for_each(|line| cx.say(line));
         rewritten.bytes
     };

@@ -216,3 +216,23 @@ fn time_grows_with_the_size_alone() {
         assert!(began.elapsed().as_secs() < 10, "{filler:?} took {:?}", began.elapsed());
     }
 }
+
+#[test]
+fn what_a_build_is_given_decides_what_is_an_image() {
+    use crate::dockerfile::{BuildArgs, bases_given, rewrite_given};
+    let text =
+        b"ARG ON=build\nFROM debian:12 AS build\nFROM ${ON}\nFROM --platform=$BUILDPLATFORM golang:1\n";
+    let given = [("ON".to_owned(), "alpine:3.20".to_owned())].into();
+    let automatic = [("BUILDPLATFORM".to_owned(), "linux/amd64".to_owned())].into();
+    let args = BuildArgs { given, automatic };
+    let found = bases_given(text, &args).unwrap();
+    let images: Vec<_> =
+        found.iter().filter(|base| base.external).filter_map(|base| base.expanded.as_deref()).collect();
+    assert_eq!(images, ["debian:12", "alpine:3.20", "golang:1"]);
+    assert_eq!(found[2].expanded_platform.as_deref(), Some("linux/amd64"));
+    let rules = Rules::Replace([("${ON}".to_owned(), "alpine:3.21".to_owned())].into());
+    let rewritten = rewrite_given(text, &rules, &args).unwrap();
+    assert!(String::from_utf8(rewritten.bytes).unwrap().contains("\nFROM alpine:3.21\n"));
+    // Without it, the stage of that name is meant.
+    assert!(rewrite(text, &rules).is_err());
+}
