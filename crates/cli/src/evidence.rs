@@ -61,8 +61,7 @@ pub(crate) fn keep(
             }
             continue;
         }
-        let versions =
-            versions(prepared, &provenance.untold(plan, &archive));
+        let versions = versions(prepared, &provenance.untold(plan, &archive));
         let byproducts = provenance.byproducts(plan, &archive).into_iter();
         let byproducts = byproducts.filter_map(|(name, path)| byproduct(name, &path, here)).collect();
         let statement = provenance.statement(plan, &archive, Some(&plan_digest), &versions, byproducts);
