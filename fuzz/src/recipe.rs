@@ -14,6 +14,7 @@ use libfuzzer_sys::fuzz_target;
 use miette::SourceCode;
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::plan::{Action, Engine};
+use pipeline_core::lock::Lock;
 use pipeline_core::planner::{Machine, Selection, plan};
 use pipeline_core::platform::Platform;
 use pipeline_core::show;
@@ -45,7 +46,7 @@ fn recipe(text: &str) {
     let choose_engine = || input.engine.clone();
     let machine =
         Machine { platform: Platform::first(), folder: "recipe".into(), choose_engine: &choose_engine };
-    let (planned, more) = plan(&recipe, &input.given, &input.selection, &machine);
+    let (planned, more) = plan(&recipe, &input.given, &Lock::default(), &input.selection, &machine);
     places(&more, &files.sources);
     let Some(planned) = planned else {
         assert!(found.has_errors() || more.has_errors(), "no plan, and nothing said why");
@@ -71,7 +72,7 @@ fn recipe(text: &str) {
     let Some(recipe) = recipe else { panic!("the resolved recipe is none\n{resolved}") };
     let given = Given { set: BTreeMap::new(), env_vars: BTreeMap::new(), ..input.given.clone() };
     tell(&resolved);
-    let (again, more) = plan(&recipe, &given, &input.selection, &machine);
+    let (again, more) = plan(&recipe, &given, &Lock::default(), &input.selection, &machine);
     let Some(again) = again else { panic!("the resolved recipe has no plan: {}\n{resolved}", told(&more)) };
     let (one, other) = (show::json(&planned), show::json(&again));
     assert!(
