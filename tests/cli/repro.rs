@@ -56,7 +56,7 @@ fn both_builds_are_alike_but_for_their_surroundings() {
     }
     assert_eq!(
         (builds[0].env.get("TZ"), builds[1].env.get("TZ").map(String::as_str)),
-        (None, Some("XXX-14"))
+        (None, Some("LINT-14"))
     );
     assert_ne!(builds[0].env["TMPDIR"], builds[1].env["TMPDIR"]);
     assert!(!lab.space.path(".pipeline/repro").exists() && !lab.space.path("pipeline.lock").exists());
