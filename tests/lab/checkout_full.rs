@@ -349,3 +349,23 @@ fn hostile_names_in_a_repository_stay_names() {
     assert!(fs::symlink_metadata(folder.join("link")).unwrap().is_symlink());
     assert!(!work.path("canary").exists() && !folder.join("canary").exists());
 }
+
+/// One fetches into a mirror, the others wait and say for what.
+#[test]
+fn who_finds_a_mirror_in_use_waits() {
+    pipeline_testkit::require!("git");
+    let work = Work::new("");
+    let _upstream = Upstream::make(&work);
+    recipe(&work, "branch = \"main\"");
+    work.run(&[]).exits(0);
+    let held = fs::File::open(mirror(&work).with_extension("lock")).unwrap();
+    held.lock().unwrap();
+    let mut waits = work.pipeline(&["run", "--force", "--verbose"]);
+    let mut run = waits.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    std::thread::sleep(std::time::Duration::from_secs(1));
+    assert!(run.try_wait().unwrap().is_none(), "it does not wait");
+    drop(held);
+    let output = run.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success() && said.contains("another run fetches"), "{said}");
+}
