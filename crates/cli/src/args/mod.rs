@@ -70,6 +70,11 @@ pub(crate) enum Command {
     Steps(StepsArgs),
     /// Print the JSON Schema of `pipeline.toml`, or the reference of the language
     Schema(SchemaArgs),
+    /// What an error's code means, and what to do; without CODE, all of them
+    ExplainError {
+        /// The code, such as `spec::unknown-key`, or what follows its `::`
+        code: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell

@@ -7,6 +7,7 @@ mod completions;
 mod doctor;
 mod evidence;
 mod explain;
+mod explain_error;
 mod fmt;
 mod graph;
 mod init;
@@ -45,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Repro(args) => repro::repro(&args),
         Command::Steps(args) => steps::steps(&args),
         Command::Schema(args) => schema::schema(&args),
+        Command::ExplainError { code } => explain_error::explain_error(code.as_deref()),
         Command::Completions { shell } => completions::completions(shell),
         Command::Action { json, values, allow_privileged } => {
             action::action(&json, &values, allow_privileged)
