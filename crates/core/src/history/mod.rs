@@ -6,10 +6,12 @@
 mod account;
 mod critical;
 mod folder;
+mod outcome;
 
 pub use account::{Account, Course, Emulated};
 pub use critical::{Link, critical_path};
 pub use folder::{RunFolder, Unread, runs};
+pub use outcome::{Arrival, Image, Outcome, Target};
 
 #[cfg(test)]
 mod tests;
