@@ -12,7 +12,7 @@ use pipeline_core::evidence::{Provenance, PublicKey, SigningKey};
 use pipeline_core::exec::{
     self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
 };
-use pipeline_core::history::Account;
+use pipeline_core::history::{Account, Outcome};
 use pipeline_core::output::{MIN_SECRET, Redactor};
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::{Wanted, require_provenance};
@@ -214,6 +214,7 @@ fn tell(
         summary.unrecorded = true;
     }
     if args.progress != Progress::Json {
+        terminal::summary(&Outcome::of(plan, &account), &account, &found.folder);
         delivered(plan, &summary);
     }
     let code = code(&summary);
