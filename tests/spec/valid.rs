@@ -21,5 +21,7 @@ fn every_right_recipe_is_planned_without_a_word() {
         let plan: serde_json::Value = serde_json::from_str(&json).unwrap();
         assert_eq!((code, plan["version"].as_u64()), (0, Some(1)), "{name}");
         assert!(!plan["instances"].as_array().unwrap().is_empty(), "{name}");
+        let again = pipeline_core::show::read(json.as_bytes()).unwrap();
+        assert_eq!(pipeline_core::show::json(&again), plan, "{name}: a plan that is read again is another");
     }
 }

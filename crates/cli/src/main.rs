@@ -9,6 +9,7 @@ mod engine;
 mod environment;
 mod evidence;
 mod exit_code;
+mod exports;
 mod files;
 mod init;
 mod lock_file;

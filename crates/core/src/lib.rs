@@ -13,6 +13,7 @@ pub mod format;
 pub mod fresh;
 pub mod git;
 pub mod graph;
+pub mod history;
 pub mod ident;
 pub mod image;
 pub mod interp;

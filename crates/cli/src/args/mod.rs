@@ -1,5 +1,6 @@
 //! The command line.
 
+mod exports;
 mod proof;
 
 use std::path::PathBuf;
@@ -8,6 +9,7 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline_core::steps::parse_duration;
 
+pub(crate) use exports::ExportArgs;
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 
@@ -153,6 +155,8 @@ pub(crate) struct ShipArgs {
     /// Ship an archive only with provenance beside it that this public key's owner has signed
     #[arg(long, value_name = "KEY", env = "PIPELINE_REQUIRE_PROVENANCE")]
     pub(crate) require_provenance: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) exports: ExportArgs,
     /// How progress is shown
     #[arg(long, value_enum, default_value_t = Progress::Auto, env = "PIPELINE_PROGRESS")]
     pub(crate) progress: Progress,
@@ -258,6 +262,8 @@ pub(crate) struct RunArgs {
     /// Show every line that tools print
     #[arg(short, long, env = "PIPELINE_VERBOSE", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) verbose: bool,
+    #[command(flatten)]
+    pub(crate) exports: ExportArgs,
     /// Sign the provenance of archives with this Ed25519 key, and leave it beside them as `ARCHIVE.intoto.jsonl`
     #[arg(long, value_name = "KEY", env = "PIPELINE_SIGN")]
     pub(crate) sign: Option<PathBuf>,

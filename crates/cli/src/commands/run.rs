@@ -12,6 +12,7 @@ use pipeline_core::evidence::{Provenance, PublicKey, SigningKey};
 use pipeline_core::exec::{
     self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
 };
+use pipeline_core::history::{Account, Outcome};
 use pipeline_core::output::{MIN_SECRET, Redactor};
 use pipeline_core::plan::{Action, Plan, Register, Text, Value};
 use pipeline_core::planner::{Wanted, require_provenance};
@@ -26,7 +27,7 @@ use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::Plain;
-use crate::{environment, exit_code, place, records, terminal};
+use crate::{environment, exit_code, exports, place, records, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -186,10 +187,12 @@ fn tell(
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
     let mut plain = Plain::new(Some(logs), args.verbose);
     let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
+    let mut account = Account::default();
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
         pins.on(event, &prepared.lock);
         provenance.on(event);
+        account.on(event);
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
             Progress::Json => {
@@ -217,7 +220,12 @@ fn tell(
         );
         summary.unrecorded = true;
     }
+    if let Err(problem) = exports::write(&args.exports, plan, &account, record.path()) {
+        terminal::error(&problem, remedy(&problem));
+        summary.unrecorded = true;
+    }
     if args.progress != Progress::Json {
+        terminal::summary(&Outcome::of(plan, &account), &account, &found.folder);
         delivered(plan, &summary);
     }
     let code = code(&summary);

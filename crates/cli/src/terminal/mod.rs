@@ -5,6 +5,7 @@ mod ci;
 mod excerpt;
 mod plain;
 mod style;
+mod summary;
 mod table;
 
 use std::borrow::Cow;
@@ -19,6 +20,7 @@ pub(crate) use bars::{wipe, with_bars};
 use excerpt::Excerpts;
 pub(crate) use plain::Plain;
 pub(crate) use style::{Style, clean};
+pub(crate) use summary::summary;
 pub(crate) use table::table;
 
 /// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on.

@@ -1,12 +1,16 @@
-//! The plan for programs.
+//! The plan for programs, and read again.
 
+use std::collections::BTreeMap;
+
+use petgraph::graph::DiGraph;
 use petgraph::visit::EdgeRef;
-use serde::Serialize;
 use serde::ser::{SerializeMap, Serializer};
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::shown_line;
-use crate::plan::{Action, Edge, Instance, InstanceId, Plan};
+use crate::lock::Lock;
+use crate::plan::{Action, Edge, Instance, InstanceId, Node, Plan};
 
 /// The version of this form.
 const VERSION: u32 = 1;
@@ -75,4 +79,52 @@ struct Link<'a> {
     from: &'a InstanceId,
     to: &'a InstanceId,
     because: &'a Edge,
+}
+
+/// A plan from its JSON form; `places` stay empty. The error says what is wrong with the text.
+pub fn read(json: &[u8]) -> Result<Plan, String> {
+    let Version { version } = serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    if version != VERSION {
+        return Err(format!("the plan has version {version}, and this program knows version {VERSION}"));
+    }
+    let Read { recipe, notes, lock, nodes, instances, edges } =
+        serde_json::from_slice(json).map_err(|error| error.to_string())?;
+    let mut graph = DiGraph::with_capacity(instances.len(), edges.len());
+    let mut places = BTreeMap::new();
+    for instance in instances {
+        let id = instance.id.clone();
+        if places.insert(id.clone(), graph.add_node(instance)).is_some() {
+            return Err(format!("the plan has two instances `{id}`"));
+        }
+    }
+    let place = |id: &InstanceId| {
+        places.get(id).copied().ok_or_else(|| format!("the plan has an edge of `{id}`, and no such instance"))
+    };
+    for edge in edges {
+        graph.add_edge(place(&edge.from)?, place(&edge.to)?, edge.because);
+    }
+    Ok(Plan { recipe, graph, nodes, notes, lock, places: BTreeMap::new() })
+}
+
+#[derive(Deserialize)]
+struct Version {
+    version: u32,
+}
+
+#[derive(Deserialize)]
+struct Read {
+    recipe: String,
+    notes: Vec<String>,
+    #[serde(default)]
+    lock: Lock,
+    nodes: BTreeMap<String, Node>,
+    instances: Vec<Instance>,
+    edges: Vec<Edged>,
+}
+
+#[derive(Deserialize)]
+struct Edged {
+    from: InstanceId,
+    to: InstanceId,
+    because: Edge,
 }

@@ -1,0 +1,137 @@
+//! The folder that a run left: `.pipeline/runs/<id>/`.
+
+use std::fs::{self, File};
+use std::io::{self, BufRead, BufReader};
+use std::path::{Path, PathBuf};
+
+use super::Account;
+use crate::event::{Event, VERSION};
+use crate::plan::{InstanceId, Plan};
+use crate::show;
+
+/// A run's folder. It may be of a run that goes on, that was killed, or that somebody has cleared in part.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RunFolder {
+    /// The run's id: the folder's name.
+    pub id: String,
+    path: PathBuf,
+}
+
+/// Why a run's record cannot be read.
+#[derive(Debug, thiserror::Error)]
+pub enum Unread {
+    /// A file is not there, or cannot be read.
+    #[error("{}: {error}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: io::Error,
+    },
+    /// A line is no event.
+    #[error("{}: line {line} is no event of a run: {error}", path.display())]
+    Event {
+        /// The file.
+        path: PathBuf,
+        /// Counts from 1.
+        line: usize,
+        /// Why.
+        error: serde_json::Error,
+    },
+    /// Another version of this program wrote it.
+    #[error("{}: its events have version {version}, and this program knows version {VERSION}", path.display())]
+    Version {
+        /// The file.
+        path: PathBuf,
+        /// The version.
+        version: u32,
+    },
+    /// The plan cannot be read.
+    #[error("{}: {error}", path.display())]
+    Plan {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        error: String,
+    },
+}
+
+/// The runs of a recipe's folder, the oldest first. Their ids sort by time.
+pub fn runs(here: &Path) -> io::Result<Vec<RunFolder>> {
+    let folder = here.join(".pipeline/runs");
+    let entries = match fs::read_dir(&folder) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        other => other?,
+    };
+    let mut runs = Vec::new();
+    for entry in entries {
+        let entry = entry?;
+        // A name that is no text is none of ours.
+        if let Ok(id) = entry.file_name().into_string()
+            && entry.path().join("events.jsonl").is_file()
+        {
+            runs.push(RunFolder { id, path: entry.path() });
+        }
+    }
+    runs.sort_by(|a, b| a.id.cmp(&b.id));
+    Ok(runs)
+}
+
+impl RunFolder {
+    /// The folder.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Where the log of an instance is, if it has one.
+    pub fn log(&self, instance: &InstanceId) -> PathBuf {
+        self.path.join("logs").join(format!("{instance}.log"))
+    }
+
+    /// Hands every event to `on`, in order. A last line that was cut, as a kill leaves it, is left out.
+    pub fn events(&self, mut on: impl FnMut(Event)) -> Result<(), Unread> {
+        let path = self.path.join("events.jsonl");
+        let io = |error| Unread::Io { path: path.clone(), error };
+        let mut file = BufReader::new(File::open(&path).map_err(io)?);
+        let mut text = Vec::new();
+        for line in 1.. {
+            text.clear();
+            if file.read_until(b'\n', &mut text).map_err(io)? == 0 || !text.ends_with(b"\n") {
+                break;
+            }
+            if line == 1 {
+                known(&path, &text)?;
+            }
+            let event = serde_json::from_slice(&text);
+            on(event.map_err(|error| Unread::Event { path: path.clone(), line, error })?);
+        }
+        Ok(())
+    }
+
+    /// The account of the run.
+    pub fn account(&self) -> Result<Account, Unread> {
+        let mut account = Account::default();
+        self.events(|event| account.on(&event))?;
+        Ok(account)
+    }
+
+    /// The plan of the run; none for one that had nothing to do, which keeps no plan.
+    pub fn plan(&self) -> Result<Option<Plan>, Unread> {
+        let path = self.path.join("plan.json");
+        let text = match fs::read(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other.map_err(|error| Unread::Io { path: path.clone(), error })?,
+        };
+        show::read(&text).map(Some).map_err(|error| Unread::Plan { path, error })
+    }
+}
+
+/// A version that is not known may have events of any form.
+fn known(path: &Path, first: &[u8]) -> Result<(), Unread> {
+    let value: Option<serde_json::Value> = serde_json::from_slice(first).ok();
+    let version = value.and_then(|value| value.get("version")?.as_u64());
+    match version.map(|version| u32::try_from(version).unwrap_or(u32::MAX)) {
+        Some(version) if version != VERSION => Err(Unread::Version { path: path.to_owned(), version }),
+        _ => Ok(()),
+    }
+}

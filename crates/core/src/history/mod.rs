@@ -1,0 +1,17 @@
+//! What runs told, read again: from the events of one that goes on, or from the folder that one left.
+//!
+//! An [`Account`] is everything that a run's events say, instance by instance; whoever shows or exports a run (terminal,
+//! summary, report, trace) starts from it and the plan, so all of them say the same. Nothing here prints.
+
+mod account;
+mod critical;
+mod folder;
+mod outcome;
+
+pub use account::{Account, Course, Emulated};
+pub use critical::{Link, critical_path};
+pub use folder::{RunFolder, Unread, runs};
+pub use outcome::{Arrival, Image, Outcome, Target};
+
+#[cfg(test)]
+mod tests;
