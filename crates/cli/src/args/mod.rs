@@ -1,6 +1,7 @@
 //! The command line.
 
 mod exports;
+mod manual;
 mod proof;
 
 use std::path::PathBuf;
@@ -10,6 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline_core::steps::parse_duration;
 
 pub(crate) use exports::ExportArgs;
+pub(crate) use manual::ManArgs;
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 
@@ -82,6 +84,8 @@ pub(crate) enum Command {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print a page of the manual, or write all of them
+    Man(ManArgs),
     /// Carry out one action of a plan; scripts made by `plan --format sh` call it
     #[command(hide = true)]
     Action {

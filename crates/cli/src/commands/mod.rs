@@ -14,6 +14,7 @@ mod init;
 mod list;
 mod lock;
 mod locked;
+mod man;
 mod plan;
 mod repro;
 mod rollback;
@@ -47,6 +48,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Steps(args) => steps::steps(&args),
         Command::Schema(args) => schema::schema(&args),
         Command::ExplainError { code } => explain_error::explain_error(code.as_deref()),
+        Command::Man(args) => man::man(&args),
         Command::Completions { shell } => completions::completions(shell),
         Command::Action { json, values, allow_privileged } => {
             action::action(&json, &values, allow_privileged)

@@ -221,7 +221,7 @@ fn tell(
         summary.unrecorded = true;
     }
     if let Err(problem) = exports::write(&args.exports, plan, &account, record.path()) {
-        terminal::error(&problem, remedy(&problem));
+        terminal::error("run::unrecorded", &problem, remedy(&problem));
         summary.unrecorded = true;
     }
     if args.progress != Progress::Json {
