@@ -58,7 +58,7 @@ fn github_folds_each_log_and_shows_the_failure_at_its_step() {
         error.starts_with("::error file=pipeline.toml,line=11,col=1,title=second@host failed::"),
         "{error}"
     );
-    assert!(error.contains("3") && ran.stderr.contains("FAILED"), "{error}");
+    assert!(error.contains('3') && ran.stderr.contains("FAILED"), "{error}");
     let page = fs::read_to_string(lab.space.path("summary.md")).unwrap();
     assert!(
         page.starts_with("### app: 1 done, 1 failed in ") && page.contains("**second&#64;host** failed: "),
