@@ -5,6 +5,7 @@ mod audit;
 mod build;
 mod chain;
 mod check;
+mod ci;
 mod compose;
 mod connection;
 mod contend;

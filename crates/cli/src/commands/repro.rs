@@ -170,7 +170,7 @@ fn build(
     let logs = args.keep.then(|| record.path().join("logs"));
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options { jobs, run, scratch: Some(place.scratch.clone()), ..Options::default() };
-    let mut plain = Plain::new(logs, args.verbose);
+    let mut plain = Plain::new(logs, args.verbose, &plan.places);
     let mut names = Names::default();
     let summary = exec::run(plan, host, &options, Some(signals), &mut |event| {
         record.on(event);

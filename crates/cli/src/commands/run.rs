@@ -27,7 +27,7 @@ use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::Plain;
-use crate::{environment, exit_code, exports, place, records, terminal};
+use crate::{environment, exit_code, exports, place, records, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -185,7 +185,7 @@ fn tell(
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
-    let mut plain = Plain::new(Some(logs), args.verbose);
+    let mut plain = Plain::new(Some(logs), args.verbose, &plan.places);
     let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
     let mut account = Account::default();
     let mut summary = run(&mut |event: &Event| {
@@ -224,8 +224,14 @@ fn tell(
         terminal::error("run::unrecorded", &problem, remedy(&problem));
         summary.unrecorded = true;
     }
+    let outcome = Outcome::of(plan, &account);
+    if let Some(file) = step_summary::file()
+        && let Err(problem) = step_summary::write(&file, &outcome, &account)
+    {
+        terminal::warning(&problem, "the run is not concerned");
+    }
     if args.progress != Progress::Json {
-        terminal::summary(&Outcome::of(plan, &account), &account, &found.folder);
+        terminal::summary(&outcome, &account, &found.folder);
         delivered(plan, &summary);
     }
     let code = code(&summary);

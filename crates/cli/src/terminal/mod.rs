@@ -1,9 +1,10 @@
 //! What people see: diagnostics, progress, tables. The only place that prints.
 
 mod bars;
-mod ci;
+pub(crate) mod ci;
 mod excerpt;
 mod plain;
+mod sections;
 mod style;
 mod summary;
 mod table;
@@ -47,6 +48,11 @@ pub(crate) fn hide(secrets: Redactor) {
 /// Everything else, on stderr. Nobody can be told when that fails.
 pub(crate) fn note(text: &str) {
     bars::above(&ci::no_commands(&hidden(text)));
+}
+
+/// A command of ours to the CI system.
+fn command(text: &str) {
+    bars::above(&hidden(text));
 }
 
 fn hidden(text: &str) -> Cow<'_, str> {

@@ -362,6 +362,28 @@ pub struct Counts {
     pub skipped: usize,
 }
 
+/// `20 done (1 flaky), 1 failed`
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} done", self.done)?;
+        if self.flaky > 0 {
+            write!(f, " ({} flaky)", self.flaky)?;
+        }
+        for (number, what) in [
+            (self.up_to_date, "up to date"),
+            (self.failed, "failed"),
+            (self.allowed, "failed as allowed"),
+            (self.cancelled, "stopped"),
+            (self.skipped, "not started"),
+        ] {
+            if number > 0 {
+                write!(f, ", {number} {what}")?;
+            }
+        }
+        Ok(())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
