@@ -24,6 +24,7 @@ mod kinds;
 mod lab;
 mod messages;
 mod nodes;
+mod package;
 mod place;
 mod plan;
 mod process;
