@@ -19,6 +19,7 @@ mod graph;
 mod hostile;
 mod image;
 mod init;
+mod install;
 mod kinds;
 mod lab;
 mod messages;

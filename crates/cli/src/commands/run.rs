@@ -103,7 +103,11 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         }
         Ok(Side::Parent(code)) => return Ok(code),
         Err(error) => {
-            terminal::error(&format!("the engine cannot be started: {error}"), remedy(&error.to_string()));
+            terminal::error(
+                "run::engine",
+                &format!("the engine cannot be started: {error}"),
+                remedy(&error.to_string()),
+            );
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
@@ -144,6 +148,7 @@ pub(super) fn leave(signal: i32) {
 pub(super) fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8> {
     Scratch::create(lock, tmpdir).map_err(|error| {
         terminal::error(
+            "place::unwritable",
             &format!("there can be no folder for temporary files: {error}"),
             Some(
                 remedy(&error.to_string())
@@ -158,6 +163,7 @@ pub(super) fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8
 fn record(found: &Found, run: &str) -> Result<RunDir, u8> {
     RunDir::create(&found.folder, run).map_err(|error| {
         terminal::error(
+            "place::unwritable",
             &format!("cannot write below {}: {error}", found.folder.join(".pipeline").display()),
             Some(remedy(&error.to_string()).unwrap_or(place::WRITABLE)),
         );
@@ -195,22 +201,27 @@ fn tell(
         }
     });
     if let Some(warning) = record.take_warning() {
-        terminal::error(&warning, remedy(&warning));
+        terminal::error("run::unrecorded", &warning, remedy(&warning));
         summary.unrecorded = true;
     }
     if let Some(problem) = pins.take_problem() {
         terminal::error(
+            "run::unrecorded",
             &problem,
             Some("the next run asks again what it would have said; make the file writable"),
         );
         summary.unrecorded = true;
     }
     if let Err(problem) = evidence::keep(prepared, &provenance, record.path(), signer) {
-        terminal::error(&problem, Some("the archives are there, and nothing that vouches for them"));
+        terminal::error(
+            "run::unrecorded",
+            &problem,
+            Some("the archives are there, and nothing that vouches for them"),
+        );
         summary.unrecorded = true;
     }
     if let Err(problem) = exports::write(&args.exports, plan, &account, record.path()) {
-        terminal::error(&problem, remedy(&problem));
+        terminal::error("run::unrecorded", &problem, remedy(&problem));
         summary.unrecorded = true;
     }
     let outcome = Outcome::of(plan, &account);
@@ -233,16 +244,17 @@ fn tell(
 
 /// Adds the checks that archives from elsewhere have provenance.
 fn required(plan: &mut Plan, key: &std::path::Path) -> Result<(), u8> {
-    let usage = |message: &str, help: &str| {
-        terminal::error(message, Some(help));
+    let usage = |code, message: &str, help: &str| {
+        terminal::error(code, message, Some(help));
         exit_code::USAGE
     };
     // Before anything is done, and from where the user is.
-    PublicKey::read(key).map_err(|error| usage(&error.to_string(), error.help()))?;
+    PublicKey::read(key).map_err(|error| usage("evidence::key", &error.to_string(), error.help()))?;
     let key = std::path::absolute(key).unwrap_or_else(|_| key.to_owned());
     require_provenance(plan, &key.to_string_lossy()).map_err(|without| {
         let names: Vec<String> = without.iter().map(|id| format!("`{id}`")).collect();
         usage(
+            "evidence::no-provenance",
             &format!("{} takes an image from an engine's store, for which nobody vouches", names.join(", ")),
             "take it from an archive with provenance beside it, as `pipeline run --sign` leaves it",
         )
@@ -258,6 +270,7 @@ pub(super) fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
         return Ok(());
     }
     terminal::error(
+        "usage::not-confirmed",
         &format!("the recipe from {from} was not confirmed"),
         Some("read the plan above, and say `--yes` to run it"),
     );
@@ -268,6 +281,7 @@ pub(super) fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
 pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
     let Some(name) = environment::too_short(secret) else { return Ok(()) };
     terminal::error(
+        "run::short-secret",
         &format!(
             "the secret `{name}` is shorter than {MIN_SECRET} bytes: hiding it would hide half of every log"
         ),
@@ -280,7 +294,7 @@ pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
 pub(super) fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
     let Prepared { plan, found, own_env, secret, .. } = prepared;
     let (secrets, values) = Secrets::read(&plan.secrets(), own_env, &found.folder).map_err(|failure| {
-        terminal::error(&failure.message, failure.help.as_deref());
+        terminal::error(failure.kind.code(), &failure.message, failure.help.as_deref());
         exit_code::PREFLIGHT_FAILED
     })?;
     let redactor = environment::redactor(secret, &values);
@@ -318,6 +332,7 @@ pub(super) fn allowed(plan: &Plan, unasked: bool) -> Result<bool, u8> {
         return Ok(true);
     }
     terminal::error(
+        "run::not-allowed",
         &format!("the recipe asks to {what}, and that is not allowed yet"),
         Some("run again with `--allow-privileged`"),
     );
@@ -348,6 +363,7 @@ fn look_ahead(args: &RunArgs, prepared: &Prepared, connections: Option<&Connecti
         return Ok(());
     }
     terminal::error(
+        "run::missing",
         "nothing was started, as something that the run needs is missing",
         Some("`pipeline doctor` looks closer; `--keep-going` does what can be done"),
     );

@@ -75,10 +75,10 @@ pub(crate) fn confirm(question: &str) -> bool {
     io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-/// An error that is about no place in a file.
-pub(crate) fn error(message: &str, help: Option<&str>) {
+/// An error that is about no place in a file. `pipeline explain-error` has a page on each code.
+pub(crate) fn error(code: &str, message: &str, help: Option<&str>) {
     let style = Style::stderr();
-    let mut text = format!("{} {}\n", style.bad("error:"), clean(message));
+    let mut text = format!("{} {}\n", style.bad(&format!("error[{code}]:")), clean(message));
     if let Some(help) = help {
         text += &format!("{} {}\n", style.dim("help:"), clean(help));
     }

@@ -211,6 +211,8 @@ impl Plain {
             let help = clean(help).replace('\n', &format!("\n{indent}      "));
             text += &format!("{indent}{} {help}\n", self.style.dim("help:"));
         }
+        let explain = format!("pipeline explain-error {}", failure.kind.code());
+        text += &format!("{indent}{} {explain}\n", self.style.dim("more:"));
         if let Some(logs) = &self.logs {
             let log = logs.join(format!("{instance}.log"));
             text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());

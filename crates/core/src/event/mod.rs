@@ -307,6 +307,26 @@ pub enum FailureKind {
     Internal,
 }
 
+impl FailureKind {
+    /// A stable name such as `step::exit`, as diagnostics have one.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Exit { .. } => "step::exit",
+            Self::Signal { .. } => "step::signal",
+            Self::Timeout => "step::timeout",
+            Self::Tool => "step::tool",
+            Self::Unreachable => "step::unreachable",
+            Self::Refused => "step::refused",
+            Self::Mismatch => "step::mismatch",
+            Self::Io => "step::io",
+            Self::NoSpace => "step::no-space",
+            Self::Input => "step::input",
+            Self::Lock => "step::lock",
+            Self::Internal => "step::internal",
+        }
+    }
+}
+
 impl Failure {
     /// A failure without advice.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
