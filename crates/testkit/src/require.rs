@@ -66,6 +66,7 @@ fn advice(tool: &str) -> String {
         "qemu-aarch64-static" | "qemu-arm-static" => "qemu-user-static",
         "dot" => "graphviz",
         "registry" => "docker-registry",
+        "man" => "man-db",
         other => other,
     };
     format!("apt-get install {package}")

@@ -57,8 +57,10 @@ fn write_all(program: &Command, folder: &Path) -> io::Result<()> {
 /// One page in roff.
 fn page(command: &Command) -> io::Result<String> {
     let mut bytes = Vec::new();
-    Man::new(command.clone()).manual("pipeline").render(&mut bytes)?;
-    let mut text = String::from_utf8_lossy(&bytes).into_owned();
+    let source = format!("pipeline {}", env!("CARGO_PKG_VERSION"));
+    Man::new(command.clone()).source(source).manual("User Commands").render(&mut bytes)?;
+    // Examples and exit codes.
+    let mut text = String::from_utf8_lossy(&bytes).replace(".SH EXTRA", ".SH NOTES");
     text += if command.get_display_name().is_none_or(|name| name == "pipeline") { MORE } else { SEE_ALSO };
     Ok(text)
 }
