@@ -19,7 +19,7 @@ use crate::{exit_code, terminal};
 /// Reads the key that signs, or says why it cannot.
 pub(crate) fn signer(path: &Path) -> Result<SigningKey, u8> {
     SigningKey::read(path).map_err(|error| {
-        terminal::error(&error.to_string(), Some(error.help()));
+        terminal::error("evidence::key", &error.to_string(), Some(error.help()));
         exit_code::USAGE
     })
 }

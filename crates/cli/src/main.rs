@@ -20,6 +20,7 @@ mod records;
 mod report;
 mod repro;
 mod ship;
+mod step_summary;
 mod terminal;
 
 use std::process::ExitCode;

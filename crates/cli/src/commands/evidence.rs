@@ -22,7 +22,11 @@ fn written(args: &EvidenceArgs) -> Result<u8, u8> {
             Some(run) => format!("there is no run `{}` in {}", run.escape_debug(), runs.display()),
             None => format!("no run in {} has done anything", runs.display()),
         };
-        terminal::error(&message, Some("`pipeline run` leaves a folder there for each run"));
+        terminal::error(
+            "evidence::no-run",
+            &message,
+            Some("`pipeline run` leaves a folder there for each run"),
+        );
         return Err(exit_code::USAGE);
     };
     let key = args.sign.as_deref().map(evidence::signer).transpose()?;
@@ -33,7 +37,7 @@ fn written(args: &EvidenceArgs) -> Result<u8, u8> {
             BundleError::Name(_) => Some("nobody but `pipeline` puts anything there: move it away"),
             _ => None,
         };
-        terminal::error(&error.to_string(), help);
+        terminal::error("evidence::unreadable", &error.to_string(), help);
         exit_code::STEP_FAILED
     })?;
     let signed = if key.is_some() { ", signed" } else { "" };

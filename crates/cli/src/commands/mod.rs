@@ -7,12 +7,14 @@ mod completions;
 mod doctor;
 mod evidence;
 mod explain;
+mod explain_error;
 mod fmt;
 mod graph;
 mod init;
 mod list;
 mod lock;
 mod locked;
+mod man;
 mod plan;
 mod repro;
 mod rollback;
@@ -45,6 +47,8 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Repro(args) => repro::repro(&args),
         Command::Steps(args) => steps::steps(&args),
         Command::Schema(args) => schema::schema(&args),
+        Command::ExplainError { code } => explain_error::explain_error(code.as_deref()),
+        Command::Man(args) => man::man(&args),
         Command::Completions { shell } => completions::completions(shell),
         Command::Action { json, values, allow_privileged } => {
             action::action(&json, &values, allow_privileged)

@@ -27,7 +27,7 @@ use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::{Live, Plain, Scene};
-use crate::{environment, exit_code, exports, place, records, terminal};
+use crate::{environment, exit_code, exports, place, records, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -108,7 +108,11 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         }
         Ok(Side::Parent(code)) => return Ok(code),
         Err(error) => {
-            terminal::error(&format!("the engine cannot be started: {error}"), remedy(&error.to_string()));
+            terminal::error(
+                "run::engine",
+                &format!("the engine cannot be started: {error}"),
+                remedy(&error.to_string()),
+            );
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
@@ -124,11 +128,9 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     // Without a look ahead they are made while the image is found.
     let early = options.connections.as_deref().filter(|_| !args.look_ahead);
     let over = AtomicBool::new(false);
-    let usual = |records: &Records<'_>| {
-        plan.graph.node_weights().map(|instance| records.took(instance)).collect()
-    };
-    let _live =
-        Live::begin(|| Scene { plan, usual: usual(&records), here: prepare::platform() });
+    let usual =
+        |records: &Records<'_>| plan.graph.node_weights().map(|instance| records.took(instance)).collect();
+    let _live = Live::begin(|| Scene { plan, usual: usual(&records), here: prepare::platform() });
     Ok(std::thread::scope(|scope| {
         if let Some(connections) = early {
             for node in plan.nodes.values().take(options.node_jobs) {
@@ -154,6 +156,7 @@ pub(super) fn leave(signal: i32) {
 pub(super) fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8> {
     Scratch::create(lock, tmpdir).map_err(|error| {
         terminal::error(
+            "place::unwritable",
             &format!("there can be no folder for temporary files: {error}"),
             Some(
                 remedy(&error.to_string())
@@ -168,6 +171,7 @@ pub(super) fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8
 fn record(found: &Found, run: &str) -> Result<RunDir, u8> {
     RunDir::create(&found.folder, run).map_err(|error| {
         terminal::error(
+            "place::unwritable",
             &format!("cannot write below {}: {error}", found.folder.join(".pipeline").display()),
             Some(remedy(&error.to_string()).unwrap_or(place::WRITABLE)),
         );
@@ -189,10 +193,10 @@ fn tell(
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
-    let mut plain = match args.progress {
-        Progress::Quiet => Plain::quiet(Some(logs)),
-        _ => Plain::new(Some(logs), args.verbose),
-    };
+    let mut plain = Plain::new(Some(logs), args.verbose, &plan.places);
+    if args.progress == Progress::Quiet {
+        plain = plain.quiet();
+    }
     let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
     let mut account = Account::default();
     let mut summary = run(&mut |event: &Event| {
@@ -208,27 +212,38 @@ fn tell(
         }
     });
     if let Some(warning) = record.take_warning() {
-        terminal::error(&warning, remedy(&warning));
+        terminal::error("run::unrecorded", &warning, remedy(&warning));
         summary.unrecorded = true;
     }
     if let Some(problem) = pins.take_problem() {
         terminal::error(
+            "run::unrecorded",
             &problem,
             Some("the next run asks again what it would have said; make the file writable"),
         );
         summary.unrecorded = true;
     }
     if let Err(problem) = evidence::keep(prepared, &provenance, record.path(), signer) {
-        terminal::error(&problem, Some("the archives are there, and nothing that vouches for them"));
+        terminal::error(
+            "run::unrecorded",
+            &problem,
+            Some("the archives are there, and nothing that vouches for them"),
+        );
         summary.unrecorded = true;
     }
     if let Err(problem) = exports::write(&args.exports, plan, &account, record.path()) {
-        terminal::error(&problem, remedy(&problem));
+        terminal::error("run::unrecorded", &problem, remedy(&problem));
         summary.unrecorded = true;
+    }
+    let outcome = Outcome::of(plan, &account);
+    if let Some(file) = step_summary::file()
+        && let Err(problem) = step_summary::write(&file, &outcome, &account)
+    {
+        terminal::warning(&problem, "the run is not concerned");
     }
     if args.progress != Progress::Json {
         if args.progress != Progress::Quiet {
-            terminal::summary(&Outcome::of(plan, &account), &account, &found.folder);
+            terminal::summary(&outcome, &account, &found.folder);
         }
         delivered(plan, &summary);
     }
@@ -242,16 +257,17 @@ fn tell(
 
 /// Adds the checks that archives from elsewhere have provenance.
 fn required(plan: &mut Plan, key: &std::path::Path) -> Result<(), u8> {
-    let usage = |message: &str, help: &str| {
-        terminal::error(message, Some(help));
+    let usage = |code, message: &str, help: &str| {
+        terminal::error(code, message, Some(help));
         exit_code::USAGE
     };
     // Before anything is done, and from where the user is.
-    PublicKey::read(key).map_err(|error| usage(&error.to_string(), error.help()))?;
+    PublicKey::read(key).map_err(|error| usage("evidence::key", &error.to_string(), error.help()))?;
     let key = std::path::absolute(key).unwrap_or_else(|_| key.to_owned());
     require_provenance(plan, &key.to_string_lossy()).map_err(|without| {
         let names: Vec<String> = without.iter().map(|id| format!("`{id}`")).collect();
         usage(
+            "evidence::no-provenance",
             &format!("{} takes an image from an engine's store, for which nobody vouches", names.join(", ")),
             "take it from an archive with provenance beside it, as `pipeline run --sign` leaves it",
         )
@@ -267,6 +283,7 @@ pub(super) fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
         return Ok(());
     }
     terminal::error(
+        "usage::not-confirmed",
         &format!("the recipe from {from} was not confirmed"),
         Some("read the plan above, and say `--yes` to run it"),
     );
@@ -277,6 +294,7 @@ pub(super) fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
 pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
     let Some(name) = environment::too_short(secret) else { return Ok(()) };
     terminal::error(
+        "run::short-secret",
         &format!(
             "the secret `{name}` is shorter than {MIN_SECRET} bytes: hiding it would hide half of every log"
         ),
@@ -289,7 +307,7 @@ pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
 pub(super) fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
     let Prepared { plan, found, own_env, secret, .. } = prepared;
     let (secrets, values) = Secrets::read(&plan.secrets(), own_env, &found.folder).map_err(|failure| {
-        terminal::error(&failure.message, failure.help.as_deref());
+        terminal::error(failure.kind.code(), &failure.message, failure.help.as_deref());
         exit_code::PREFLIGHT_FAILED
     })?;
     let redactor = environment::redactor(secret, &values);
@@ -327,6 +345,7 @@ pub(super) fn allowed(plan: &Plan, unasked: bool) -> Result<bool, u8> {
         return Ok(true);
     }
     terminal::error(
+        "run::not-allowed",
         &format!("the recipe asks to {what}, and that is not allowed yet"),
         Some("run again with `--allow-privileged`"),
     );
@@ -357,6 +376,7 @@ fn look_ahead(args: &RunArgs, prepared: &Prepared, connections: Option<&Connecti
         return Ok(());
     }
     terminal::error(
+        "run::missing",
         "nothing was started, as something that the run needs is missing",
         Some("`pipeline doctor` looks closer; `--keep-going` does what can be done"),
     );

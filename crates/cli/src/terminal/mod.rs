@@ -1,9 +1,10 @@
 //! What people see: diagnostics, progress, tables. The only place that prints.
 
-mod ci;
+pub(crate) mod ci;
 mod excerpt;
 mod live;
 mod plain;
+mod sections;
 mod style;
 mod summary;
 mod table;
@@ -49,6 +50,11 @@ pub(crate) fn note(text: &str) {
     live::above(&ci::no_commands(&hidden(text)));
 }
 
+/// A command of ours to the CI system.
+fn command(text: &str) {
+    live::above(&hidden(text));
+}
+
 fn hidden(text: &str) -> Cow<'_, str> {
     let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
     secrets.as_ref().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text))
@@ -69,10 +75,10 @@ pub(crate) fn confirm(question: &str) -> bool {
     io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-/// An error that is about no place in a file.
-pub(crate) fn error(message: &str, help: Option<&str>) {
+/// An error that is about no place in a file. `pipeline explain-error` has a page on each code.
+pub(crate) fn error(code: &str, message: &str, help: Option<&str>) {
     let style = Style::stderr();
-    let mut text = format!("{} {}\n", style.bad("error:"), clean(message));
+    let mut text = format!("{} {}\n", style.bad(&format!("error[{code}]:")), clean(message));
     if let Some(help) = help {
         text += &format!("{} {}\n", style.dim("help:"), clean(help));
     }

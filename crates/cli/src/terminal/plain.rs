@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pipeline_core::event::{Event, EventKind, Failure, Status, Stream, Traffic, command_line};
 use pipeline_core::fresh::Reason;
 use pipeline_core::output::{bytes, seconds};
 use pipeline_core::plan::InstanceId;
 
+use super::sections::Forge;
 use super::{Style, clean, live, note};
 
 /// How many of a failed instance's last lines are shown.
@@ -32,8 +34,12 @@ pub(crate) struct Plain {
     style: Style,
     verbose: bool,
     manner: Manner,
-    /// What is to be printed of the event.
+    /// What is still to be printed of an event.
     out: String,
+    /// Who folds what is printed.
+    forge: Option<Forge>,
+    /// Where the recipe has its steps.
+    places: BTreeMap<String, String>,
     /// Where an instance's log is, and will be.
     logs: Option<PathBuf>,
     total: usize,
@@ -50,14 +56,16 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    pub(crate) fn new(logs: Option<PathBuf>, verbose: bool) -> Self {
+    /// `places` has `FILE:LINE:COLUMN` by step.
+    pub(crate) fn new(logs: Option<PathBuf>, verbose: bool, places: &BTreeMap<String, String>) -> Self {
         let manner = if live::is_enabled() { Manner::Live } else { Manner::All };
-        Self::of(manner, Style::stderr(), logs, verbose)
+        let plain = Self::of(manner, Style::stderr(), logs, verbose);
+        Self { forge: Forge::here(), places: places.clone(), ..plain }
     }
 
     /// Says nothing but what went wrong.
-    pub(crate) fn quiet(logs: Option<PathBuf>) -> Self {
-        Self::of(Manner::Quiet, Style::stderr(), logs, false)
+    pub(crate) fn quiet(self) -> Self {
+        Self { manner: Manner::Quiet, verbose: false, ..self }
     }
 
     pub(super) fn of(manner: Manner, style: Style, logs: Option<PathBuf>, verbose: bool) -> Self {
@@ -66,6 +74,8 @@ impl Plain {
             verbose,
             manner,
             out: String::new(),
+            forge: None,
+            places: BTreeMap::new(),
             logs,
             total: 0,
             ended: 0,
@@ -79,13 +89,18 @@ impl Plain {
 
     pub(crate) fn on(&mut self, event: &Event) {
         live::on(event);
-        let text = self.told(event);
-        if !text.is_empty() {
-            note(&text);
+        self.tell(event);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if !self.out.is_empty() {
+            note(&std::mem::take(&mut self.out));
         }
     }
 
     /// The lines that an event is worth.
+    #[cfg(test)]
     pub(super) fn told(&mut self, event: &Event) -> String {
         self.tell(event);
         std::mem::take(&mut self.out)
@@ -146,34 +161,26 @@ impl Plain {
                 all.avoided += traffic.avoided;
             }
             EventKind::Finished { instance, status, took, attempts } => {
-                self.finished(instance, status, &seconds(*took), *attempts);
+                self.finished(event, instance, status, *took, *attempts);
             }
             EventKind::Warning { message } => {
                 self.out += &format!("{} {}\n", self.style.warn("warning:"), clean(message));
+                if let Some(forge) = self.forge {
+                    self.flush();
+                    forge.warning(message);
+                }
             }
             EventKind::Interrupted { .. } => {
-                self.out += &format!("{} stopping; once more stops at once\n", self.style.warn("interrupted:"));
+                let word = self.style.warn("interrupted:");
+                self.out += &format!("{word} stopping; once more stops at once\n");
             }
             EventKind::RunFinished { counts } => {
-                let flaky =
-                    if counts.flaky > 0 { format!(" ({} flaky)", counts.flaky) } else { String::new() };
-                let mut parts = vec![format!("{} done{flaky}", counts.done)];
-                for (number, what) in [
-                    (counts.up_to_date, "up to date"),
-                    (counts.failed, "failed"),
-                    (counts.allowed, "failed as allowed"),
-                    (counts.cancelled, "stopped"),
-                    (counts.skipped, "not started"),
-                ] {
-                    if number > 0 {
-                        parts.push(format!("{number} {what}"));
-                    }
-                }
+                let mut text = counts.to_string();
                 if self.left_out > 0 {
                     // Nothing says FAILED above, and the run ends with an exit code other than 0.
-                    parts.push(format!("{} of these for want of what failed as allowed", self.left_out));
+                    text += &format!(", {} of these for want of what failed as allowed", self.left_out);
                 }
-                let mut text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
+                text += &format!(" in {}", seconds(event.elapsed));
                 if let Some(Traffic { sent, avoided, .. }) = self.traffic {
                     text += &format!("; {} sent, {} avoided", bytes(sent), bytes(avoided));
                 }
@@ -202,10 +209,33 @@ impl Plain {
         }
     }
 
-    fn finished(&mut self, instance: &InstanceId, status: &Status, took: &str, attempts: u32) {
+    fn finished(
+        &mut self,
+        event: &Event,
+        instance: &InstanceId,
+        status: &Status,
+        time: Duration,
+        attempts: u32,
+    ) {
         self.ended += 1;
         let progress = format!("[{}/{}] ", self.ended, self.total);
+        let took = &seconds(time);
+        // Who shows every line has shown them.
+        let forge = self.forge.filter(|_| !self.verbose && self.manner == Manner::All);
+        let fold = |title: &str| {
+            let log = self.logs.as_ref().map(|logs| logs.join(format!("{instance}.log")));
+            forge
+                .zip(log)
+                .is_some_and(|(forge, log)| forge.section(instance, title, &log, event.at.as_second(), time))
+        };
+        if let Status::Failed(failure) | Status::Allowed(failure) = status {
+            fold(&format!("log of {instance}"));
+            if let Some(forge) = self.forge {
+                forge.failed(instance, failure, &self.places);
+            }
+        }
         match status {
+            Status::Done if attempts == 1 && fold(&format!("    done  {progress}{instance}  {took}")) => {}
             Status::UpToDate => {
                 if self.verbose {
                     self.line("same", &progress, instance, "");
@@ -250,6 +280,8 @@ impl Plain {
             let help = clean(help).replace('\n', &format!("\n{indent}      "));
             text += &format!("{indent}{} {help}\n", self.style.dim("help:"));
         }
+        let explain = format!("pipeline explain-error {}", failure.kind.code());
+        text += &format!("{indent}{} {explain}\n", self.style.dim("more:"));
         if let Some(logs) = &self.logs {
             let log = logs.join(format!("{instance}.log"));
             text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());

@@ -30,7 +30,8 @@ fn text(outcome: &Outcome, account: &Account, here: &Path, style: Style) -> Stri
             text += &lines_of(image, here, width, style);
         }
     }
-    if outcome.critical.len() > 1 {
+    // What is over at once took no time worth a word.
+    if outcome.critical.len() > 1 && account.elapsed >= Duration::from_secs(1) {
         text += &critical(outcome, account, style);
     }
     if !outcome.flaky.is_empty() {

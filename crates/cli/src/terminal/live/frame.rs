@@ -38,7 +38,8 @@ impl Frame {
         }
         let mut out = String::with_capacity(text.len() + 100 * lines.len() + 64);
         out += BEGIN;
-        let erased = !self.lines.is_empty() && (!text.is_empty() || lines.is_empty() || columns != self.columns);
+        let erased =
+            !self.lines.is_empty() && (!text.is_empty() || lines.is_empty() || columns != self.columns);
         if erased {
             out += ERASE;
         }

@@ -145,7 +145,8 @@ impl Model {
             EventKind::RunStarted { jobs, .. } => self.jobs = *jobs,
             EventKind::Emulator { platform, version, .. } => {
                 let version = version.as_deref().and_then(|version| version.split(' ').next());
-                for block in self.blocks.iter_mut().filter(|block| block.platform.as_ref() == Some(platform)) {
+                for block in self.blocks.iter_mut().filter(|block| block.platform.as_ref() == Some(platform))
+                {
                     block.emulator = Some(one_line(version.unwrap_or_default()));
                 }
             }

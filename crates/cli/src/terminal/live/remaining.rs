@@ -86,7 +86,8 @@ mod tests {
     #[test]
     fn the_longest_path_or_all_the_work() {
         use Course::{Ended, Running, Waiting};
-        let rest = Remaining::new(&plan(), vec![Some(s(10)), Some(s(20)), Some(s(8)), Some(s(8)), Some(s(8))]);
+        let rest =
+            Remaining::new(&plan(), vec![Some(s(10)), Some(s(20)), Some(s(8)), Some(s(8)), Some(s(8))]);
         let all = [Waiting; 5];
         assert_eq!(rest.time(&all, 8, s(0)), Some(s(30)));
         assert_eq!(rest.time(&all, 1, s(0)), Some(s(54)));

@@ -69,11 +69,8 @@ impl Layout {
     fn step(self, row: &Running, now: Duration, style: Style) -> String {
         let name = end_of(&row.name, self.step);
         let silent = now.saturating_sub(row.heard);
-        let said = if silent >= SILENT {
-            format!("no output for {}", so_far(silent))
-        } else {
-            one_line(&row.line)
-        };
+        let said =
+            if silent >= SILENT { format!("no output for {}", so_far(silent)) } else { one_line(&row.line) };
         let head = format!("{}  {}", padded(&name, self.step), time(row, now));
         let head_room = self.step + 2 + self.time;
         // Less of a line says nothing.

@@ -71,7 +71,11 @@ mod tests {
             ("longer", 0, "", ""),
             ("", 0, "", ""),
         ] {
-            assert_eq!((start_of(text, most).as_str(), end_of(text, most).as_str()), (start, end), "{text} {most}");
+            assert_eq!(
+                (start_of(text, most).as_str(), end_of(text, most).as_str()),
+                (start, end),
+                "{text} {most}"
+            );
             assert!(width(&start_of(text, most)) <= most && width(&end_of(text, most)) <= most);
         }
         assert_eq!(padded("日本", 6), "日本  ");

@@ -27,7 +27,9 @@ mod tests {
 
     #[test]
     fn few_characters_whatever_the_time() {
-        for (seconds, text) in [(0, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (360_000, "100 h 0 min")] {
+        for (seconds, text) in
+            [(0, "0 s"), (59, "59 s"), (200, "3 min 20 s"), (7500, "2 h 5 min"), (360_000, "100 h 0 min")]
+        {
             assert_eq!(so_far(Duration::from_secs(seconds)), text);
         }
         for (seconds, text) in [(0, "0 s"), (59, "59 s"), (61, "2 min"), (3599, "60 min"), (3601, "2 h")] {

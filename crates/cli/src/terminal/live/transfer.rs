@@ -124,9 +124,14 @@ mod tests {
 
     #[test]
     fn the_rest_of_the_time_in_few_characters() {
-        for (per_second, rest) in
-            [(TOTAL, ""), (5_000_000, "39 s"), (3_000_000, "2 min"), (50_000, "2 h"), (1_000, "56 h"), (100, "")]
-        {
+        for (per_second, rest) in [
+            (TOTAL, ""),
+            (5_000_000, "39 s"),
+            (3_000_000, "2 min"),
+            (50_000, "2 h"),
+            (1_000, "56 h"),
+            (100, ""),
+        ] {
             let mut one = Transfer::default();
             one.move_to(Duration::ZERO, 0, TOTAL, part(1, 1));
             one.move_to(Duration::from_secs(1), per_second, TOTAL, part(1, 1));

@@ -44,7 +44,8 @@ pub(super) fn lines(model: &Model, now: Duration, left: Option<Duration>, screen
     let mut lines = vec![head(model, now, left, screen)];
     let visible: Vec<(&Block, usize)> =
         model.blocks.iter().zip(&shown).filter_map(|(block, rows)| Some((block, (*rows)?))).collect();
-    let rows: Vec<&Running> = visible.iter().flat_map(|(block, rows)| block.running.iter().take(*rows)).collect();
+    let rows: Vec<&Running> =
+        visible.iter().flat_map(|(block, rows)| block.running.iter().take(*rows)).collect();
     let layout = Layout::fitting(&rows, now, screen.room().saturating_sub(screen.indent()));
     let names = visible.iter().map(|(block, _)| width(&block.name)).max().unwrap_or_default();
     for (block, rows) in visible {
@@ -55,7 +56,8 @@ pub(super) fn lines(model: &Model, now: Duration, left: Option<Duration>, screen
         }
     }
     if hidden && lines.len() < screen.lines() {
-        let others = model.blocks.iter().zip(&shown).filter(|(_, rows)| rows.is_none()).map(|(block, _)| block);
+        let others =
+            model.blocks.iter().zip(&shown).filter(|(_, rows)| rows.is_none()).map(|(block, _)| block);
         lines.push(start_of(&more(others), screen.room()));
     }
     lines
