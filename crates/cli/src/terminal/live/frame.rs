@@ -40,9 +40,8 @@ impl Frame {
         out += BEGIN;
         let erased =
             !self.lines.is_empty() && (!text.is_empty() || lines.is_empty() || columns != self.columns);
-        if erased {
-            out += ERASE;
-        }
+        // Whatever key was pressed has moved the cursor.
+        out += if erased { ERASE } else { "\r" };
         out += text;
         if !lines.is_empty() {
             if !text.is_empty() && !text.ends_with('\n') {

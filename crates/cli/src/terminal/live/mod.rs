@@ -5,6 +5,8 @@
 //! `docs/design/0038-live-terminal.md` says why it looks as it does.
 
 mod frame;
+#[cfg(test)]
+mod hard;
 mod model;
 mod remaining;
 #[cfg(test)]
@@ -39,9 +41,6 @@ const TICK: Duration = Duration::from_secs(1);
 /// More text than this is not kept until the next frame.
 const MUCH: usize = 64 * 1024;
 
-/// Where nothing has been heard of a run for so long, it has been told how long it may yet take for nothing.
-const SETTLED: Duration = Duration::from_secs(1);
-
 /// None where nothing is to be drawn.
 static STATE: Mutex<Option<State>> = Mutex::new(None);
 
@@ -62,8 +61,6 @@ struct State {
     changed: bool,
     /// The time of the run when the last event came, and when that was.
     clock: Option<(Duration, Instant)>,
-    /// How long the run may yet take, and when that was found out.
-    rest: Option<(Option<Duration>, Duration)>,
 }
 
 impl State {
@@ -71,21 +68,11 @@ impl State {
         self.clock.map(|(elapsed, at)| elapsed + at.elapsed()).unwrap_or_default()
     }
 
-    /// How long the run may yet take, looked at once a second.
-    fn left(&mut self, now: Duration) -> Option<Duration> {
-        let model = self.model.as_ref().filter(|_| now >= SETTLED)?;
-        let fresh = self.rest.filter(|(_, at)| now.saturating_sub(*at) < TICK);
-        let (left, at) = fresh.unwrap_or_else(|| (model.rest(now), now));
-        self.rest = Some((left, at));
-        left.map(|left| left.saturating_sub(now.saturating_sub(at)))
-    }
-
     /// All that the screen is to have, and the text above it.
     fn take(&mut self, screen: Screen) -> (String, Vec<String>) {
         self.changed = false;
         let now = self.now();
-        let left = self.left(now);
-        let lines = self.model.as_ref().map(|model| view::lines(model, now, left, screen));
+        let lines = self.model.as_mut().map(|model| view::lines(model, now, screen));
         (std::mem::take(&mut self.text), lines.unwrap_or_default())
     }
 }

@@ -14,6 +14,9 @@ use super::transfer::Transfer;
 /// No terminal is wider than so many bytes of a line.
 const WIDEST: usize = 2000;
 
+/// So often it is looked at how long a run may yet take.
+const SETTLED: Duration = Duration::from_secs(1);
+
 /// A run's plan, what is known of earlier runs, and this machine.
 pub(crate) struct Scene<'a> {
     pub(crate) plan: &'a Plan,
@@ -37,6 +40,8 @@ pub(super) struct Model {
     places: HashMap<InstanceId, (usize, usize)>,
     courses: Vec<Course>,
     remaining: Remaining,
+    /// How long the run may yet take, and when that was so.
+    left: Option<(Option<Duration>, Duration)>,
 }
 
 /// The steps of a target, or those that run once.
@@ -130,12 +135,19 @@ impl Model {
             places,
             courses: vec![Course::Waiting; plan.graph.node_count()],
             remaining: Remaining::new(plan, usual),
+            left: None,
         }
     }
 
-    /// How long the run may yet take.
-    pub(super) fn rest(&self, now: Duration) -> Option<Duration> {
-        self.remaining.time(&self.courses, self.jobs, now)
+    /// How long the run may yet take. It is looked at once a second, and not before most of what need not run has been told.
+    pub(super) fn left(&mut self, now: Duration) -> Option<Duration> {
+        if now < SETTLED {
+            return None;
+        }
+        let known = self.left.filter(|(_, at)| now.saturating_sub(*at) < SETTLED);
+        let (left, at) = known.unwrap_or_else(|| (self.remaining.time(&self.courses, self.jobs, now), now));
+        self.left = Some((left, at));
+        left.map(|left| left.saturating_sub(now.saturating_sub(at)))
     }
 
     /// Takes the next event. Whether anything may look otherwise now.

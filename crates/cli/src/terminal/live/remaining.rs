@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use petgraph::Direction::Outgoing;
-use pipeline_core::plan::{Plan, Pool};
+use pipeline_core::plan::{NodeIndex, Plan, Pool};
 
 /// Where an instance is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,9 +28,9 @@ pub(super) struct Remaining {
 impl Remaining {
     pub(super) fn new(plan: &Plan, usual: Vec<Option<Duration>>) -> Self {
         let graph = &plan.graph;
-        let next = |node| graph.neighbors_directed(node, Outgoing).map(|next| next.index()).collect();
+        let next = |node| graph.neighbors_directed(node, Outgoing).map(NodeIndex::index).collect();
         Self {
-            order: plan.order().into_iter().map(|node| node.index()).collect(),
+            order: plan.order().into_iter().map(NodeIndex::index).collect(),
             next: graph.node_indices().map(next).collect(),
             local: graph.node_weights().map(|instance| instance.pool == Pool::Local).collect(),
             usual,

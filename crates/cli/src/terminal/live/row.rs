@@ -16,6 +16,9 @@ const SILENT: Duration = Duration::from_mins(1);
 /// Nobody needs to be told how long something takes that takes less.
 const SHORT: Duration = Duration::from_secs(2);
 
+/// A name is told from others by so many characters.
+const NAME: usize = 12;
+
 /// How much of a transfer's line there is room for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Form {
@@ -42,6 +45,8 @@ pub(super) struct Layout {
     step: usize,
     /// Of their times.
     time: usize,
+    /// There is room for what is expected.
+    expected: bool,
     /// All of them.
     room: usize,
 }
@@ -53,9 +58,15 @@ impl Layout {
         let names = longest(&|row| width(&row.name));
         let part = longest(&|row| row.transfer.as_ref().map_or(0, |transfer| transfer.part().len()));
         let (form, name) = transfers(names, part, room);
-        let time = longest(&|row| if row.transfer.is_none() { time(row, now).len() } else { 0 });
+        let step = |row: &&Running, expected| match row.transfer {
+            None => time(row, now, expected).len(),
+            Some(_) => 0,
+        };
+        let times = longest(&|row| step(row, true));
+        let expected = times + 2 + names.min(NAME) <= room;
+        let time = if expected { times } else { longest(&|row| step(row, false)) };
         let step = names.min(room.saturating_sub(time + 2).max(room / 2));
-        Self { form, name, part, step, time, room }
+        Self { form, name, part, step, time, expected, room }
     }
 
     /// The line of a step, of at most as many columns as there are.
@@ -71,7 +82,7 @@ impl Layout {
         let silent = now.saturating_sub(row.heard);
         let said =
             if silent >= SILENT { format!("no output for {}", so_far(silent)) } else { one_line(&row.line) };
-        let head = format!("{}  {}", padded(&name, self.step), time(row, now));
+        let head = format!("{}  {}", padded(&name, self.step), time(row, now, self.expected));
         let head_room = self.step + 2 + self.time;
         // Less of a line says nothing.
         let left = self.room.saturating_sub(head_room + 2);
@@ -127,11 +138,11 @@ fn transfers(names: usize, part: usize, room: usize) -> (Form, usize) {
     }
 }
 
-/// `12 s`, `12 s, about 40 s left`, `1 min 10 s (40 s last time)`, `attempt 2, 3 s`.
-fn time(row: &Running, now: Duration) -> String {
+/// `12 s`, `attempt 2, 3 s`; with what is expected `12 s, about 40 s left`, `1 min 10 s (40 s last time)`.
+fn time(row: &Running, now: Duration, expected: bool) -> String {
     let elapsed = now.saturating_sub(row.began);
     let again = if row.attempt > 1 { format!("attempt {}, ", row.attempt) } else { String::new() };
-    let usual = row.usual.filter(|usual| *usual >= SHORT);
+    let usual = row.usual.filter(|usual| expected && *usual >= SHORT);
     let left = usual.map(|usual| (usual, usual.saturating_sub(elapsed).as_secs()));
     let estimate = match left {
         Some((_, left @ 1..)) => rest(left).map(|left| format!(", about {left} left")),

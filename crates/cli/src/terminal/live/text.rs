@@ -41,7 +41,9 @@ pub(super) fn end_of(text: &str, most: usize) -> String {
             None => break,
         }
     }
-    if most == 0 { String::new() } else { format!("…{}", &text[begin..]) }
+    // What belongs to a character before it is nothing without that.
+    let end = text[begin..].trim_start_matches(|c| columns(c) == 0);
+    if most == 0 { String::new() } else { format!("…{end}") }
 }
 
 /// The text with spaces behind it, up to so many columns.

@@ -14,9 +14,9 @@ pub(super) fn so_far(time: Duration) -> String {
 /// How long something may yet take, in few characters: `42 s`, `3 min`, `2 h`. None beyond days.
 pub(super) fn rest(seconds: u64) -> Option<String> {
     match seconds {
-        ..60 => Some(format!("{seconds} s")),
-        ..3600 => Some(format!("{} min", seconds.div_ceil(60))),
-        ..360_000 => Some(format!("{} h", seconds.div_ceil(3600))),
+        0..60 => Some(format!("{seconds} s")),
+        60..3600 => Some(format!("{} min", seconds.div_ceil(60))),
+        3600..360_000 => Some(format!("{} h", seconds.div_ceil(3600))),
         _ => None,
     }
 }

@@ -38,8 +38,9 @@ impl Screen {
 /// Of each block that there is room for, how many of its running steps.
 type Shown = Vec<Option<usize>>;
 
-/// All lines, no wider than there is room. `left` is how long the run may yet take.
-pub(super) fn lines(model: &Model, now: Duration, left: Option<Duration>, screen: Screen) -> Vec<String> {
+/// All lines, no wider than there is room.
+pub(super) fn lines(model: &mut Model, now: Duration, screen: Screen) -> Vec<String> {
+    let left = model.left(now);
     let (shown, hidden) = choose(&model.blocks, screen.lines() - 1);
     let mut lines = vec![head(model, now, left, screen)];
     let visible: Vec<(&Block, usize)> =
@@ -103,31 +104,37 @@ fn choose(blocks: &[Block], room: usize) -> (Shown, bool) {
     (shown, hidden)
 }
 
-/// `demo [######..............] 7/21  12 s, about 20 s left  1 FAILED`
+/// `demo [######..............] 7/21  12 s, about 20 s left  1 FAILED`, or as much of it as there is room for.
 fn head(model: &Model, now: Duration, left: Option<Duration>, screen: Screen) -> String {
-    let Screen { style, .. } = screen;
-    let mut time = so_far(now);
-    let left = left.filter(|left| left.as_secs() > 0).and_then(|left| rest(left.as_secs()));
-    if model.stopping {
-        time += ", stopping";
-    } else if let Some(left) = left {
-        time += &format!(", about {left} left");
-    }
-    let failed = if model.failed > 0 { format!("  {} FAILED", model.failed) } else { String::new() };
-    let counts = format!("{}/{}", model.ended, model.total);
-    let rest = width(&counts) + width(&time) + width(&failed) + 4;
     const BAR: usize = 20;
-    let mut room = screen.room();
-    let with_bar = room >= rest + BAR + 3 + width(&model.recipe).min(20);
-    room = room.saturating_sub(if with_bar { rest + BAR + 3 } else { rest });
-    let name = end_of(&model.recipe, room);
-    if !with_bar {
-        return start_of(&format!("{name} {counts}  {time}{failed}"), screen.room());
+    // A name is told from others by so many characters.
+    const NAME: usize = 6;
+    let Screen { style, .. } = screen;
+    let counts = format!("{}/{}", model.ended, model.total);
+    let time = so_far(now);
+    let left = left.filter(|left| left.as_secs() > 0).and_then(|left| rest(left.as_secs()));
+    let more = match left {
+        _ if model.stopping => ", stopping".into(),
+        Some(left) => format!(", about {left} left"),
+        None => String::new(),
+    };
+    let failed = if model.failed > 0 { format!("{} FAILED", model.failed) } else { String::new() };
+    let failed_width = if failed.is_empty() { 0 } else { width(&failed) + 2 };
+    let least = width(&counts) + 2 + width(&time) + failed_width;
+    let name = width(&model.recipe).min(NAME) + 1;
+    let room = screen.room();
+    let with_more = least + name + width(&more) <= room;
+    let with_bar = with_more && least + name + width(&more) + BAR + 3 <= room;
+    let rest = least + if with_more { width(&more) } else { 0 } + if with_bar { BAR + 3 } else { 0 };
+    if rest + name > room {
+        return start_of(&format!("{counts}  {time}  {failed}"), room).trim_end().to_owned();
     }
     let filled = (BAR * model.ended).checked_div(model.total).unwrap_or(BAR);
-    let bar = bar(filled, BAR, style);
-    let failed = if failed.is_empty() { failed } else { format!("  {}", style.bad(failed.trim_start())) };
-    format!("{} {bar} {counts}  {time}{failed}", style.bold(&name))
+    let name = style.bold(&end_of(&model.recipe, room - rest - 1));
+    let bar = if with_bar { format!("{} ", bar(filled, BAR, style)) } else { String::new() };
+    let more = if with_more { more } else { String::new() };
+    let failed = if failed.is_empty() { failed } else { format!("  {}", style.bad(&failed)) };
+    format!("{name} {bar}{counts}  {time}{more}{failed}")
 }
 
 /// `arm64  5/9  linux/arm64, emulated by QEMU 7.2.22; 2 unchanged, 3 more running`
@@ -164,7 +171,9 @@ fn facts(block: &Block, rows: usize) -> (String, String) {
             Some(began) if block.failed + block.left_out == 0 => {
                 marks.push(format!("done in {}", seconds(block.ended.saturating_sub(began))));
             }
-            None if block.unchanged == block.total => marks.push("unchanged".into()),
+            None if block.unchanged == block.total => {
+                marks.push("unchanged: nothing that it depends on has".into());
+            }
             _ => {}
         }
     } else if block.running.is_empty() {
@@ -191,18 +200,19 @@ fn facts(block: &Block, rows: usize) -> (String, String) {
     (marks.join(", "), facts.join(", "))
 }
 
-/// `… and 190 more: 12 running, 3 done, 175 waiting`
+/// `… and 190 more: 12 running, 175 waiting, 3 over, 1 FAILED`
 fn more<'a>(others: impl Iterator<Item = &'a Block>) -> String {
-    let (mut all, mut running, mut done, mut waiting) = (0, 0, 0, 0);
+    let (mut all, mut running, mut waiting, mut over, mut failed) = (0, 0, 0, 0, 0);
     for block in others {
         all += 1;
+        failed += usize::from(block.failed > 0);
         match block {
             block if !block.running.is_empty() => running += 1,
-            block if block.over() == block.total => done += 1,
+            block if block.over() == block.total => over += 1,
             _ => waiting += 1,
         }
     }
-    let parts = [(running, "running"), (waiting, "waiting"), (done, "over")];
+    let parts = [(running, "running"), (waiting, "waiting"), (over, "over"), (failed, "FAILED")];
     let parts = parts.iter().filter(|(count, _)| *count > 0).map(|(count, what)| format!("{count} {what}"));
     format!("… and {all} more: {}", parts.collect::<Vec<_>>().join(", "))
 }
