@@ -291,12 +291,16 @@ fn patience(text: &str) -> Result<Duration, String> {
 /// See `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// Lines, and on a terminal bars of what travels to nodes
+    /// As `tty` on a terminal that can, outside of CI; otherwise as `plain`
     Auto,
+    /// What is under way at the bottom of the terminal, lines above it for what is done
+    Tty,
     /// A line for each thing that happens, on stderr
     Plain,
     /// Events as JSON lines, on stdout
     Json,
+    /// Only what goes wrong
+    Quiet,
 }
 
 #[derive(Debug, Args)]

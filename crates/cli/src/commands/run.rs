@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::evidence::{Provenance, PublicKey, SigningKey};
+use pipeline_core::evidence::{PublicKey, SigningKey};
 use pipeline_core::exec::{
-    self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
+    self, Connections, Host, Lock, Options, Records, RunDir, Scratch, Secrets, Summary, remedy,
 };
-use pipeline_core::history::{Account, Outcome};
+use pipeline_core::history::{Account, Course, Outcome};
 use pipeline_core::output::{MIN_SECRET, Redactor};
-use pipeline_core::plan::{Action, Plan, Register, Text, Value};
+use pipeline_core::plan::{Action, Plan, Register};
 use pipeline_core::planner::{Wanted, require_provenance};
 use pipeline_core::show;
 
@@ -26,7 +26,7 @@ use crate::evidence;
 use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
-use crate::terminal::Plain;
+use crate::terminal::{Live, Plain, Scene};
 use crate::{environment, exit_code, exports, place, records, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
@@ -73,8 +73,13 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
     let host = |performer| prepared.host(performer);
-    if args.progress == Progress::Auto {
-        terminal::with_bars();
+    let live = match args.progress {
+        Progress::Auto => terminal::can_be_live(false) && !environment::is_ci(),
+        Progress::Tty => terminal::can_be_live(true),
+        Progress::Plain | Progress::Json | Progress::Quiet => false,
+    };
+    if live {
+        terminal::show_live();
     }
     let jobs = args
         .jobs
@@ -123,6 +128,9 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     // Without a look ahead they are made while the image is found.
     let early = options.connections.as_deref().filter(|_| !args.look_ahead);
     let over = AtomicBool::new(false);
+    let usual =
+        |records: &Records<'_>| plan.graph.node_weights().map(|instance| records.took(instance)).collect();
+    let _live = Live::begin(|| Scene { plan, usual: usual(&records), here: prepare::platform() });
     Ok(std::thread::scope(|scope| {
         if let Some(connections) = early {
             for node in plan.nodes.values().take(options.node_jobs) {
@@ -181,20 +189,21 @@ fn tell(
     run: impl FnOnce(&mut dyn FnMut(&Event)) -> Summary,
 ) -> u8 {
     let Prepared { plan, found, .. } = prepared;
-    for remark in &plan.notes {
+    for remark in plan.notes.iter().filter(|_| args.progress != Progress::Quiet) {
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
     let mut plain = Plain::new(Some(logs), args.verbose, &plan.places);
-    let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
-    let mut account = Account::default();
+    if args.progress == Progress::Quiet {
+        plain = plain.quiet();
+    }
+    let (mut pins, mut account) = (Pins::default(), Account::default());
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
         pins.on(event, &prepared.lock);
-        provenance.on(event);
         account.on(event);
         match args.progress {
-            Progress::Auto | Progress::Plain => plain.on(event),
+            Progress::Auto | Progress::Tty | Progress::Plain | Progress::Quiet => plain.on(event),
             Progress::Json => {
                 terminal::json(&serde_json::to_string(event).unwrap_or_default());
             }
@@ -212,7 +221,7 @@ fn tell(
         );
         summary.unrecorded = true;
     }
-    if let Err(problem) = evidence::keep(prepared, &provenance, record.path(), signer) {
+    if let Err(problem) = evidence::keep(prepared, &account, record.path(), signer) {
         terminal::error(
             "run::unrecorded",
             &problem,
@@ -231,8 +240,10 @@ fn tell(
         terminal::warning(&problem, "the run is not concerned");
     }
     if args.progress != Progress::Json {
-        terminal::summary(&outcome, &account, &found.folder);
-        delivered(plan, &summary);
+        if args.progress != Progress::Quiet {
+            terminal::summary(&outcome, &account, &found.folder);
+        }
+        delivered(plan, &account);
     }
     let code = code(&summary);
     if code == exit_code::DONE && locked::wanted(args) {
@@ -388,27 +399,14 @@ pub(super) fn run_id() -> String {
 }
 
 /// One line for each image that arrived: node, reference, image id, platform.
-fn delivered(plan: &Plan, summary: &Summary) {
-    let value = |text: &Text| {
-        let known = |late: &pipeline_core::plan::Late| {
-            summary.values.get(&(late.instance.clone(), late.output.clone())).map(String::as_str)
-        };
-        text.resolve(std::path::Path::new("."), &known).ok().map(|text| text.to_string_lossy().into_owned())
-    };
+fn delivered(plan: &Plan, account: &Account) {
     for node in plan.order() {
         let instance = &plan.graph[node];
-        let done = matches!(summary.results.get(&instance.id), Some((Status::Done | Status::UpToDate, _)));
-        let output = |name: &str| {
-            instance.outputs.iter().find(|output| output.name == name).and_then(|output| {
-                match &output.value {
-                    Value::Known(text) => value(text),
-                    Value::Late(_) => None,
-                }
-            })
-        };
+        let is_there = account.course(&instance.id).is_some_and(Course::is_there);
+        let output = |name| account.output(instance, name);
         // A file on a node has a path as well; an image in a store has not.
         if let (true, Some(on), None, Some(reference), Some(id)) =
-            (done, &instance.node, output("path"), output("reference"), output("id"))
+            (is_there, &instance.node, output("path"), output("reference"), output("id"))
         {
             let platform = instance.platform.as_ref().map(ToString::to_string).unwrap_or_default();
             terminal::out(&format!("{on}\t{reference}\t{id}\t{platform}\n"));
