@@ -5,11 +5,19 @@
 
 mod account;
 mod critical;
+mod difference;
 mod folder;
+mod images;
+mod ending;
+mod retention;
 
 pub use account::{Account, Course, Emulated};
 pub use critical::{Link, critical_path};
+pub use difference::{Change, Difference, Section, difference};
 pub use folder::{RunFolder, Unread, runs};
+pub use images::{ImageFile, LocatedImage, Pushed, images};
+pub use ending::Ending;
+pub use retention::{Rule, removable};
 
 #[cfg(test)]
 mod tests;
