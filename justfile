@@ -11,6 +11,10 @@ test *ARGS:
 check:
     scripts/test --quick
 
+# the program, its manual and completions below PREFIX (/usr/local): see scripts/install --help
+install *ARGS:
+    scripts/install {{ARGS}}
+
 # from nothing to two verified images
 demo *ARGS:
     scripts/demo {{ARGS}}

@@ -87,7 +87,7 @@ pub(crate) fn recovers(lab: &Lab, case: &str) -> (Vec<String>, String) {
 #[track_caller]
 pub(crate) fn refused(ran: &Ran, code: i32, parts: &[&str]) {
     assert_eq!(ran.code, code, "{}", ran.stderr);
-    for part in parts.iter().chain(&["error: ", "help: "]) {
+    for part in parts.iter().chain(&["error[", "help: "]) {
         assert!(ran.stderr.contains(part), "`{part}` is not in: {}", ran.stderr);
     }
     assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);

@@ -44,7 +44,7 @@ fn none_passes_an_audit() {
         let ran = audit();
         assert!([1, 6].contains(&ran.code), "{number}: {} {}", ran.code, ran.stderr);
         assert!(
-            ran.stderr.contains("error: ") && !ran.stderr.contains("panicked"),
+            ran.stderr.contains("error[") && !ran.stderr.contains("panicked"),
             "{number}: {}",
             ran.stderr
         );

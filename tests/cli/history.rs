@@ -106,7 +106,7 @@ fn runs_are_listed_with_what_became_of_them() {
     lab.recipe("version = 1\nnonsense");
     assert!(lab.output(&["history"]).must(0).stdout.contains("check@two"));
     // A record of another version, and one that is no record.
-    let record = lab.space.path(&format!(".pipeline/runs/{}/events.jsonl", newest_first[0]));
+    let record = lab.space.path(format!(".pipeline/runs/{}/events.jsonl", newest_first[0]));
     for text in ["{\"version\":99}\n", "no event\n"] {
         fs::write(&record, text).unwrap();
         let ran = lab.output(&["history"]).must(0);
@@ -153,9 +153,11 @@ fn a_run_that_was_killed_is_no_run_under_way() {
     assert!(told.contains("long@host  result: nothing -> done"), "{told}");
 }
 
+/// Ends the process and what it started, the engine first, so that nobody can write an end into the record.
 fn kill_hard(pid: u32) {
-    let status = std::process::Command::new("kill").args(["-9", &pid.to_string()]).status().unwrap();
-    assert!(status.success());
+    let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
+    children.split_whitespace().for_each(|child| kill_hard(child.parse().unwrap()));
+    let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).output();
 }
 
 #[test]

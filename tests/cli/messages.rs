@@ -37,6 +37,7 @@ fn a_failure_stops_the_rest_and_keep_going_does_not() {
     lab.script(&[Rule::of("docker").exit(1), Rule::of("crictl").sleep_ms(300)]);
     let ran = lab.output(&["run", "-j", "2"]).must(1);
     assert!(ran.stderr.contains("1 failed"), "{}", ran.stderr);
+    assert!(ran.stderr.contains("\n          more: pipeline explain-error step::exit\n"), "{}", ran.stderr);
     assert_eq!(lab.calls_of("podman").len() + lab.calls_of("skopeo").len(), 0, "{}", ran.stderr);
     let ran = lab.output(&["run", "-j", "2", "-k"]).must(1);
     assert!(ran.stderr.contains("2 done, 1 failed, 1 not started"), "{}", ran.stderr);

@@ -145,7 +145,7 @@ fn nobody_waits_longer_than_told() {
         command.envs(variable.map(|limit| ("PIPELINE_WAIT_LOCK", limit)));
         let ran = Ran::of(&mut command).must(5);
         assert!(ran.stderr.starts_with("waiting for another run in "), "{}", ran.stderr);
-        assert!(ran.stderr.contains("error: another run is under way in "), "{}", ran.stderr);
+        assert!(ran.stderr.contains("error[place::locked]: another run is under way in "), "{}", ran.stderr);
         assert!(ran.stderr.contains("help: wait longer"), "{}", ran.stderr);
     }
     let ran = lab.output(&["run"]).must(5);

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bake;
+mod errors;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -117,7 +117,7 @@ fn nothing_is_left_by_ctrl_c_nor_by_a_kill_nor_by_a_failure() {
     rustix::process::kill_process(engine, rustix::process::Signal::KILL).unwrap();
     run.terminal.shows("the engine was ended by signal 9");
     // Alone on its line.
-    let ended = "error: the engine was ended by signal 9".to_owned();
+    let ended = "error[run::ended]: the engine was ended by signal 9".to_owned();
     assert!(run.screen().contains(&ended) && run.bars().is_empty(), "{:?}", run.screen());
     drop(run);
 

@@ -25,7 +25,7 @@ pub(crate) fn begin(prepared: &Prepared, options: Options) -> Result<Engine, u8>
     lock.sweep();
     let failed = |error: &dyn std::fmt::Display| {
         let message = format!("nothing was begun: {error}");
-        terminal::error(&message, remedy(&message));
+        terminal::error("run::engine", &message, remedy(&message));
         exit_code::PREFLIGHT_FAILED
     };
     let tmpdir = prepared.env.get(OsStr::new("TMPDIR")).map(OsString::as_os_str);

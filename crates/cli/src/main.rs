@@ -23,6 +23,7 @@ mod repro;
 mod retention;
 mod runs;
 mod ship;
+mod step_summary;
 mod terminal;
 
 use std::process::ExitCode;

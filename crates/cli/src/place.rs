@@ -18,6 +18,7 @@ pub(crate) const WRITABLE: &str = "see that `.pipeline` is a folder that can be 
 pub(crate) fn may_run(found: &Found, any_owner: bool, any_disk: bool) -> Result<(), u8> {
     if let Some((path, owner)) = stranger(found).filter(|_| !any_owner) {
         terminal::error(
+            "place::owner",
             &format!("{} belongs to user {owner}, whose commands would run as root", path.display()),
             Some(
                 "run it as that user, or say `--allow-owner` where they may do what root may; \
@@ -34,6 +35,7 @@ fn on(network: Option<&str>, folder: &Path) -> Result<(), u8> {
     let Some(kind) = network else { return Ok(()) };
     let folder = folder.join(".pipeline");
     terminal::error(
+        "place::network-disk",
         &format!("{} is on {kind}, where another machine's run may not be noticed", folder.display()),
         Some("keep the recipe on a local disk, or say `--allow-network-disk` where no other machine runs it"),
     );
@@ -47,12 +49,18 @@ pub(crate) fn lock(folder: &Path, patience: Duration) -> Result<Lock, u8> {
         terminal::note(&format!("waiting for another run in {folder} to end: {holder}\n"));
     };
     Lock::acquire_within(folder, patience, &mut waits).map_err(|error| {
-        let help = match &error {
-            LockError::Held { .. } if patience.is_zero() => "`--wait-lock` waits until it has ended",
-            LockError::Held { .. } => "wait longer, or find out what that process waits for",
-            LockError::Io { error, .. } => remedy(&error.to_string()).unwrap_or(WRITABLE),
+        let (code, help) = match &error {
+            LockError::Held { .. } if patience.is_zero() => {
+                ("place::locked", "`--wait-lock` waits until it has ended")
+            }
+            LockError::Held { .. } => {
+                ("place::locked", "wait longer, or find out what that process waits for")
+            }
+            LockError::Io { error, .. } => {
+                ("place::unwritable", remedy(&error.to_string()).unwrap_or(WRITABLE))
+            }
         };
-        terminal::error(&error.to_string(), Some(help));
+        terminal::error(code, &error.to_string(), Some(help));
         exit_code::PREFLIGHT_FAILED
     })
 }

@@ -14,7 +14,7 @@ pub(crate) fn open<'a>(
 ) -> Result<Records<'a>, u8> {
     let path = prepared.found.folder.join(".pipeline/state");
     let (state, losses) = Records::open(&prepared.found.folder).map_err(|error| {
-        terminal::error(
+        terminal::error( "place::unreadable",
             &format!("the records of earlier runs in {} cannot be read: {error}", path.display()),
             Some("without them nobody knows what is done: make the file readable, or move it away to do everything again"),
         );

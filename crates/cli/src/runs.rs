@@ -25,7 +25,11 @@ pub(crate) fn folder(recipe: Option<&str>) -> Result<PathBuf, u8> {
     })?;
     let parent = chosen.recipe.parent().filter(|parent| !parent.as_os_str().is_empty());
     std::fs::canonicalize(parent.unwrap_or(Path::new("."))).map_err(|error| {
-        terminal::error(&format!("cannot read the folder of {}: {error}", chosen.recipe.display()), None);
+        terminal::error(
+            "place::unreadable",
+            &format!("cannot read the folder of {}: {error}", chosen.recipe.display()),
+            None,
+        );
         exit_code::USAGE
     })
 }
@@ -55,7 +59,7 @@ pub(crate) fn find_whole(folder: &Path) -> Result<RunFolder, u8> {
 pub(crate) fn all(folder: &Path) -> Result<Vec<RunFolder>, u8> {
     runs(folder).map_err(|error| {
         let path = folder.join(".pipeline/runs");
-        terminal::error(&format!("cannot read {}: {error}", path.display()), None);
+        terminal::error("place::unreadable", &format!("cannot read {}: {error}", path.display()), None);
         exit_code::PREFLIGHT_FAILED
     })
 }
@@ -84,7 +88,7 @@ pub(crate) fn outline(folder: &Path, run: &RunFolder) -> Result<(Account, Ending
 fn refuse(folder: &Path, why: &str) -> u8 {
     let message = format!("{why} in {}", folder.join(".pipeline/runs").display());
     let help = if why.contains('`') { NAMES } else { "`pipeline run` leaves a folder there for each run" };
-    terminal::error(&message, Some(help));
+    terminal::error("usage::no-run", &message, Some(help));
     exit_code::USAGE
 }
 

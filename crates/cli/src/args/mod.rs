@@ -2,6 +2,7 @@
 
 mod exports;
 mod history;
+mod manual;
 mod proof;
 
 use std::path::PathBuf;
@@ -13,6 +14,7 @@ use pipeline_core::steps::parse_duration;
 pub(crate) use exports::ExportArgs;
 use history::{CLEAN_HELP, LOGS_HELP};
 pub(crate) use history::{CleanArgs, DiffArgs, ExportCommandArgs, HistoryArgs, LogsArgs, StatusArgs};
+pub(crate) use manual::ManArgs;
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 
@@ -89,11 +91,18 @@ pub(crate) enum Command {
     Steps(StepsArgs),
     /// Print the JSON Schema of `pipeline.toml`, or the reference of the language
     Schema(SchemaArgs),
+    /// What an error's code means, and what to do; without CODE, all of them
+    ExplainError {
+        /// The code, such as `spec::unknown-key`, or what follows its `::`
+        code: Option<String>,
+    },
     /// Print a completion script for a shell
     Completions {
         /// The shell
         shell: clap_complete::Shell,
     },
+    /// Print a page of the manual, or write all of them
+    Man(ManArgs),
     /// Carry out one action of a plan; scripts made by `plan --format sh` call it
     #[command(hide = true)]
     Action {

@@ -32,6 +32,7 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
         Ok(request) => request,
         Err(error) => {
             terminal::error(
+                "usage::bad-value",
                 &format!("this is no action: {error}"),
                 Some("`pipeline plan --format sh` writes scripts with actions of this version"),
             );
@@ -42,11 +43,11 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
     for pair in values {
         // Instance names hold no `=`, outputs no `.`.
         let Some((name, value)) = pair.split_once('=') else {
-            terminal::error(&format!("`{pair}` is no `INSTANCE.OUTPUT=VALUE`"), None);
+            terminal::error("usage::bad-value", &format!("`{pair}` is no `INSTANCE.OUTPUT=VALUE`"), None);
             return exit_code::USAGE;
         };
         let Some((instance, output)) = name.rsplit_once('.') else {
-            terminal::error(&format!("`{name}` is no `INSTANCE.OUTPUT`"), None);
+            terminal::error("usage::bad-value", &format!("`{name}` is no `INSTANCE.OUTPUT`"), None);
             return exit_code::USAGE;
         };
         known.insert((instance.to_owned(), output.to_owned()), value.to_owned());
@@ -54,7 +55,11 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
     let here = match std::env::current_dir() {
         Ok(here) => here,
         Err(error) => {
-            terminal::error(&format!("the current folder cannot be read: {error}"), None);
+            terminal::error(
+                "place::unreadable",
+                &format!("the current folder cannot be read: {error}"),
+                None,
+            );
             return exit_code::PREFLIGHT_FAILED;
         }
     };
@@ -76,7 +81,7 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
         Ok(Side::Engine(signals)) => signals,
         Ok(Side::Parent(code)) => return code,
         Err(error) => {
-            terminal::error(&format!("the engine cannot be started: {error}"), None);
+            terminal::error("run::engine", &format!("the engine cannot be started: {error}"), None);
             return exit_code::PREFLIGHT_FAILED;
         }
     };
@@ -105,7 +110,7 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
             exit_code::DONE
         }
         Err(failure) => {
-            terminal::error(&failure.message, failure.help.as_deref());
+            terminal::error(failure.kind.code(), &failure.message, failure.help.as_deref());
             match failure.kind {
                 FailureKind::Mismatch => exit_code::MISMATCH,
                 FailureKind::Lock => exit_code::LOCK_STALE,

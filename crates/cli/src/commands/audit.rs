@@ -48,10 +48,7 @@ pub(super) fn audit(args: &AuditArgs) -> u8 {
             None => Ok(exit_code::MISMATCH),
         }
     });
-    told.unwrap_or_else(|refusal| {
-        terminal::error(&refusal.message, refusal.help.as_deref());
-        refusal.code
-    })
+    told.unwrap_or_else(|refusal| refusal.tell())
 }
 
 /// How the question about an image in a store went.
@@ -71,20 +68,23 @@ fn unreadable(error: &dyn std::error::Error) -> Refusal {
         }
         source = reason.source();
     }
-    Refusal::new(exit_code::STEP_FAILED, message)
+    Refusal::new("image::unreadable", exit_code::STEP_FAILED, message)
 }
 
 /// Each image of the archive; with `--platform` those that are for it.
 fn archived(path: &Path, args: &AuditArgs, wanted: &Wanted) -> Result<Report, Refusal> {
     if let Some(expected) = args.sha256 {
         let actual = sha256_file(path).map_err(|error| {
-            Refusal::new(exit_code::STEP_FAILED, format!("cannot read {}: {error}", path.display()))
+            Refusal::new(
+                "image::unreadable",
+                exit_code::STEP_FAILED,
+                format!("cannot read {}: {error}", path.display()),
+            )
         })?;
         if actual != expected {
             let message = format!("{} is {actual}, not {expected}", path.display());
-            return Err(
-                Refusal::new(exit_code::MISMATCH, message).help("it was altered; copy or make it again")
-            );
+            return Err(Refusal::new("image::altered", exit_code::MISMATCH, message)
+                .help("it was altered; copy or make it again"));
         }
     }
     let mut images = LocalImage::all_in_archive(path).map_err(|error| {
@@ -96,9 +96,8 @@ fn archived(path: &Path, args: &AuditArgs, wanted: &Wanted) -> Result<Report, Re
         images.retain(|image| Platform::parse(&says(image)).is_ok_and(|listed| listed == *platform));
         if images.is_empty() {
             let message = format!("{} holds no image for {platform}", path.display());
-            return Err(
-                Refusal::new(exit_code::MISMATCH, message).help(format!("it holds {}", held.join(", ")))
-            );
+            return Err(Refusal::new("image::wrong-platform", exit_code::MISMATCH, message)
+                .help(format!("it holds {}", held.join(", "))));
         }
     }
     let reports = images.iter().map(|image| look(image, wanted)).collect::<Result<_, _>>();
@@ -107,7 +106,7 @@ fn archived(path: &Path, args: &AuditArgs, wanted: &Wanted) -> Result<Report, Re
 
 /// The image in an engine's store, asked as a step would.
 fn stored(args: &AuditArgs, wanted: &Wanted, redactor: &Redactor) -> Result<Ended, Refusal> {
-    let usage = |message: &str| Refusal::new(exit_code::USAGE, message);
+    let usage = |message: &str| Refusal::new("usage::conflict", exit_code::USAGE, message);
     if args.sha256.is_some() || args.fix_label {
         return Err(usage("`--sha256` and `--fix-label` are for archives")
             .help("write one with `docker save`, `podman save` or a `save` step"));
@@ -117,7 +116,7 @@ fn stored(args: &AuditArgs, wanted: &Wanted, redactor: &Redactor) -> Result<Ende
     let known = Engine::ALL.into_iter().find(|known| known.name() == engine);
     let known = known.ok_or_else(|| usage("no such engine"))?;
     let cannot = |error: std::io::Error| {
-        Refusal::new(exit_code::PREFLIGHT_FAILED, format!("no room for the report: {error}"))
+        Refusal::new("run::engine", exit_code::PREFLIGHT_FAILED, format!("no room for the report: {error}"))
     };
     let folder = tempfile::tempdir().map_err(cannot)?;
     match contain::engine().map_err(cannot)? {
@@ -152,7 +151,8 @@ fn asked(
         )
     };
     let refused = |failure: Failure| Refusal {
-        code: if failure.kind == FailureKind::Mismatch {
+        code: failure.kind.code(),
+        exit: if failure.kind == FailureKind::Mismatch {
             exit_code::MISMATCH
         } else {
             exit_code::STEP_FAILED
@@ -181,10 +181,11 @@ fn asked(
     let ended = perform(&action);
     // A failure with a report is a verdict.
     match std::fs::read(folder.join("audit.json")) {
-        Ok(bytes) => serde_json::from_slice(&bytes)
-            .map_err(|error| Refusal::new(exit_code::STEP_FAILED, format!("the report is none: {error}"))),
+        Ok(bytes) => serde_json::from_slice(&bytes).map_err(|error| {
+            Refusal::new("step::internal", exit_code::STEP_FAILED, format!("the report is none: {error}"))
+        }),
         Err(error) => Err(ended.err().map_or_else(
-            || Refusal::new(exit_code::STEP_FAILED, format!("there is no report: {error}")),
+            || Refusal::new("step::internal", exit_code::STEP_FAILED, format!("there is no report: {error}")),
             refused,
         )),
     }
@@ -201,14 +202,14 @@ fn show(args: &AuditArgs, report: &Report) {
         }
         for (at, failure) in image.failures.iter().enumerate() {
             let is_last = at + 1 == image.failures.len();
-            terminal::error(failure, is_last.then(|| image.verdict.remedy()));
+            terminal::error("image::wrong-platform", failure, is_last.then(|| image.verdict.remedy()));
         }
     }
 }
 
 /// Writes the archive again, with the label that its programs ask for.
 fn fixed(args: &AuditArgs, report: &Report, to: &Path) -> Result<u8, Refusal> {
-    let mismatch = |message: String| Refusal::new(exit_code::MISMATCH, message);
+    let mismatch = |message: String| Refusal::new("image::not-fixable", exit_code::MISMATCH, message);
     let [image] = report.images.as_slice() else {
         return Err(mismatch("a label is fixed in an archive of one image".into()));
     };
@@ -238,12 +239,12 @@ fn fixed(args: &AuditArgs, report: &Report, to: &Path) -> Result<u8, Refusal> {
                 format!("the names {}", names.join(", "))
             };
             let message = format!("{} gives its image {named}", from.display());
-            return Err(Refusal::new(exit_code::USAGE, message)
+            return Err(Refusal::new("image::bad-name", exit_code::USAGE, message)
                 .help("say which it gets: `--as docker.io/library/NAME:TAG`"));
         }
     };
     let reference = ImageRef::parse(&name).map_err(|error| {
-        Refusal::new(exit_code::USAGE, error.to_string())
+        Refusal::new("image::bad-name", exit_code::USAGE, error.to_string())
             .help("say which it gets: `--as docker.io/library/NAME:TAG`")
     })?;
     let sealed = seal(&Seal {

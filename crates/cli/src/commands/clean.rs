@@ -63,6 +63,7 @@ fn cleaned(args: &CleanArgs) -> Result<u8, u8> {
             format!("Remove {} in {}, and {} runs?", parts.join(", "), own.display(), going.runs.len());
         if !terminal::confirm(&question) {
             terminal::error(
+                "usage::not-confirmed",
                 "nothing was removed",
                 Some("`--yes` removes it without asking; `--dry-run` says what"),
             );
@@ -77,7 +78,11 @@ fn cleaned(args: &CleanArgs) -> Result<u8, u8> {
         Err(error) => {
             all = false;
             let help = "the message says what is in the way; what else was to go is gone";
-            terminal::error(&format!("cannot remove {}: {error}", path.display()), Some(help));
+            terminal::error(
+                "history::not-removed",
+                &format!("cannot remove {}: {error}", path.display()),
+                Some(help),
+            );
         }
     };
     for run in &going.runs {

@@ -71,7 +71,11 @@ fn before(folder: &Path, new: &RunFolder) -> Result<RunFolder, u8> {
     let earlier = runs::all(folder)?.into_iter().rev().filter(|run| run.id < new.id);
     let mut earlier = earlier.filter(|run| recipe(run) == wanted);
     earlier.next().ok_or_else(|| {
-        terminal::error(&format!("there is no run of this recipe before {}", new.id), Some(runs::NAMES));
+        terminal::error(
+            "usage::no-run",
+            &format!("there is no run of this recipe before {}", new.id),
+            Some(runs::NAMES),
+        );
         exit_code::USAGE
     })
 }
@@ -79,7 +83,7 @@ fn before(folder: &Path, new: &RunFolder) -> Result<RunFolder, u8> {
 fn side(folder: &Path, run: RunFolder) -> Result<Side, u8> {
     let told = runs::outline(folder, &run).and_then(|told| Ok((told, run.plan()?)));
     let ((account, ending), plan) = told.map_err(|error| {
-        terminal::error(&error.to_string(), Some(runs::NAMES));
+        terminal::error("history::unreadable", &error.to_string(), Some(runs::NAMES));
         exit_code::STEP_FAILED
     })?;
     Ok(Side { run, account, ending, plan })

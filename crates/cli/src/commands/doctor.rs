@@ -74,10 +74,7 @@ fn of_node(args: &DoctorArgs, name: &str) -> u8 {
     }
     let parsed = match node::parse(name) {
         Ok(parsed) => parsed,
-        Err(refusal) => {
-            terminal::error(&refusal.message, refusal.help.as_deref());
-            return refusal.code;
-        }
+        Err(refusal) => return refusal.tell(),
     };
     terminal::note(&format!(
         "no recipe and no node of one is called `{}`: taken for a host\n",

@@ -23,7 +23,7 @@ fn written(args: &EvidenceArgs) -> Result<u8, u8> {
             BundleError::Name(_) => Some("nobody but `pipeline` puts anything there: move it away"),
             _ => None,
         };
-        terminal::error(&error.to_string(), help);
+        terminal::error("evidence::unreadable", &error.to_string(), help);
         exit_code::STEP_FAILED
     })?;
     let signed = if key.is_some() { ", signed" } else { "" };

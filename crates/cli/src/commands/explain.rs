@@ -33,7 +33,7 @@ pub(super) fn look(prepared: &Prepared, wanted: &Wanted) -> Result<Vec<Explained
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
     let mut explained = exec::explain(&prepared.plan, &host, &mut records).map_err(|error| {
-        terminal::error(&format!("cannot look: {error}"), None);
+        terminal::error("run::no-answer", &format!("cannot look: {error}"), None);
         exit_code::STEP_FAILED
     })?;
     for text in explained.iter_mut().filter_map(|one| one.due.as_mut()).flat_map(Reason::texts) {

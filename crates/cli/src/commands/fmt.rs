@@ -47,7 +47,7 @@ fn one(name: Option<&str>, check: bool) -> Result<u8, u8> {
     } else if name == Some(STDIN) {
         match terminal::out_whole(&formatted) {
             Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
-                terminal::error(&format!("cannot write to stdout: {error}"), None);
+                terminal::error("place::unwritable", &format!("cannot write to stdout: {error}"), None);
                 return Err(exit_code::PREFLIGHT_FAILED);
             }
             _ => {}
@@ -57,6 +57,7 @@ fn one(name: Option<&str>, check: bool) -> Result<u8, u8> {
     } else {
         files::replace(Path::new(&source.name), &formatted).map_err(|error| {
             terminal::error(
+                "place::unwritable",
                 &format!("cannot write `{shown}`: {error}"),
                 Some("it is as it was: the file and its folder must be writable"),
             );
@@ -70,12 +71,13 @@ fn one(name: Option<&str>, check: bool) -> Result<u8, u8> {
 fn stdin() -> Result<File, u8> {
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|error| {
-        terminal::error(&format!("cannot read stdin: {error}"), None);
+        terminal::error("place::unreadable", &format!("cannot read stdin: {error}"), None);
         exit_code::USAGE
     })?;
     let text = String::from_utf8(bytes).map_err(|error| {
         let offset = error.utf8_error().valid_up_to();
         terminal::error(
+            "spec::not-utf8",
             &format!("stdin is not UTF-8: the byte at offset {offset} is not"),
             Some("save it as UTF-8"),
         );
@@ -94,12 +96,13 @@ fn refused(source: &File, error: FormatError) -> u8 {
             let (_, diagnostics) = examine(&files);
             terminal::diagnostics(&diagnostics);
             if diagnostics.is_empty() {
-                terminal::error(&format!("cannot format `{shown}`: {error}"), None);
+                terminal::error("spec::syntax", &format!("cannot format `{shown}`: {error}"), None);
             }
             exit_code::RECIPE_INVALID
         }
         FormatError::TooDeep => {
             terminal::error(
+                "spec::too-nested",
                 &format!("cannot format `{shown}`: {error}"),
                 Some("name things with fewer dots"),
             );
@@ -107,6 +110,7 @@ fn refused(source: &File, error: FormatError) -> u8 {
         }
         FormatError::Changed | FormatError::Unstable => {
             terminal::error(
+                "fmt::defect",
                 &format!("cannot format `{shown}`: {error}; it is as it was"),
                 Some("this is a defect of `pipeline`: please report it with the file"),
             );

@@ -56,6 +56,7 @@ fn write(args: &InitArgs) -> Result<(), u8> {
 fn absent(path: &Path, other: impl Fn(&Path) -> bool) -> Result<(), u8> {
     if fs::symlink_metadata(path).is_ok() && other(path) {
         terminal::error(
+            "usage::exists",
             &format!("`{}` is there already", path.display()),
             Some("`--force` replaces it; another folder can be named: `pipeline init FOLDER`"),
         );
@@ -75,7 +76,11 @@ fn compose(args: &InitArgs, folder: &Path) -> Result<String, u8> {
         && io::stderr().is_terminal()
         && ask(&mut answers, &answered).is_none()
     {
-        terminal::error("the answers ended early: nothing was written", Some("`--yes` asks nothing"));
+        terminal::error(
+            "usage::no-answer",
+            "the answers ended early: nothing was written",
+            Some("`--yes` asks nothing"),
+        );
         return Err(exit_code::USAGE);
     }
     let text = starter(&answers, !args.no_schema);
@@ -83,7 +88,7 @@ fn compose(args: &InitArgs, folder: &Path) -> Result<String, u8> {
     let faults = faults(&text);
     if faults.has_errors() {
         terminal::diagnostics(&faults);
-        terminal::error("nothing was written: these answers make no valid recipe", None);
+        terminal::error("usage::bad-value", "nothing was written: these answers make no valid recipe", None);
         return Err(exit_code::USAGE);
     }
     Ok(text)
@@ -108,7 +113,11 @@ fn options(args: &InitArgs, answers: &mut Answers) -> Result<Vec<Field>, u8> {
             continue;
         }
         answers.set(field, &given).map_err(|rejected| {
-            terminal::error(&format!("`{}`: {}", field.option(), rejected.problem), rejected.help.as_deref());
+            terminal::error(
+                "usage::bad-value",
+                &format!("`{}`: {}", field.option(), rejected.problem),
+                rejected.help.as_deref(),
+            );
             exit_code::USAGE
         })?;
         answered.push(field);
@@ -121,7 +130,7 @@ fn cannot(what: &str, path: &Path, error: &io::Error) -> u8 {
         io::ErrorKind::AlreadyExists | io::ErrorKind::NotADirectory => "another file is in its place",
         _ => "name a folder that is writable: `pipeline init FOLDER`",
     };
-    terminal::error(&format!("cannot {what} `{}`: {error}", path.display()), Some(help));
+    terminal::error("place::unwritable", &format!("cannot {what} `{}`: {error}", path.display()), Some(help));
     exit_code::PREFLIGHT_FAILED
 }
 

@@ -25,6 +25,7 @@ fn recipes(format: TableFormat) -> u8 {
     let recipes = recipe::recipes();
     if recipes.is_empty() {
         terminal::error(
+            "select::no-recipe",
             "there are no recipes here",
             Some("recipes are folders below `pipelines/` with a `pipeline.toml`, here or in a folder above"),
         );

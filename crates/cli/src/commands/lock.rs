@@ -38,6 +38,7 @@ fn again(args: &LockArgs) -> Result<impl Fn(&Key) -> bool, u8> {
     for pattern in &args.update {
         let glob = Glob::new(pattern).map_err(|error| {
             terminal::error(
+                "select::bad-pattern",
                 &format!("`--update {pattern}`: {error}"),
                 Some("write a glob such as `*alpine*`"),
             );
@@ -77,7 +78,11 @@ fn carry_out(args: &LockArgs, prepared: &Prepared) -> Result<u8, u8> {
         );
     }
     for (instance, failure) in &told.failed {
-        terminal::error(&format!("{instance}: {}", failure.message), failure.help.as_deref());
+        terminal::error(
+            failure.kind.code(),
+            &format!("{instance}: {}", failure.message),
+            failure.help.as_deref(),
+        );
     }
     let whole = args.target.is_empty() && left_out.is_empty() && told.failed.is_empty();
     let (lock, changes) = result(prepared, &plan, &told, whole);
@@ -88,7 +93,11 @@ fn carry_out(args: &LockArgs, prepared: &Prepared) -> Result<u8, u8> {
     }
     if let Err(error) = prepared.lock.write(&lock) {
         let help = "see that it and its folder can be written to";
-        terminal::error(&format!("`{}` cannot be written: {error}", prepared.lock.name), Some(help));
+        terminal::error(
+            "place::unwritable",
+            &format!("`{}` cannot be written: {error}", prepared.lock.name),
+            Some(help),
+        );
         return Err(exit_code::STEP_FAILED);
     }
     Ok(if told.failed.is_empty() { exit_code::DONE } else { exit_code::STEP_FAILED })

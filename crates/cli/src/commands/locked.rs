@@ -21,7 +21,7 @@ pub(super) fn check(args: &RunArgs, prepared: &Prepared) -> Result<(), u8> {
     if !missing.is_empty() {
         let there = if prepared.lock.exists { "does not say" } else { "is not there to say" };
         let message = format!("`{name}` {there} what {} stand{} for", list(&missing), plural(&missing));
-        terminal::error(&message, Some(WRITE));
+        terminal::error("lock::missing", &message, Some(WRITE));
         return Err(exit_code::LOCK_STALE);
     }
     let unused = unused(&prepared.plan, &prepared.lock.lock);
@@ -50,7 +50,7 @@ fn too_much(name: &str, unused: &[Key]) -> Result<(), u8> {
         return Ok(());
     }
     let message = format!("`{name}` explains {}, which the recipe does not ask for", list(unused));
-    terminal::error(&message, Some(WRITE));
+    terminal::error("lock::unused", &message, Some(WRITE));
     Err(exit_code::LOCK_STALE)
 }
 

@@ -23,7 +23,11 @@ fn shown(args: &LogsArgs) -> Result<u8, u8> {
     let folder = runs::folder(args.whose.recipe.as_deref())?;
     let (run, step) = named(&folder, args)?;
     let wanted = Wanted::of(step).map_err(|why| {
-        terminal::error(&format!("`{}` is no pattern: {why}", step.unwrap_or_default().escape_debug()), None);
+        terminal::error(
+            "usage::bad-value",
+            &format!("`{}` is no pattern: {why}", step.unwrap_or_default().escape_debug()),
+            None,
+        );
         exit_code::USAGE
     })?;
     if args.follow && runs::is_under_way(&folder, &run) {
@@ -73,7 +77,11 @@ fn named<'a>(folder: &Path, args: &'a LogsArgs) -> Result<(RunFolder, Option<&'a
 
 fn read(run: &RunFolder) -> Result<Account, u8> {
     run.outline().map_err(|error| {
-        terminal::error(&error.to_string(), Some("the files in its folder can be read by themselves"));
+        terminal::error(
+            "history::unreadable",
+            &error.to_string(),
+            Some("the files in its folder can be read by themselves"),
+        );
         exit_code::STEP_FAILED
     })
 }
@@ -92,7 +100,7 @@ fn one(run: &RunFolder, instance: &InstanceId, lines: Option<usize>) -> Result<O
                 if error.kind() == io::ErrorKind::NotFound { "is gone".into() } else { error.to_string() };
             terminal::warning(&format!("{}: {what}", path.display()), "this is what the run's events say");
             logs::from_events(run, instance, lines, &mut out).map_err(|error| {
-                terminal::error(&error.to_string(), None);
+                terminal::error("history::unreadable", &error.to_string(), None);
                 exit_code::STEP_FAILED
             })?
         }
@@ -106,7 +114,7 @@ fn printed(result: io::Result<()>) -> u8 {
         Ok(()) => exit_code::DONE,
         Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code::DONE,
         Err(error) => {
-            terminal::error(&format!("the log cannot be shown: {error}"), None);
+            terminal::error("history::unshown", &format!("the log cannot be shown: {error}"), None);
             exit_code::STEP_FAILED
         }
     }
@@ -147,6 +155,6 @@ fn missing(folder: &Path, run: &RunFolder, step: &str, known: &BTreeSet<Instance
         Some(earlier) => format!("it last did in run {0}: `pipeline logs {0} {told}`", earlier.id),
         None => logs::advice(step, known),
     };
-    terminal::error(&format!("no step `{told}` ran in run {}", run.id), Some(&help));
+    terminal::error("usage::unknown-name", &format!("no step `{told}` ran in run {}", run.id), Some(&help));
     exit_code::USAGE
 }

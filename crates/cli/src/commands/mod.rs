@@ -9,6 +9,7 @@ mod diff;
 mod doctor;
 mod evidence;
 mod explain;
+mod explain_error;
 mod export;
 mod fmt;
 mod graph;
@@ -18,6 +19,7 @@ mod list;
 mod lock;
 mod locked;
 mod logs;
+mod man;
 mod plan;
 mod repro;
 mod rollback;
@@ -57,6 +59,8 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Repro(args) => repro::repro(&args),
         Command::Steps(args) => steps::steps(&args),
         Command::Schema(args) => schema::schema(&args),
+        Command::ExplainError { code } => explain_error::explain_error(code.as_deref()),
+        Command::Man(args) => man::man(&args),
         Command::Completions { shell } => completions::completions(shell),
         Command::Action { json, values, allow_privileged } => {
             action::action(&json, &values, allow_privileged)

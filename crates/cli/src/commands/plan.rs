@@ -12,7 +12,7 @@ use crate::{exit_code, terminal};
 pub(super) fn plan(args: &PlanArgs) -> u8 {
     let recipe_only = args.show_origin || args.format == PlanFormat::Toml;
     if args.show_origin && args.format == PlanFormat::Sh {
-        terminal::error("`--show-origin` is no script", Some("leave `--format sh` out"));
+        terminal::error("usage::conflict", "`--show-origin` is no script", Some("leave `--format sh` out"));
         return exit_code::USAGE;
     }
     let without_engine = if recipe_only { WithoutEngine::Assume } else { WithoutEngine::Refuse };

@@ -29,7 +29,11 @@ pub(super) fn repro(args: &ReproArgs) -> u8 {
     let folder = prepared.found.folder.clone();
     let store = folder.join(".pipeline/store/root");
     let Some(shown) = folder.to_str() else {
-        terminal::error("the recipe's folder has a name that is no text", Some("move it to another one"));
+        terminal::error(
+            "place::bad-name",
+            "the recipe's folder has a name that is no text",
+            Some("move it to another one"),
+        );
         return exit_code::USAGE;
     };
     let store = store.to_str().filter(|_| store.is_dir());
@@ -41,7 +45,11 @@ pub(super) fn repro(args: &ReproArgs) -> u8 {
         );
     }
     if repro.archives.is_empty() {
-        terminal::error("the recipe builds nothing here that could be compared", Some("`build` steps are"));
+        terminal::error(
+            "usage::nothing-to-do",
+            "the recipe builds nothing here that could be compared",
+            Some("`build` steps are"),
+        );
         return exit_code::USAGE;
     }
     if let Some(fetched) = prepared.found.fetched.as_ref().filter(|_| !args.yes)
@@ -70,12 +78,20 @@ fn carry_out(args: &ReproArgs, prepared: &Prepared, repro: &Repro) -> Result<u8,
                 terminal::note(&format!("kept: {}\n", lock.repro().display()));
             } else if let Err(error) = lock.remove_repro() {
                 let help = "the next `pipeline repro` removes it";
-                terminal::error(&format!("{} stays: {error}", lock.repro().display()), Some(help));
+                terminal::error(
+                    "place::unwritable",
+                    &format!("{} stays: {error}", lock.repro().display()),
+                    Some(help),
+                );
             }
             return Ok(code);
         }
         Err(error) => {
-            terminal::error(&format!("the engine cannot be started: {error}"), remedy(&error.to_string()));
+            terminal::error(
+                "run::engine",
+                &format!("the engine cannot be started: {error}"),
+                remedy(&error.to_string()),
+            );
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
@@ -87,7 +103,11 @@ fn carry_out(args: &ReproArgs, prepared: &Prepared, repro: &Repro) -> Result<u8,
 
 fn unusable(path: &Path, error: &std::io::Error) -> u8 {
     let help = remedy(&error.to_string()).unwrap_or(place::WRITABLE);
-    terminal::error(&format!("there can be no place to build in: {}: {error}", path.display()), Some(help));
+    terminal::error(
+        "place::unwritable",
+        &format!("there can be no place to build in: {}: {error}", path.display()),
+        Some(help),
+    );
     exit_code::PREFLIGHT_FAILED
 }
 
@@ -150,7 +170,7 @@ fn build(
     let logs = args.keep.then(|| record.path().join("logs"));
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
     let options = Options { jobs, run, scratch: Some(place.scratch.clone()), ..Options::default() };
-    let mut plain = Plain::new(logs, args.verbose);
+    let mut plain = Plain::new(logs, args.verbose, &plan.places);
     let mut names = Names::default();
     let summary = exec::run(plan, host, &options, Some(signals), &mut |event| {
         record.on(event);
@@ -167,7 +187,11 @@ fn compared(args: &ReproArgs, repro: &Repro, places: &[Place]) -> Result<u8, u8>
     for archive in &repro.archives {
         let [one, other] = [0, 1].map(|at| places[at].here.join(&archive.path));
         let found = compare(&one, &other).map_err(|error| {
-            terminal::error(&format!("{}: {error}", archive.image), Some("`--keep` keeps both archives"));
+            terminal::error(
+                "image::unreadable",
+                &format!("{}: {error}", archive.image),
+                Some("`--keep` keeps both archives"),
+            );
             exit_code::STEP_FAILED
         })?;
         all.push(Compared { archive, found });

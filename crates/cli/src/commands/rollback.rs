@@ -20,6 +20,7 @@ pub(super) fn rollback(args: &RollbackArgs) -> u8 {
     let plan = back(&prepared.plan);
     if plan.graph.node_count() == 0 {
         terminal::error(
+            "usage::nothing-to-do",
             "the recipe delivers nothing that could be taken back",
             Some("steps with `uses = \"deliver\"` keep the image before, on the nodes that are selected"),
         );
@@ -67,7 +68,11 @@ fn carry_out(prepared: &prepare::Prepared, plan: &Plan) -> Result<u8, u8> {
         EventKind::Finished { instance, status: Status::Failed(failure), .. } => {
             let node = plan.graph.node_weights().find(|known| known.id == *instance);
             let node = node.and_then(|known| known.node.clone()).unwrap_or_default();
-            terminal::error(&format!("node `{node}`: {}", failure.message), failure.help.as_deref());
+            terminal::error(
+                failure.kind.code(),
+                &format!("node `{node}`: {}", failure.message),
+                failure.help.as_deref(),
+            );
         }
         EventKind::Finished { instance, status: Status::Done, .. } => {
             let line = said.get(instance).map(String::as_str).unwrap_or_default();

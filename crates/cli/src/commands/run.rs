@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::evidence::{Provenance, PublicKey, SigningKey};
+use pipeline_core::evidence::{PublicKey, SigningKey};
 use pipeline_core::exec::{
     self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
 };
-use pipeline_core::history::Account;
+use pipeline_core::history::{Account, Course, Outcome};
 use pipeline_core::output::{MIN_SECRET, Redactor};
-use pipeline_core::plan::{Action, Plan, Register, Text, Value};
+use pipeline_core::plan::{Action, Plan, Register};
 use pipeline_core::planner::{Wanted, require_provenance};
 use pipeline_core::show;
 
@@ -27,7 +27,7 @@ use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::Plain;
-use crate::{environment, exit_code, exports, place, records, retention, terminal};
+use crate::{environment, exit_code, exports, place, records, retention, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -105,7 +105,11 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
         }
         Ok(Side::Parent(code)) => return Ok(code),
         Err(error) => {
-            terminal::error(&format!("the engine cannot be started: {error}"), remedy(&error.to_string()));
+            terminal::error(
+                "run::engine",
+                &format!("the engine cannot be started: {error}"),
+                remedy(&error.to_string()),
+            );
             return Err(exit_code::PREFLIGHT_FAILED);
         }
     };
@@ -147,6 +151,7 @@ pub(super) fn leave(signal: i32) {
 pub(super) fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8> {
     Scratch::create(lock, tmpdir).map_err(|error| {
         terminal::error(
+            "place::unwritable",
             &format!("there can be no folder for temporary files: {error}"),
             Some(
                 remedy(&error.to_string())
@@ -161,6 +166,7 @@ pub(super) fn scratch(lock: &Lock, tmpdir: Option<&OsStr>) -> Result<Scratch, u8
 fn record(found: &Found, run: &str) -> Result<RunDir, u8> {
     RunDir::create(&found.folder, run).map_err(|error| {
         terminal::error(
+            "place::unwritable",
             &format!("cannot write below {}: {error}", found.folder.join(".pipeline").display()),
             Some(remedy(&error.to_string()).unwrap_or(place::WRITABLE)),
         );
@@ -182,13 +188,11 @@ fn tell(
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
-    let mut plain = Plain::new(Some(logs), args.verbose);
-    let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
-    let mut account = Account::default();
+    let mut plain = Plain::new(Some(logs), args.verbose, &plan.places);
+    let (mut pins, mut account) = (Pins::default(), Account::default());
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
         pins.on(event, &prepared.lock);
-        provenance.on(event);
         account.on(event);
         match args.progress {
             Progress::Auto | Progress::Plain => plain.on(event),
@@ -198,26 +202,38 @@ fn tell(
         }
     });
     if let Some(warning) = record.take_warning() {
-        terminal::error(&warning, remedy(&warning));
+        terminal::error("run::unrecorded", &warning, remedy(&warning));
         summary.unrecorded = true;
     }
     if let Some(problem) = pins.take_problem() {
         terminal::error(
+            "run::unrecorded",
             &problem,
             Some("the next run asks again what it would have said; make the file writable"),
         );
         summary.unrecorded = true;
     }
-    if let Err(problem) = evidence::keep(prepared, &provenance, record.path(), signer) {
-        terminal::error(&problem, Some("the archives are there, and nothing that vouches for them"));
+    if let Err(problem) = evidence::keep(prepared, &account, record.path(), signer) {
+        terminal::error(
+            "run::unrecorded",
+            &problem,
+            Some("the archives are there, and nothing that vouches for them"),
+        );
         summary.unrecorded = true;
     }
     if let Err(problem) = exports::write(&args.exports, plan, &account, record.path()) {
-        terminal::error(&problem, remedy(&problem));
+        terminal::error("run::unrecorded", &problem, remedy(&problem));
         summary.unrecorded = true;
     }
+    let outcome = Outcome::of(plan, &account);
+    if let Some(file) = step_summary::file()
+        && let Err(problem) = step_summary::write(&file, &outcome, &account)
+    {
+        terminal::warning(&problem, "the run is not concerned");
+    }
     if args.progress != Progress::Json {
-        delivered(plan, &summary);
+        terminal::summary(&outcome, &account, &found.folder);
+        delivered(plan, &account);
     }
     let code = code(&summary);
     if code == exit_code::DONE && locked::wanted(args) {
@@ -229,16 +245,17 @@ fn tell(
 
 /// Adds the checks that archives from elsewhere have provenance.
 fn required(plan: &mut Plan, key: &std::path::Path) -> Result<(), u8> {
-    let usage = |message: &str, help: &str| {
-        terminal::error(message, Some(help));
+    let usage = |code, message: &str, help: &str| {
+        terminal::error(code, message, Some(help));
         exit_code::USAGE
     };
     // Before anything is done, and from where the user is.
-    PublicKey::read(key).map_err(|error| usage(&error.to_string(), error.help()))?;
+    PublicKey::read(key).map_err(|error| usage("evidence::key", &error.to_string(), error.help()))?;
     let key = std::path::absolute(key).unwrap_or_else(|_| key.to_owned());
     require_provenance(plan, &key.to_string_lossy()).map_err(|without| {
         let names: Vec<String> = without.iter().map(|id| format!("`{id}`")).collect();
         usage(
+            "evidence::no-provenance",
             &format!("{} takes an image from an engine's store, for which nobody vouches", names.join(", ")),
             "take it from an archive with provenance beside it, as `pipeline run --sign` leaves it",
         )
@@ -254,6 +271,7 @@ pub(super) fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
         return Ok(());
     }
     terminal::error(
+        "usage::not-confirmed",
         &format!("the recipe from {from} was not confirmed"),
         Some("read the plan above, and say `--yes` to run it"),
     );
@@ -264,6 +282,7 @@ pub(super) fn trusted(fetched: &Fetched, plan: &Plan) -> Result<(), u8> {
 pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
     let Some(name) = environment::too_short(secret) else { return Ok(()) };
     terminal::error(
+        "run::short-secret",
         &format!(
             "the secret `{name}` is shorter than {MIN_SECRET} bytes: hiding it would hide half of every log"
         ),
@@ -276,7 +295,7 @@ pub(super) fn hidden(secret: &[String]) -> Result<(), u8> {
 pub(super) fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
     let Prepared { plan, found, own_env, secret, .. } = prepared;
     let (secrets, values) = Secrets::read(&plan.secrets(), own_env, &found.folder).map_err(|failure| {
-        terminal::error(&failure.message, failure.help.as_deref());
+        terminal::error(failure.kind.code(), &failure.message, failure.help.as_deref());
         exit_code::PREFLIGHT_FAILED
     })?;
     let redactor = environment::redactor(secret, &values);
@@ -314,6 +333,7 @@ pub(super) fn allowed(plan: &Plan, unasked: bool) -> Result<bool, u8> {
         return Ok(true);
     }
     terminal::error(
+        "run::not-allowed",
         &format!("the recipe asks to {what}, and that is not allowed yet"),
         Some("run again with `--allow-privileged`"),
     );
@@ -344,6 +364,7 @@ fn look_ahead(args: &RunArgs, prepared: &Prepared, connections: Option<&Connecti
         return Ok(());
     }
     terminal::error(
+        "run::missing",
         "nothing was started, as something that the run needs is missing",
         Some("`pipeline doctor` looks closer; `--keep-going` does what can be done"),
     );
@@ -368,27 +389,14 @@ pub(super) fn run_id() -> String {
 }
 
 /// One line for each image that arrived: node, reference, image id, platform.
-fn delivered(plan: &Plan, summary: &Summary) {
-    let value = |text: &Text| {
-        let known = |late: &pipeline_core::plan::Late| {
-            summary.values.get(&(late.instance.clone(), late.output.clone())).map(String::as_str)
-        };
-        text.resolve(std::path::Path::new("."), &known).ok().map(|text| text.to_string_lossy().into_owned())
-    };
+fn delivered(plan: &Plan, account: &Account) {
     for node in plan.order() {
         let instance = &plan.graph[node];
-        let done = matches!(summary.results.get(&instance.id), Some((Status::Done | Status::UpToDate, _)));
-        let output = |name: &str| {
-            instance.outputs.iter().find(|output| output.name == name).and_then(|output| {
-                match &output.value {
-                    Value::Known(text) => value(text),
-                    Value::Late(_) => None,
-                }
-            })
-        };
+        let is_there = account.course(&instance.id).is_some_and(Course::is_there);
+        let output = |name| account.output(instance, name);
         // A file on a node has a path as well; an image in a store has not.
         if let (true, Some(on), None, Some(reference), Some(id)) =
-            (done, &instance.node, output("path"), output("reference"), output("id"))
+            (is_there, &instance.node, output("path"), output("reference"), output("id"))
         {
             let platform = instance.platform.as_ref().map(ToString::to_string).unwrap_or_default();
             terminal::out(&format!("{on}\t{reference}\t{id}\t{platform}\n"));

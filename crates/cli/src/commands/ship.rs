@@ -9,15 +9,12 @@ use pipeline_core::image::Digest;
 
 use crate::args::{PartArgs, RecipeArgs, RunArgs, SelectArgs, ShipArgs};
 use crate::ship::{Refusal, image, node, recipe};
-use crate::{environment, exit_code, terminal};
+use crate::{environment, exit_code};
 
 pub(super) fn ship(args: &ShipArgs) -> u8 {
     match prepared(args) {
         Ok(file) => super::run::run(&run_args(args, file)),
-        Err(refusal) => {
-            terminal::error(&refusal.message, refusal.help.as_deref());
-            refusal.code
-        }
+        Err(refusal) => refusal.tell(),
     }
 }
 
@@ -27,6 +24,7 @@ fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
     for (option, file) in [("--ssh-config", &args.ssh_config), ("--identity", &args.identity)] {
         if let Some(file) = file.as_ref().filter(|file| !file.is_file()) {
             return Err(Refusal::new(
+                "usage::bad-value",
                 exit_code::USAGE,
                 format!("there is no file {} for `{option}`", file.display()),
             ));
@@ -39,7 +37,11 @@ fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
     for (index, node) in nodes.iter().enumerate() {
         if nodes[..index].contains(node) {
             let text = args.nodes[index].escape_debug();
-            return Err(Refusal::new(exit_code::USAGE, format!("the node `{text}` is named twice")));
+            return Err(Refusal::new(
+                "usage::bad-value",
+                exit_code::USAGE,
+                format!("the node `{text}` is named twice"),
+            ));
         }
     }
     let folder = folder(args)?;
@@ -47,7 +49,11 @@ fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
     let text = recipe::text(&image, &nodes, args)?;
     let file = folder.join("pipeline.toml");
     fs::write(&file, text).map_err(|error| {
-        Refusal::new(exit_code::PREFLIGHT_FAILED, format!("cannot write {}: {error}", file.display()))
+        Refusal::new(
+            "place::unwritable",
+            exit_code::PREFLIGHT_FAILED,
+            format!("cannot write {}: {error}", file.display()),
+        )
     })?;
     Ok(file)
 }
@@ -55,14 +61,22 @@ fn prepared(args: &ShipArgs) -> Result<PathBuf, Refusal> {
 /// A folder for this image and these nodes: the next time, what a killed one left is found there.
 fn folder(args: &ShipArgs) -> Result<PathBuf, Refusal> {
     let cache = crate::environment::cache().ok_or_else(|| {
-        Refusal::new(exit_code::PREFLIGHT_FAILED, "neither HOME nor XDG_CACHE_HOME says where files may lie")
-            .help("set HOME")
+        Refusal::new(
+            "place::unwritable",
+            exit_code::PREFLIGHT_FAILED,
+            "neither HOME nor XDG_CACHE_HOME says where files may lie",
+        )
+        .help("set HOME")
     })?;
     let here = std::env::current_dir().unwrap_or_default();
     let key = format!("{} {:?} {:?} {:?}", here.display(), args.image, args.nodes, args.reference);
     let folder = cache.join("ship").join(&Digest::of(key.as_bytes()).hex()[..16]);
     fs::DirBuilder::new().recursive(true).mode(0o700).create(&folder).map_err(|error| {
-        Refusal::new(exit_code::PREFLIGHT_FAILED, format!("cannot make {}: {error}", folder.display()))
+        Refusal::new(
+            "place::unwritable",
+            exit_code::PREFLIGHT_FAILED,
+            format!("cannot make {}: {error}", folder.display()),
+        )
     })?;
     Ok(folder)
 }

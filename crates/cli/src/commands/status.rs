@@ -7,7 +7,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use pipeline_core::event::Status;
 use pipeline_core::exec::Records;
-use pipeline_core::history::{Account, LocatedImage, Ending, images};
+use pipeline_core::history::{Account, Ending, LocatedImage, images};
 use pipeline_core::output::seconds;
 use pipeline_core::plan::{Instance, InstanceId, Plan};
 use serde_json::{Value, json};

@@ -13,7 +13,7 @@ pub(super) fn steps(args: &StepsArgs) -> u8 {
         if !names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
             let help = did_you_mean(name, names.iter().copied())
                 .unwrap_or_else(|| format!("the kinds are {}", list_names(&names)));
-            terminal::error(&format!("no step kind is called `{name}`"), Some(&help));
+            terminal::error("usage::unknown-name", &format!("no step kind is called `{name}`"), Some(&help));
             return exit_code::USAGE;
         }
         kinds.retain(|kind| kind.name.eq_ignore_ascii_case(name));

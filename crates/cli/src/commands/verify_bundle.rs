@@ -14,7 +14,7 @@ pub(super) fn verify_bundle(args: &VerifyBundleArgs) -> u8 {
     let key = match args.key.as_deref().map(PublicKey::read).transpose() {
         Ok(key) => key,
         Err(error) => {
-            terminal::error(&error.to_string(), Some(error.help()));
+            terminal::error("evidence::key", &error.to_string(), Some(error.help()));
             return exit_code::USAGE;
         }
     };
@@ -24,20 +24,23 @@ pub(super) fn verify_bundle(args: &VerifyBundleArgs) -> u8 {
     let list = match read_bundle(&args.file, key.as_ref(), &mut keep, &mut take) {
         Ok(list) => list,
         Err(error) => {
-            let (code, help) = match &error {
+            let (code, exit, help) = match &error {
                 BundleError::Io { .. } | BundleError::None(_) | BundleError::Version(_) => {
-                    (exit_code::STEP_FAILED, None)
+                    ("evidence::unreadable", exit_code::STEP_FAILED, None)
                 }
                 BundleError::Unsigned => (
+                    "evidence::unsigned",
                     exit_code::MISMATCH,
                     Some("`pipeline evidence --sign KEY` signs it; is this the right key?"),
                 ),
-                _ => {
-                    (exit_code::MISMATCH, Some("get the file again from who made it; do not trust this one"))
-                }
+                _ => (
+                    "evidence::altered",
+                    exit_code::MISMATCH,
+                    Some("get the file again from who made it; do not trust this one"),
+                ),
             };
-            terminal::error(&error.to_string(), help);
-            return code;
+            terminal::error(code, &error.to_string(), help);
+            return exit;
         }
     };
     match fits(&list, &parts, key.as_ref()) {
@@ -51,6 +54,7 @@ pub(super) fn verify_bundle(args: &VerifyBundleArgs) -> u8 {
         }
         Err((part, reason)) => {
             terminal::error(
+                "evidence::altered",
                 &format!("`{part}`: {reason}"),
                 Some("its parts are not of one run; do not trust it"),
             );

@@ -57,6 +57,7 @@ pub(super) fn attend(init: Pid, mut link: UnixStream, bracket: Bracket, mask: &S
     let left = bracket.end();
     if !left.is_empty() {
         terminal::error(
+            "run::left-over",
             &format!("processes of the run could not be ended: {left:?}"),
             Some("end them by hand"),
         );
@@ -106,6 +107,7 @@ fn end(status: WaitStatus) -> u8 {
     }
     terminal::wipe();
     terminal::error(
+        "run::ended",
         &format!("the engine was ended by signal {by}"),
         Some("the next run sweeps what it left"),
     );

@@ -28,7 +28,9 @@ pub(crate) fn ask(answers: &mut Answers, answered: &[Field]) -> Option<()> {
             }
             match answers.set(field, &[answer.to_owned()]) {
                 Ok(()) => break,
-                Err(rejected) => terminal::error(&rejected.problem, rejected.help.as_deref()),
+                Err(rejected) => {
+                    terminal::error("usage::bad-value", &rejected.problem, rejected.help.as_deref());
+                }
             }
         }
     }

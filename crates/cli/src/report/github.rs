@@ -1,7 +1,7 @@
 //! `check --format github`: workflow commands, one a line, which GitHub Actions shows at the lines they are about.
 
 use super::{Report, level, place, words};
-use crate::terminal;
+use crate::terminal::ci::{data, property};
 
 /// The commands.
 pub(crate) fn github(report: &Report<'_>) -> String {
@@ -26,25 +26,4 @@ pub(crate) fn github(report: &Report<'_>) -> String {
         text += &format!("::{level} {}::{}\n", properties.join(","), data(&words(diagnostic)));
     }
     text
-}
-
-/// Escaped as the runner reads it. What it would show raw is left out.
-fn data(text: &str) -> String {
-    terminal::clean(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
-}
-
-fn property(text: &str) -> String {
-    data(text).replace(':', "%3A").replace(',', "%2C")
-}
-
-#[cfg(test)]
-mod tests {
-    use super::{data, property};
-
-    #[test]
-    fn nothing_ends_a_command_early() {
-        assert_eq!(data("a%b\n::error::x, y"), "a%25b%0A::error::x, y");
-        assert_eq!(property("a:b,c%0A\r\n"), "a%3Ab%2Cc%250A%0A");
-        assert_eq!(data("x\u{1b}[31my"), "xy");
-    }
 }

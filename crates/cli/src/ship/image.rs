@@ -61,13 +61,13 @@ pub(crate) fn stored<'t>(
             Err(reason) => tried.push(format!("{engine}: {reason}")),
         }
     }
-    Err(Refusal::new(exit_code::USAGE, format!("no store here has the image `{named}`"))
+    Err(Refusal::new("image::not-found", exit_code::USAGE, format!("no store here has the image `{named}`"))
         .help(format!("{}\nA file is written with its path: `./{text}`", tried.join("\n"))))
 }
 
 fn full(text: &str) -> Result<ImageRef, Refusal> {
     ImageRef::parse(text).map_err(|error| {
-        Refusal::new(exit_code::USAGE, error.to_string())
+        Refusal::new("image::bad-name", exit_code::USAGE, error.to_string())
             .help("an image is written like `registry:2` or `example.com/team/app:1`")
     })
 }
@@ -94,6 +94,7 @@ fn is_path(text: &str) -> bool {
 fn tagged(reference: &ImageRef) -> Result<String, Refusal> {
     if reference.tag().is_none() || reference.digest().is_some() {
         return Err(Refusal::new(
+            "image::bad-name",
             exit_code::USAGE,
             format!("`{reference}` has no tag to be known by on a node"),
         )
@@ -103,27 +104,36 @@ fn tagged(reference: &ImageRef) -> Result<String, Refusal> {
 }
 
 fn archived(path: &Path, reference: Option<&str>) -> Result<ShipImage, Refusal> {
-    let bad = |message: String| Refusal::new(exit_code::USAGE, message);
-    let path = std::path::absolute(path).map_err(|error| bad(format!("{}: {error}", path.display())))?;
+    let bad = |code, message: String| Refusal::new(code, exit_code::USAGE, message);
+    let path = std::path::absolute(path)
+        .map_err(|error| bad("image::unreadable", format!("{}: {error}", path.display())))?;
     let image = LocalImage::in_archive(&path).map_err(|error| {
         let reason = std::error::Error::source(&error).map_or(String::new(), |source| format!(": {source}"));
-        bad(format!("{error}{reason}")).help("`docker save`, `podman save` and `skopeo copy` write archives")
+        bad("image::unreadable", format!("{error}{reason}"))
+            .help("`docker save`, `podman save` and `skopeo copy` write archives")
     })?;
     let platform = image.platform();
     let platform = Platform::parse(&platform).map_err(|_| {
-        bad(format!("{} holds an image for the unknown platform `{platform}`", path.display()))
+        bad(
+            "image::wrong-platform",
+            format!("{} holds an image for the unknown platform `{platform}`", path.display()),
+        )
     })?;
     let names = image.names();
     let name = match (reference, names.as_slice()) {
         (Some(reference), _) => reference.to_owned(),
         (None, [name]) => name.clone(),
         (None, names) => {
-            return Err(bad(format!("{} gives its image {} names", path.display(), names.len()))
-                .help("say which it gets on the nodes: `--as docker.io/library/NAME:TAG`"));
+            return Err(bad(
+                "image::bad-name",
+                format!("{} gives its image {} names", path.display(), names.len()),
+            )
+            .help("say which it gets on the nodes: `--as docker.io/library/NAME:TAG`"));
         }
     };
     let full = ImageRef::parse(&name).map_err(|error| {
-        bad(error.to_string()).help("say which name it gets on the nodes: `--as docker.io/library/NAME:TAG`")
+        bad("image::bad-name", error.to_string())
+            .help("say which name it gets on the nodes: `--as docker.io/library/NAME:TAG`")
     })?;
     Ok(ShipImage { from: From::Archive(path), platform, reference: tagged(&full)? })
 }

@@ -39,8 +39,12 @@ pub(crate) fn name_of(runtime: Runtime) -> &'static str {
 /// Reads `[RUNTIME://][USER@]HOST[:PORT]`.
 pub(crate) fn parse(text: &str) -> Result<ShipNode, Refusal> {
     let bad = |reason: String| {
-        Refusal::new(exit_code::USAGE, format!("`{}` is no node: {reason}", text.escape_debug()))
-            .help("write `[RUNTIME://][USER@]HOST[:PORT]`, such as `edge-1` or `cri-o://root@10.23.15.1`")
+        Refusal::new(
+            "node::bad-name",
+            exit_code::USAGE,
+            format!("`{}` is no node: {reason}", text.escape_debug()),
+        )
+        .help("write `[RUNTIME://][USER@]HOST[:PORT]`, such as `edge-1` or `cri-o://root@10.23.15.1`")
     };
     let (runtime, rest) = match text.split_once("://") {
         None => (None, text),
@@ -119,9 +123,11 @@ pub(crate) fn with_runtimes(
             .into_iter()
             .map(|(index, thread)| {
                 let answer = thread.join().map_err(|_| "the question failed".to_owned());
-                let answer = answer.map_err(|why| Refusal::new(exit_code::PREFLIGHT_FAILED, why));
+                let answer =
+                    answer.map_err(|why| Refusal::new("node::no-runtime", exit_code::PREFLIGHT_FAILED, why));
                 let told = |finding: pipeline_core::doctor::Finding| Refusal {
-                    code: exit_code::PREFLIGHT_FAILED,
+                    code: "node::no-runtime",
+                    exit: exit_code::PREFLIGHT_FAILED,
                     message: format!("{}: {} {}", finding.area, finding.name, finding.detail),
                     help: finding.remedy,
                 };

@@ -37,7 +37,11 @@ pub(crate) fn text(image: &ShipImage, nodes: &[ShipNode], args: &ShipArgs) -> Re
         From::Engine(engine, name) => (Some(text_of(name)), Some(text_of(engine)), None),
         From::Archive(path) => {
             let path = path.to_str().ok_or_else(|| {
-                Refusal::new(exit_code::USAGE, format!("the path {} is not UTF-8", path.display()))
+                Refusal::new(
+                    "usage::bad-value",
+                    exit_code::USAGE,
+                    format!("the path {} is not UTF-8", path.display()),
+                )
             })?;
             (None, None, Some(text_of(path)))
         }
@@ -58,7 +62,8 @@ pub(crate) fn text(image: &ShipImage, nodes: &[ShipNode], args: &ShipArgs) -> Re
         steps.push(table([("uses", Some(text_of("crictl-verify"))), ("targets", Some(targets))]));
     }
     recipe.insert("step".into(), Value::Array(steps));
-    toml::to_string(&recipe).map_err(|error| Refusal::new(exit_code::USAGE, error.to_string()))
+    toml::to_string(&recipe)
+        .map_err(|error| Refusal::new("usage::bad-value", exit_code::USAGE, error.to_string()))
 }
 
 fn node_table(node: &ShipNode, args: &ShipArgs) -> Result<Value, Refusal> {
@@ -66,7 +71,11 @@ fn node_table(node: &ShipNode, args: &ShipArgs) -> Result<Value, Refusal> {
         let Some(path) = path else { return Ok(None) };
         let absolute = std::path::absolute(path).unwrap_or_else(|_| path.clone());
         let text = absolute.to_str().ok_or_else(|| {
-            Refusal::new(exit_code::USAGE, format!("the path {} is not UTF-8", path.display()))
+            Refusal::new(
+                "usage::bad-value",
+                exit_code::USAGE,
+                format!("the path {} is not UTF-8", path.display()),
+            )
         })?;
         Ok(Some(text_of(text)))
     };
@@ -98,6 +107,7 @@ fn storage(text: &str) -> Result<Value, Refusal> {
     };
     if !root.starts_with('/') {
         return Err(Refusal::new(
+            "usage::bad-value",
             exit_code::USAGE,
             format!("`{}` names no absolute folder", text.escape_debug()),
         )

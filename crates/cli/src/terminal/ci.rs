@@ -7,8 +7,10 @@
 use std::borrow::Cow;
 use std::sync::OnceLock;
 
+use super::clean;
+
 /// Whether GitHub's runner, or one like it, reads what is printed.
-fn github() -> bool {
+pub(super) fn github() -> bool {
     static GITHUB: OnceLock<bool> = OnceLock::new();
     *GITHUB.get_or_init(|| std::env::var_os("GITHUB_ACTIONS").is_some_and(|value| value == "true"))
 }
@@ -43,6 +45,16 @@ fn defused(text: &str) -> Cow<'_, str> {
     Cow::Owned(lines.collect())
 }
 
+/// The words of a command of ours, as the runner reads them. What it would show raw is left out.
+pub(crate) fn data(text: &str) -> String {
+    clean(text).replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A")
+}
+
+/// The value of one of its properties.
+pub(crate) fn property(text: &str) -> String {
+    data(text).replace(':', "%3A").replace(',', "%2C")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,5 +86,12 @@ mod tests {
         let text = r###"{"text":"##[error]x"}"###.replace("##[", r"##\u005b");
         let value: serde_json::Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value["text"], "##[error]x");
+    }
+
+    #[test]
+    fn nothing_ends_a_command_early() {
+        assert_eq!(data("a%b\n::error::x, y"), "a%25b%0A::error::x, y");
+        assert_eq!(property("a:b,c%0A\r\n"), "a%3Ab%2Cc%250A%0A");
+        assert_eq!(data("x\u{1b}[31my"), "xy");
     }
 }

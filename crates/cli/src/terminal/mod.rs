@@ -1,10 +1,12 @@
 //! What people see: diagnostics, progress, tables. The only place that prints.
 
 mod bars;
-mod ci;
+pub(crate) mod ci;
 mod excerpt;
 mod plain;
+mod sections;
 mod style;
+mod summary;
 mod table;
 
 use std::borrow::Cow;
@@ -19,6 +21,7 @@ pub(crate) use bars::{wipe, with_bars};
 use excerpt::Excerpts;
 pub(crate) use plain::Plain;
 pub(crate) use style::{Style, clean};
+pub(crate) use summary::summary;
 pub(crate) use table::table;
 
 /// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on.
@@ -47,6 +50,11 @@ pub(crate) fn note(text: &str) {
     bars::above(&ci::no_commands(&hidden(text)));
 }
 
+/// A command of ours to the CI system.
+fn command(text: &str) {
+    bars::above(&hidden(text));
+}
+
 fn hidden(text: &str) -> Cow<'_, str> {
     let secrets = SECRETS.lock().unwrap_or_else(PoisonError::into_inner);
     secrets.as_ref().map_or(Cow::Borrowed(text), |secrets| secrets.redact(text))
@@ -67,10 +75,10 @@ pub(crate) fn confirm(question: &str) -> bool {
     io::stdin().lock().read_line(&mut answer).is_ok() && matches!(answer.trim(), "y" | "Y" | "yes")
 }
 
-/// An error that is about no place in a file.
-pub(crate) fn error(message: &str, help: Option<&str>) {
+/// An error that is about no place in a file. `pipeline explain-error` has a page on each code.
+pub(crate) fn error(code: &str, message: &str, help: Option<&str>) {
     let style = Style::stderr();
-    let mut text = format!("{} {}\n", style.bad("error:"), clean(message));
+    let mut text = format!("{} {}\n", style.bad(&format!("error[{code}]:")), clean(message));
     if let Some(help) = help {
         text += &format!("{} {}\n", style.dim("help:"), clean(help));
     }

@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use pipeline_core::event::{Event, EventKind, Failure, Status, Stream, Traffic, command_line};
 use pipeline_core::fresh::Reason;
 use pipeline_core::output::{bytes, seconds};
 use pipeline_core::plan::InstanceId;
 
+use super::sections::Forge;
 use super::{Style, bars, clean, note};
 
 /// How many of a failed instance's last lines are shown.
@@ -20,6 +22,10 @@ const WIDEST: usize = 1000;
 pub(crate) struct Plain {
     style: Style,
     verbose: bool,
+    /// Who folds what is printed.
+    forge: Option<Forge>,
+    /// Where the recipe has its steps.
+    places: BTreeMap<String, String>,
     /// Where an instance's log is, and will be.
     logs: Option<PathBuf>,
     total: usize,
@@ -36,10 +42,13 @@ pub(crate) struct Plain {
 }
 
 impl Plain {
-    pub(crate) fn new(logs: Option<PathBuf>, verbose: bool) -> Self {
+    /// `places` has `FILE:LINE:COLUMN` by step.
+    pub(crate) fn new(logs: Option<PathBuf>, verbose: bool, places: &BTreeMap<String, String>) -> Self {
         Self {
             style: Style::stderr(),
             verbose,
+            forge: Forge::here(),
+            places: places.clone(),
             logs,
             total: 0,
             ended: 0,
@@ -103,34 +112,24 @@ impl Plain {
                 all.avoided += traffic.avoided;
             }
             EventKind::Finished { instance, status, took, attempts } => {
-                self.finished(instance, status, &seconds(*took), *attempts);
+                self.finished(event, instance, status, *took, *attempts);
             }
             EventKind::Warning { message } => {
                 note(&format!("{} {}\n", self.style.warn("warning:"), clean(message)));
+                if let Some(forge) = self.forge {
+                    forge.warning(message);
+                }
             }
             EventKind::Interrupted { .. } => {
                 note(&format!("{} stopping; once more stops at once\n", self.style.warn("interrupted:")));
             }
             EventKind::RunFinished { counts } => {
-                let flaky =
-                    if counts.flaky > 0 { format!(" ({} flaky)", counts.flaky) } else { String::new() };
-                let mut parts = vec![format!("{} done{flaky}", counts.done)];
-                for (number, what) in [
-                    (counts.up_to_date, "up to date"),
-                    (counts.failed, "failed"),
-                    (counts.allowed, "failed as allowed"),
-                    (counts.cancelled, "stopped"),
-                    (counts.skipped, "not started"),
-                ] {
-                    if number > 0 {
-                        parts.push(format!("{number} {what}"));
-                    }
-                }
+                let mut text = counts.to_string();
                 if self.left_out > 0 {
                     // Nothing says FAILED above, and the run ends with an exit code other than 0.
-                    parts.push(format!("{} of these for want of what failed as allowed", self.left_out));
+                    text += &format!(", {} of these for want of what failed as allowed", self.left_out);
                 }
-                let mut text = format!("{} in {}", parts.join(", "), seconds(event.elapsed));
+                text += &format!(" in {}", seconds(event.elapsed));
                 if let Some(Traffic { sent, avoided, .. }) = self.traffic {
                     text += &format!("; {} sent, {} avoided", bytes(sent), bytes(avoided));
                 }
@@ -144,10 +143,33 @@ impl Plain {
         }
     }
 
-    fn finished(&mut self, instance: &InstanceId, status: &Status, took: &str, attempts: u32) {
+    fn finished(
+        &mut self,
+        event: &Event,
+        instance: &InstanceId,
+        status: &Status,
+        time: Duration,
+        attempts: u32,
+    ) {
         self.ended += 1;
         let progress = format!("[{}/{}] ", self.ended, self.total);
+        let took = &seconds(time);
+        // Who shows every line has shown them.
+        let forge = self.forge.filter(|_| !self.verbose);
+        let fold = |title: &str| {
+            let log = self.logs.as_ref().map(|logs| logs.join(format!("{instance}.log")));
+            forge
+                .zip(log)
+                .is_some_and(|(forge, log)| forge.section(instance, title, &log, event.at.as_second(), time))
+        };
+        if let Status::Failed(failure) | Status::Allowed(failure) = status {
+            fold(&format!("log of {instance}"));
+            if let Some(forge) = self.forge {
+                forge.failed(instance, failure, &self.places);
+            }
+        }
         match status {
+            Status::Done if attempts == 1 && fold(&format!("    done  {progress}{instance}  {took}")) => {}
             Status::UpToDate => {
                 if self.verbose {
                     self.line("same", &progress, instance, "");
@@ -189,6 +211,8 @@ impl Plain {
             let help = clean(help).replace('\n', &format!("\n{indent}      "));
             text += &format!("{indent}{} {help}\n", self.style.dim("help:"));
         }
+        let explain = format!("pipeline explain-error {}", failure.kind.code());
+        text += &format!("{indent}{} {explain}\n", self.style.dim("more:"));
         if let Some(logs) = &self.logs {
             let log = logs.join(format!("{instance}.log"));
             text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());

@@ -309,6 +309,26 @@ pub enum FailureKind {
     Internal,
 }
 
+impl FailureKind {
+    /// A stable name such as `step::exit`, as diagnostics have one.
+    pub fn code(self) -> &'static str {
+        match self {
+            Self::Exit { .. } => "step::exit",
+            Self::Signal { .. } => "step::signal",
+            Self::Timeout => "step::timeout",
+            Self::Tool => "step::tool",
+            Self::Unreachable => "step::unreachable",
+            Self::Refused => "step::refused",
+            Self::Mismatch => "step::mismatch",
+            Self::Io => "step::io",
+            Self::NoSpace => "step::no-space",
+            Self::Input => "step::input",
+            Self::Lock => "step::lock",
+            Self::Internal => "step::internal",
+        }
+    }
+}
+
 impl Failure {
     /// A failure without advice.
     pub fn new(kind: FailureKind, message: impl Into<String>) -> Self {
@@ -342,6 +362,28 @@ pub struct Counts {
     pub cancelled: usize,
     /// [`Status::Skipped`].
     pub skipped: usize,
+}
+
+/// `20 done (1 flaky), 1 failed`
+impl fmt::Display for Counts {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} done", self.done)?;
+        if self.flaky > 0 {
+            write!(f, " ({} flaky)", self.flaky)?;
+        }
+        for (number, what) in [
+            (self.up_to_date, "up to date"),
+            (self.failed, "failed"),
+            (self.allowed, "failed as allowed"),
+            (self.cancelled, "stopped"),
+            (self.skipped, "not started"),
+        ] {
+            if number > 0 {
+                write!(f, ", {number} {what}")?;
+            }
+        }
+        Ok(())
+    }
 }
 
 #[cfg(test)]

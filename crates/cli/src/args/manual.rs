@@ -1,0 +1,15 @@
+//! Arguments of what tells about the program.
+
+use std::path::PathBuf;
+
+use clap::Args;
+
+/// See `man`.
+#[derive(Debug, Args)]
+pub(crate) struct ManArgs {
+    /// The page of this command; of the program when absent. `pipeline man run | man -l -` shows it
+    pub(crate) command: Option<String>,
+    /// Write all pages into this folder, as `pipeline.1`, `pipeline-run.1` and so on
+    #[arg(short, long, value_name = "DIR", conflicts_with = "command")]
+    pub(crate) output: Option<PathBuf>,
+}
