@@ -26,6 +26,7 @@ mod lab;
 mod logs;
 mod messages;
 mod nodes;
+mod package;
 mod place;
 mod plan;
 mod process;

@@ -35,6 +35,11 @@ const PASSED: [&str; 24] = [
     "BUILDKIT_HOST",
 ];
 
+/// A CI system has set `CI`.
+pub(crate) fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no"))
+}
+
 /// The same by prefix.
 const PREFIXES: [&str; 3] = ["DOCKER_", "CONTAINERS_", "CONTAINER_"];
 

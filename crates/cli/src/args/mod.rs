@@ -14,7 +14,7 @@ use pipeline_core::steps::parse_duration;
 pub(crate) use exports::ExportArgs;
 use history::{CLEAN_HELP, LOGS_HELP};
 pub(crate) use history::{CleanArgs, DiffArgs, ExportCommandArgs, HistoryArgs, LogsArgs, StatusArgs};
-pub(crate) use manual::ManArgs;
+pub(crate) use manual::{ManArgs, ManFormat};
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 
@@ -311,12 +311,16 @@ fn patience(text: &str) -> Result<Duration, String> {
 /// See `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// Lines, and on a terminal bars of what travels to nodes
+    /// As `tty` on a terminal that can, outside of CI; otherwise as `plain`
     Auto,
+    /// What is under way at the bottom of the terminal, lines above it for what is done
+    Tty,
     /// A line for each thing that happens, on stderr
     Plain,
     /// Events as JSON lines, on stdout
     Json,
+    /// Only what goes wrong
+    Quiet,
 }
 
 #[derive(Debug, Args)]
