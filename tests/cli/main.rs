@@ -22,6 +22,7 @@ mod init;
 mod install;
 mod kinds;
 mod lab;
+mod live;
 mod messages;
 mod nodes;
 mod place;
