@@ -25,6 +25,7 @@ mod lab;
 mod live;
 mod messages;
 mod nodes;
+mod package;
 mod place;
 mod plan;
 mod process;

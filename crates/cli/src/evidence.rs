@@ -9,6 +9,7 @@ use std::process::{Command, Stdio};
 use pipeline_core::evidence::{
     Archive, Envelope, PAYLOAD_TYPE, Provenance, Resource, SigningKey, Statement, beside,
 };
+use pipeline_core::history::Account;
 use pipeline_core::image::Digest;
 use pipeline_core::image::digest::sha256_file;
 use pipeline_core::plan::Engine;
@@ -27,13 +28,14 @@ pub(crate) fn signer(path: &Path) -> Result<SigningKey, u8> {
 /// Copies what the run's folder lacks, and writes a statement for each archive; the error says what cannot be written.
 pub(crate) fn keep(
     prepared: &Prepared,
-    provenance: &Provenance,
+    account: &Account,
     run: &Path,
     signer: Option<&SigningKey>,
 ) -> Result<(), String> {
     // A run that had nothing to do keeps no plan, and says nothing new.
     let Ok(plan_digest) = sha256_file(&run.join("plan.json")) else { return Ok(()) };
-    let (plan, here) = (&prepared.plan, &prepared.found.folder);
+    let here = &prepared.found.folder;
+    let provenance = Provenance::of(&prepared.plan, account);
     let cannot = |path: &Path, error: io::Error| format!("cannot write {}: {error}", path.display());
     let copy = |from: &Path, to: &Path| {
         let folder = to.parent().unwrap_or(run);
@@ -43,15 +45,15 @@ pub(crate) fn keep(
         }
     };
     copy(&here.join(&prepared.lock.name), &run.join("lock"))?;
-    for (instance, report) in provenance.audits(plan) {
+    for (instance, report) in provenance.audits() {
         copy(&here.join(report), &run.join("audit").join(format!("{instance}.json")))?;
     }
-    for instance in provenance.answers(plan) {
+    for instance in provenance.answers() {
         let answer = here.join(".pipeline/work").join(instance.as_str()).join("node.json");
         copy(&answer, &run.join("nodes").join(format!("{instance}.json")))?;
     }
     let folder = run.join("provenance");
-    for archive in provenance.archives(plan) {
+    for archive in provenance.archives() {
         let to = folder.join(format!("{}.json", archive.instance));
         let envelope = folder.join(format!("{}.dsse.json", archive.instance));
         if !archive.is_new {
@@ -61,10 +63,10 @@ pub(crate) fn keep(
             }
             continue;
         }
-        let versions = versions(prepared, &provenance.untold(plan, &archive));
-        let byproducts = provenance.byproducts(plan, &archive).into_iter();
+        let versions = versions(prepared, &provenance.untold(&archive));
+        let byproducts = provenance.byproducts(&archive).into_iter();
         let byproducts = byproducts.filter_map(|(name, path)| byproduct(name, &path, here)).collect();
-        let statement = provenance.statement(plan, &archive, Some(&plan_digest), &versions, byproducts);
+        let statement = provenance.statement(&archive, Some(&plan_digest), &versions, byproducts);
         let Some(statement) = statement else { continue };
         let json = statement.to_json();
         write(&to, &json)?;

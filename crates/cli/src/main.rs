@@ -19,6 +19,7 @@ mod recipe;
 mod records;
 mod report;
 mod repro;
+mod runs;
 mod ship;
 mod step_summary;
 mod terminal;

@@ -66,6 +66,8 @@ fn advice(tool: &str) -> String {
         "qemu-aarch64-static" | "qemu-arm-static" => "qemu-user-static",
         "dot" => "graphviz",
         "registry" => "docker-registry",
+        "man" => "man-db",
+        "strip" => "binutils",
         other => other,
     };
     format!("apt-get install {package}")

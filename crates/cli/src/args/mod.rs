@@ -11,7 +11,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline_core::steps::parse_duration;
 
 pub(crate) use exports::ExportArgs;
-pub(crate) use manual::ManArgs;
+pub(crate) use manual::{ManArgs, ManFormat};
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 

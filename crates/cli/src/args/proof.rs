@@ -133,7 +133,7 @@ fn deny(text: &str) -> Result<Deny, String> {
 /// See `evidence`.
 #[derive(Debug, Args)]
 pub(crate) struct EvidenceArgs {
-    /// The run's id, as it is called in `.pipeline/runs`; the newest that did something when absent
+    /// The run's id, how that begins, or `^1` for the one before the newest; the newest that did something when absent
     pub(crate) run: Option<String>,
     #[command(flatten)]
     pub(crate) file: EvidenceRecipe,

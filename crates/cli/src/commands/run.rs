@@ -8,13 +8,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use pipeline_core::binfmt::{self, Assessment};
 use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
-use pipeline_core::evidence::{Provenance, PublicKey, SigningKey};
+use pipeline_core::evidence::{PublicKey, SigningKey};
 use pipeline_core::exec::{
     self, Connections, Host, Lock, Options, Records, RunDir, Scratch, Secrets, Summary, remedy,
 };
-use pipeline_core::history::{Account, Outcome};
+use pipeline_core::history::{Account, Course, Outcome};
 use pipeline_core::output::{MIN_SECRET, Redactor};
-use pipeline_core::plan::{Action, Plan, Register, Text, Value};
+use pipeline_core::plan::{Action, Plan, Register};
 use pipeline_core::planner::{Wanted, require_provenance};
 use pipeline_core::show;
 
@@ -197,12 +197,10 @@ fn tell(
     if args.progress == Progress::Quiet {
         plain = plain.quiet();
     }
-    let (mut pins, mut provenance) = (Pins::default(), Provenance::default());
-    let mut account = Account::default();
+    let (mut pins, mut account) = (Pins::default(), Account::default());
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
         pins.on(event, &prepared.lock);
-        provenance.on(event);
         account.on(event);
         match args.progress {
             Progress::Auto | Progress::Tty | Progress::Plain | Progress::Quiet => plain.on(event),
@@ -223,7 +221,7 @@ fn tell(
         );
         summary.unrecorded = true;
     }
-    if let Err(problem) = evidence::keep(prepared, &provenance, record.path(), signer) {
+    if let Err(problem) = evidence::keep(prepared, &account, record.path(), signer) {
         terminal::error(
             "run::unrecorded",
             &problem,
@@ -245,7 +243,7 @@ fn tell(
         if args.progress != Progress::Quiet {
             terminal::summary(&outcome, &account, &found.folder);
         }
-        delivered(plan, &summary);
+        delivered(plan, &account);
     }
     let code = code(&summary);
     if code == exit_code::DONE && locked::wanted(args) {
@@ -401,27 +399,14 @@ pub(super) fn run_id() -> String {
 }
 
 /// One line for each image that arrived: node, reference, image id, platform.
-fn delivered(plan: &Plan, summary: &Summary) {
-    let value = |text: &Text| {
-        let known = |late: &pipeline_core::plan::Late| {
-            summary.values.get(&(late.instance.clone(), late.output.clone())).map(String::as_str)
-        };
-        text.resolve(std::path::Path::new("."), &known).ok().map(|text| text.to_string_lossy().into_owned())
-    };
+fn delivered(plan: &Plan, account: &Account) {
     for node in plan.order() {
         let instance = &plan.graph[node];
-        let done = matches!(summary.results.get(&instance.id), Some((Status::Done | Status::UpToDate, _)));
-        let output = |name: &str| {
-            instance.outputs.iter().find(|output| output.name == name).and_then(|output| {
-                match &output.value {
-                    Value::Known(text) => value(text),
-                    Value::Late(_) => None,
-                }
-            })
-        };
+        let is_there = account.course(&instance.id).is_some_and(Course::is_there);
+        let output = |name| account.output(instance, name);
         // A file on a node has a path as well; an image in a store has not.
         if let (true, Some(on), None, Some(reference), Some(id)) =
-            (done, &instance.node, output("path"), output("reference"), output("id"))
+            (is_there, &instance.node, output("path"), output("reference"), output("id"))
         {
             let platform = instance.platform.as_ref().map(ToString::to_string).unwrap_or_default();
             terminal::out(&format!("{on}\t{reference}\t{id}\t{platform}\n"));

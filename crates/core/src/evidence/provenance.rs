@@ -1,6 +1,7 @@
 //! What each archive of a run was made of, as the plan and the events say.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 use petgraph::Direction;
 use petgraph::graph::NodeIndex;
@@ -11,7 +12,8 @@ use super::statement::{
     BuildDefinition, Builder, Metadata, PREDICATE, Predicate, Resource, RunDetails, STATEMENT, Statement,
     Subject,
 };
-use crate::event::{Event, EventKind, Status};
+use crate::event::Status;
+use crate::history::{Account, Course};
 use crate::image::Digest;
 use crate::lock::{Key, Pin};
 use crate::plan::{Action, Edge, Engine, Instance, InstanceId, Plan, Value};
@@ -22,16 +24,11 @@ const BUILD_TYPE: &str = "urn:pipeline:build:v1";
 /// A program on somebody's machine, which is all that is claimed: Build L1.
 const BUILDER: &str = "urn:pipeline:builder:local";
 
-/// Takes the events of a run, one after the other.
-#[derive(Debug, Default)]
-pub struct Provenance {
-    run: String,
-    values: BTreeMap<InstanceId, BTreeMap<String, String>>,
-    pins: BTreeMap<InstanceId, BTreeMap<Key, Pin>>,
-    /// Versions of engines and emulators.
-    versions: BTreeMap<String, String>,
-    began: BTreeMap<InstanceId, String>,
-    ended: BTreeMap<InstanceId, (Status, String)>,
+/// What a run's account says of where its archives came from.
+#[derive(Debug, Clone, Copy)]
+pub struct Provenance<'a> {
+    plan: &'a Plan,
+    account: &'a Account,
 }
 
 /// An archive that a run saved.
@@ -49,38 +46,16 @@ pub struct Archive {
     pub is_new: bool,
 }
 
-impl Provenance {
-    /// Takes the next event.
-    pub fn on(&mut self, event: &Event) {
-        let at = || event.at.strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
-        match &event.kind {
-            EventKind::RunStarted { run, .. } => self.run.clone_from(run),
-            EventKind::Started { instance, attempt: 1 } => {
-                self.began.insert(instance.clone(), at());
-            }
-            EventKind::Output { instance, name, value } => {
-                self.values.entry(instance.clone()).or_default().insert(name.clone(), value.clone());
-            }
-            EventKind::Pinned { instance, key, pin, .. } => {
-                self.pins.entry(instance.clone()).or_default().insert(key.clone(), pin.clone());
-            }
-            EventKind::Emulator { platform, version: Some(version), .. } => {
-                self.versions.insert(format!("qemu-{}", platform.qemu()), version.clone());
-            }
-            EventKind::Tool { name, version } => {
-                self.versions.insert(name.clone(), version.clone());
-            }
-            EventKind::Finished { instance, status, .. } => {
-                self.ended.insert(instance.clone(), (status.clone(), at()));
-            }
-            _ => {}
-        }
+impl<'a> Provenance<'a> {
+    /// Of a run that has ended.
+    pub fn of(plan: &'a Plan, account: &'a Account) -> Self {
+        Self { plan, account }
     }
 
     /// The archives that the run saved, or found saved by an earlier one.
-    pub fn archives(&self, plan: &Plan) -> Vec<Archive> {
+    pub fn archives(&self) -> Vec<Archive> {
         let saved = |instance: &Instance| {
-            let (status, _) = self.ended.get(&instance.id)?;
+            let course = self.account.course(&instance.id)?;
             let path = instance.actions.iter().find_map(|action| match action {
                 Action::SealArchive(seal) => seal.to.as_literal().map(str::to_owned),
                 _ => None,
@@ -88,20 +63,21 @@ impl Provenance {
             Some(Archive {
                 path,
                 sha256: Digest::parse(self.value(&instance.id, "sha256")?).ok()?,
-                id: Digest::parse(&self.known(plan, instance, "id")?).ok()?,
-                is_new: match status {
-                    Status::Done => true,
-                    Status::UpToDate => false,
+                id: Digest::parse(&self.account.output(instance, "id")?).ok()?,
+                is_new: match course.status() {
+                    Some(Status::Done) => true,
+                    Some(Status::UpToDate) => false,
                     _ => return None,
                 },
                 instance: instance.id.clone(),
             })
         };
-        plan.order().into_iter().filter_map(|at| saved(&plan.graph[at])).collect()
+        self.plan.order().into_iter().filter_map(|at| saved(&self.plan.graph[at])).collect()
     }
 
     /// Files that tell of the archive, by what they are called: audits of its images, and what commands made of it.
-    pub fn byproducts(&self, plan: &Plan, archive: &Archive) -> Vec<(String, String)> {
+    pub fn byproducts(&self, archive: &Archive) -> Vec<(String, String)> {
+        let plan = self.plan;
         let Some(at) = find(plan, archive) else { return Vec::new() };
         let mut found = Vec::new();
         for instance in behind(plan, at).iter().map(|at| &plan.graph[*at]) {
@@ -109,7 +85,7 @@ impl Provenance {
         }
         for edge in plan.graph.edges_directed(at, Direction::Outgoing) {
             let instance = &plan.graph[edge.target()];
-            let is_done = matches!(self.ended.get(&instance.id), Some((Status::Done | Status::UpToDate, _)));
+            let is_done = self.is_there(instance);
             for output in instance.outputs.iter().filter(|_| is_done && instance.is_own_command()) {
                 if let Value::Known(path) = &output.value
                     && let Some(path) = path.as_literal()
@@ -122,49 +98,51 @@ impl Provenance {
     }
 
     /// The build engines that the archive came by and whose version nobody told in this run.
-    pub fn untold(&self, plan: &Plan, archive: &Archive) -> BTreeSet<Engine> {
+    pub fn untold(&self, archive: &Archive) -> BTreeSet<Engine> {
+        let plan = self.plan;
         let behind = find(plan, archive).map(|at| behind(plan, at)).unwrap_or_default();
         let engines = behind.into_iter().filter_map(|at| plan.graph[at].basis.engine);
-        engines.filter(|engine| !self.versions.contains_key(engine.tool())).collect()
+        engines.filter(|engine| !self.account.tools.contains_key(engine.tool())).collect()
     }
 
     /// The reports of all audits that were passed, by instance.
-    pub fn audits<'p>(&self, plan: &'p Plan) -> Vec<(&'p InstanceId, &'p str)> {
-        let passed = |instance: &&Instance| {
-            matches!(self.ended.get(&instance.id), Some((Status::Done | Status::UpToDate, _)))
-        };
-        let instances = plan.graph.node_weights().filter(passed);
+    pub fn audits(&self) -> Vec<(&'a InstanceId, &'a str)> {
+        let instances = self.plan.graph.node_weights().filter(|instance| self.is_there(instance));
         instances.filter_map(|instance| Some((&instance.id, audit_of(instance)?))).collect()
     }
 
     /// The instances that asked a node's runtime for an image, and were content.
-    pub fn answers<'p>(&self, plan: &'p Plan) -> Vec<&'p InstanceId> {
+    pub fn answers(&self) -> Vec<&'a InstanceId> {
         let asks = |instance: &&Instance| {
             instance.actions.iter().any(|action| matches!(action, Action::CriVerify(_)))
-                && matches!(self.ended.get(&instance.id), Some((Status::Done, _)))
+                && self.account.course(&instance.id).and_then(Course::status) == Some(&Status::Done)
         };
-        plan.graph.node_weights().filter(asks).map(|instance| &instance.id).collect()
+        self.plan.graph.node_weights().filter(asks).map(|instance| &instance.id).collect()
     }
 
     /// The statement about an archive that this run saved. `plan_digest` is of the plan as it was kept, `versions` are by tool, and
     /// `byproducts` what came of the image besides.
     pub fn statement(
         &self,
-        plan: &Plan,
         archive: &Archive,
         plan_digest: Option<&Digest>,
         versions: &BTreeMap<String, String>,
         byproducts: Vec<Resource>,
     ) -> Option<Statement> {
+        let (plan, account) = (self.plan, self.account);
         let at = find(plan, archive)?;
         let instance = &plan.graph[at];
         let behind = behind(plan, at);
         let mut version = versions.clone();
-        version.extend(self.versions.clone());
-        let (_, finished) = self.ended.get(&instance.id)?;
-        let started = behind.iter().filter_map(|at| self.began.get(&plan.graph[*at].id)).min();
+        version.extend(account.tools.clone());
+        for (platform, emulated) in &account.emulators {
+            version
+                .extend(emulated.version.clone().map(|known| (format!("qemu-{}", platform.qemu()), known)));
+        }
+        let (finished, _) = account.course(&instance.id)?.end.as_ref()?;
+        let started = behind.iter().filter_map(|at| account.course(&plan.graph[*at].id)?.began()).min();
         let sha256 = |digest: &Digest| BTreeMap::from([("sha256".to_owned(), digest.hex())]);
-        let reference = self.known(plan, instance, "reference").unwrap_or_else(|| "image".into());
+        let reference = account.output(instance, "reference").unwrap_or_else(|| "image".into());
         Some(Statement {
             kind: STATEMENT.to_owned(),
             subject: vec![
@@ -185,14 +163,14 @@ impl Provenance {
                         Some(digest) => json!({ "plan": { "sha256": digest.hex() } }),
                         None => json!({}),
                     },
-                    resolved_dependencies: self.dependencies(plan, &behind),
+                    resolved_dependencies: self.dependencies(&behind),
                 },
                 run_details: RunDetails {
                     builder: Builder { id: BUILDER.to_owned(), version },
                     metadata: Metadata {
-                        invocation_id: self.run.clone(),
-                        started_on: started.unwrap_or(finished).clone(),
-                        finished_on: finished.clone(),
+                        invocation_id: account.run.clone(),
+                        started_on: self.at(started.unwrap_or(*finished))?,
+                        finished_on: self.at(*finished)?,
                     },
                     byproducts,
                 },
@@ -200,15 +178,15 @@ impl Provenance {
         })
     }
 
-    fn dependencies(&self, plan: &Plan, behind: &BTreeSet<NodeIndex>) -> Vec<Resource> {
+    fn dependencies(&self, behind: &BTreeSet<NodeIndex>) -> Vec<Resource> {
         let mut found = BTreeSet::new();
-        for instance in behind.iter().map(|at| &plan.graph[*at]) {
-            let pins = self.pins.get(&instance.id);
-            found.extend(pins.into_iter().flatten().map(|(key, pin)| pinned(key, pin)));
+        for instance in behind.iter().map(|at| &self.plan.graph[*at]) {
+            let pins = self.account.course(&instance.id).map_or(&[][..], |course| &course.pins);
+            found.extend(pins.iter().map(|(key, pin, _)| pinned(key, pin)));
             for action in &instance.actions {
                 let Action::Checkout(checkout) = action else { continue };
                 // A commit that the recipe names is asked of nobody, and pinned by nobody.
-                let has_pin = pins.is_some_and(|pins| pins.keys().any(|key| matches!(key, Key::Git { .. })));
+                let has_pin = pins.iter().any(|(key, ..)| matches!(key, Key::Git { .. }));
                 if let Some(commit) = self.value(&instance.id, &checkout.output).filter(|_| !has_pin) {
                     found.insert(Resource {
                         uri: Some(format!("git+{}", checkout.url)),
@@ -221,22 +199,17 @@ impl Provenance {
         found.into_iter().collect()
     }
 
-    fn value(&self, instance: &InstanceId, name: &str) -> Option<&str> {
-        self.values.get(instance)?.get(name).map(String::as_str)
+    fn value(&self, instance: &InstanceId, name: &str) -> Option<&'a str> {
+        self.account.course(instance)?.values.get(name).map(String::as_str)
     }
 
-    /// An output that is known from the plan, or by the one late value that it is.
-    fn known(&self, plan: &Plan, instance: &Instance, name: &str) -> Option<String> {
-        let output = instance.outputs.iter().find(|output| output.name == name)?;
-        let Value::Known(text) = &output.value else {
-            return self.value(&instance.id, name).map(str::to_owned);
-        };
-        if let Some(literal) = text.as_literal() {
-            return Some(literal.to_owned());
-        }
-        let late = text.lates().next()?;
-        let of = plan.graph.node_weights().find(|other| other.id.as_str() == late.instance)?;
-        self.value(&of.id, &late.output).map(str::to_owned)
+    fn is_there(&self, instance: &Instance) -> bool {
+        self.account.course(&instance.id).is_some_and(Course::is_there)
+    }
+
+    /// The time of day, by when it was since the beginning.
+    fn at(&self, elapsed: Duration) -> Option<String> {
+        Some((self.account.began? + elapsed).strftime("%Y-%m-%dT%H:%M:%SZ").to_string())
     }
 }
 

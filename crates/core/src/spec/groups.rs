@@ -157,7 +157,9 @@ pub(super) fn term(
 ) {
     let names = recipe.node_names();
     let (message, label) = match recipe.node_term(&node.value) {
-        Err(problem) => (format!("{who} has no pattern for nodes: {problem}"), "this pattern"),
+        Err(problem) => {
+            (format!("{who} names `{node}`, which is no pattern of nodes: {problem}"), "this pattern")
+        }
         Ok(term) if names.list.iter().any(|name| term.takes(name)) => return,
         // One that could not be read may be meant.
         Ok(_) if !recipe.lost.nodes.is_empty() && node.value.contains(['*', '?', '[', '{', '=']) => return,

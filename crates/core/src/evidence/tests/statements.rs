@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use crate::event::{Event, EventKind, Status};
 use crate::evidence::{Archive, Provenance, Resource, Statement};
+use crate::history::Account;
 use crate::image::{Digest, ImageRef};
 use crate::lock::{self, Key, Pin};
 use crate::plan::{InstanceId, Plan};
@@ -29,13 +30,13 @@ fn digest(of: &str) -> Digest {
 }
 
 /// Half a minute between each two events.
-fn told(kinds: Vec<EventKind>) -> Provenance {
-    let mut provenance = Provenance::default();
+fn told(kinds: Vec<EventKind>) -> Account {
+    let mut account = Account::default();
     for (seq, kind) in (0..).zip(kinds) {
-        let at = jiff::Timestamp::UNIX_EPOCH + Duration::from_secs(seq * 30);
-        provenance.on(&Event { seq, at, elapsed: Duration::ZERO, kind });
+        let elapsed = Duration::from_secs(seq * 30);
+        account.on(&Event { seq, at: jiff::Timestamp::UNIX_EPOCH + elapsed, elapsed, kind });
     }
-    provenance
+    account
 }
 
 fn events(saved: Status) -> Vec<EventKind> {
@@ -70,16 +71,17 @@ fn events(saved: Status) -> Vec<EventKind> {
     ]
 }
 
-fn one(provenance: &Provenance, plan: &Plan) -> Archive {
-    let mut all = provenance.archives(plan);
+fn one(account: &Account, plan: &Plan) -> Archive {
+    let mut all = Provenance::of(plan, account).archives();
     assert_eq!(all.len(), 1);
     all.pop().unwrap()
 }
 
 #[test]
 fn a_statement_names_what_it_was_made_of_and_nothing_else() {
-    let (plan, provenance) = (plan_of(RECIPE), told(events(Status::Done)));
-    let archive = one(&provenance, &plan);
+    let (plan, account) = (plan_of(RECIPE), told(events(Status::Done)));
+    let archive = one(&account, &plan);
+    let provenance = Provenance::of(&plan, &account);
     let expected = Archive {
         instance: id("save"),
         path: "out/x.tar".into(),
@@ -90,14 +92,13 @@ fn a_statement_names_what_it_was_made_of_and_nothing_else() {
     assert_eq!(archive, expected);
     let versions = BTreeMap::from([("buildah".to_owned(), "1.28".to_owned())]);
     let byproducts = vec![Resource { name: Some("scan@arm64.sbom".into()), ..Resource::default() }];
-    let statement =
-        provenance.statement(&plan, &archive, Some(&digest("plan")), &versions, byproducts).unwrap();
+    let statement = provenance.statement(&archive, Some(&digest("plan")), &versions, byproducts).unwrap();
     insta::assert_snapshot!(statement.to_json());
     let read: Statement = serde_json::from_str(&statement.to_json()).unwrap();
     assert_eq!(read, statement);
     assert!(statement.is_about(&digest("archive").hex()) && statement.is_about(&digest("image").hex()));
     assert!(!statement.is_about(&digest("base").hex()));
-    let files = provenance.byproducts(&plan, &archive);
+    let files = provenance.byproducts(&archive);
     let files: Vec<(&str, &str)> = files.iter().map(|(name, path)| (name.as_str(), path.as_str())).collect();
     let audit = ("image@arm64.audit", ".pipeline/work/image@arm64/audit.json");
     assert_eq!(files, [audit, ("scan@arm64.sbom", "out/x.spdx.json")]);
@@ -108,8 +109,8 @@ fn what_was_not_saved_has_no_statement() {
     let plan = plan_of(RECIPE);
     assert!(!one(&told(events(Status::UpToDate)), &plan).is_new);
     for status in [Status::Cancelled, Status::Skipped { because: None }] {
-        assert!(told(events(status)).archives(&plan).is_empty());
+        assert!(Provenance::of(&plan, &told(events(status))).archives().is_empty());
     }
     let early: Vec<EventKind> = events(Status::Done).into_iter().take(13).collect();
-    assert!(told(early).archives(&plan).is_empty());
+    assert!(Provenance::of(&plan, &told(early)).archives().is_empty());
 }
