@@ -23,11 +23,8 @@ mod init;
 mod install;
 mod kinds;
 mod lab;
-<<<<<<< HEAD
-mod logs;
-=======
 mod live;
->>>>>>> ba342d23c28226c4315604a28e244f8413096789
+mod logs;
 mod messages;
 mod nodes;
 mod package;
