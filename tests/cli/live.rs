@@ -137,7 +137,7 @@ fn a_step_prints_what_it_likes_and_the_screen_stays() {
     let lab = recipe(r#"["sh", "-c", "cat odd; sleep 1; cat odd; exit 3"]"#);
     lab.space.write(
         "odd",
-        "\x1b[2J\x1b[1;1Hescaped\n\x1b]0;title\x07\u{202e}bidi\r\n日本語 👩‍🚀\n\x1b[41mred\n".to_owned(),
+        "\x1b[2J\x1b[1;1Hescaped\n\x1b]0;title\x07\u{202e}bidi\r\n日本語 👩‍🚀\n\x1b[41mred\n",
     );
     let run = Watched::start(&lab, &[], &[]);
     let (screen, written) = run.ends(Some(1));
