@@ -135,10 +135,8 @@ fn many_lines_are_no_more_frames() {
 #[test]
 fn a_step_prints_what_it_likes_and_the_screen_stays() {
     let lab = recipe(r#"["sh", "-c", "cat odd; sleep 1; cat odd; exit 3"]"#);
-    lab.space.write(
-        "odd",
-        "\x1b[2J\x1b[1;1Hescaped\n\x1b]0;title\x07\u{202e}bidi\r\n日本語 👩‍🚀\n\x1b[41mred\n".to_owned(),
-    );
+    lab.space
+        .write("odd", "\x1b[2J\x1b[1;1Hescaped\n\x1b]0;title\x07\u{202e}bidi\r\n日本語 👩‍🚀\n\x1b[41mred\n");
     let run = Watched::start(&lab, &[], &[]);
     let (screen, written) = run.ends(Some(1));
     for kept in ["work: 1 step", "| escaped", "| \\u{202e}bidi", "| 日本語", "| red", "log: "] {
