@@ -1,6 +1,7 @@
 //! The command line.
 
 mod exports;
+mod history;
 mod manual;
 mod proof;
 
@@ -11,6 +12,8 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline_core::steps::parse_duration;
 
 pub(crate) use exports::ExportArgs;
+use history::{CLEAN_HELP, LOGS_HELP};
+pub(crate) use history::{CleanArgs, DiffArgs, ExportCommandArgs, HistoryArgs, LogsArgs, StatusArgs};
 pub(crate) use manual::{ManArgs, ManFormat};
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
@@ -44,6 +47,20 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Give names on nodes back to the images that had them before the last `deliver`
     Rollback(RollbackArgs),
+    /// How things stand: what each step came to when it last ran, what runs now, and where images are
+    Status(StatusArgs),
+    /// List earlier runs
+    History(HistoryArgs),
+    /// What steps printed
+    #[command(after_help = LOGS_HELP)]
+    Logs(LogsArgs),
+    /// What is another in a run than in an earlier one
+    Diff(DiffArgs),
+    /// Remove earlier runs, and what steps made
+    #[command(after_help = CLEAN_HELP)]
+    Clean(CleanArgs),
+    /// Write files about an earlier run, as `run` does with the same options
+    Export(ExportCommandArgs),
     /// Put everything that a run can prove into one file
     Evidence(EvidenceArgs),
     /// Check a file of evidence, without a network
@@ -268,6 +285,9 @@ pub(crate) struct RunArgs {
     pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) exports: ExportArgs,
+    /// Keep the folders of so many runs, and remove older ones that nobody needs, see `clean`; 0 keeps all
+    #[arg(long, value_name = "N", env = "PIPELINE_KEEP_RUNS", default_value_t = crate::retention::KEEP)]
+    pub(crate) keep_runs: usize,
     /// Sign the provenance of archives with this Ed25519 key, and leave it beside them as `ARCHIVE.intoto.jsonl`
     #[arg(long, value_name = "KEY", env = "PIPELINE_SIGN")]
     pub(crate) sign: Option<PathBuf>,

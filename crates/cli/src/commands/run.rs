@@ -27,7 +27,7 @@ use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::{Live, Plain, Scene};
-use crate::{environment, exit_code, exports, place, records, step_summary, terminal};
+use crate::{environment, exit_code, exports, place, records, retention, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -91,9 +91,11 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let host_of_idle = host(&idle);
     if let Some(settled) = exec::settled(plan, &host_of_idle, &mut records) {
         let record = record(found, &options.run)?;
-        return Ok(tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
+        let code = tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
             settled.tell(&host_of_idle, &options, sink)
-        }));
+        });
+        retention::after_run(&lock, &found.folder, args.keep_runs);
+        return Ok(code);
     }
     let may_register = allowed(plan, args.allow_privileged)?;
     let (secrets, redactor) = handed(prepared)?;
@@ -142,6 +144,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
             exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
         });
         over.store(true, Ordering::Relaxed);
+        retention::after_run(&lock, &found.folder, args.keep_runs);
         code
     }))
 }
