@@ -31,6 +31,7 @@ mod recipes;
 mod record;
 mod reference;
 mod remote;
+mod report;
 mod repro;
 mod resume;
 mod secrets;

@@ -3,6 +3,7 @@
 mod exports;
 mod manual;
 mod proof;
+mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -14,6 +15,8 @@ pub(crate) use exports::ExportArgs;
 pub(crate) use manual::ManArgs;
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
+use report::REPORT_HELP;
+pub(crate) use report::ReportArgs;
 
 /// From a git commit to verified on the node, for every CPU architecture at once.
 #[derive(Debug, Parser)]
@@ -44,6 +47,9 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Give names on nodes back to the images that had them before the last `deliver`
     Rollback(RollbackArgs),
+    /// Show a run as one HTML file that needs nothing else
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// Put everything that a run can prove into one file
     Evidence(EvidenceArgs),
     /// Check a file of evidence, without a network

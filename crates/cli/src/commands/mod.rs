@@ -16,6 +16,7 @@ mod lock;
 mod locked;
 mod man;
 mod plan;
+mod report;
 mod repro;
 mod rollback;
 mod run;
@@ -31,6 +32,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Report(args) => report::report(&args),
         Command::Evidence(args) => evidence::evidence(&args),
         Command::VerifyBundle(args) => verify_bundle::verify_bundle(&args),
         Command::Rollback(args) => rollback::rollback(&args),
