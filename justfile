@@ -15,6 +15,14 @@ check:
 install *ARGS:
     scripts/install {{ARGS}}
 
+# a statically linked binary and a Debian package of it: see scripts/release --help
+release *ARGS:
+    scripts/release {{ARGS}}
+
+# the book, into target/book; needs mdbook (cargo install mdbook)
+book:
+    mdbook build docs
+
 # from nothing to two verified images
 demo *ARGS:
     scripts/demo {{ARGS}}

@@ -53,7 +53,7 @@ fn a_report_that_cannot_be_written_is_told_and_the_run_is_what_it_was() {
         ran.stderr
     );
     let told = report(&lab.space, &["-o", "/dev/full"]).must(1).stderr;
-    assert!(told.contains("error[report::unwritten]: cannot write /dev/full"), "{told}");
+    assert!(told.contains("error[history::unwritten]: cannot write /dev/full"), "{told}");
     report(&lab.space, &["-o", "."]).must(1);
     report(&lab.space, &["-o", "/dev/null"]).must(0);
     assert!(!fs::metadata("/dev/null").unwrap().is_file());
@@ -90,7 +90,7 @@ fn a_run_that_was_killed_and_a_folder_that_was_cleared_are_readable() {
     // Without the events there is nothing to tell.
     fs::write(&events, whole.replacen("second", "\u{1}\"", 1)).unwrap();
     let told = report(&space, &[]).must(1).stderr;
-    assert!(told.contains("error[report::unreadable]") && told.contains("is no event of a run"), "{told}");
+    assert!(told.contains("error[history::unreadable]") && told.contains("is no event of a run"), "{told}");
 }
 
 #[test]
@@ -101,4 +101,48 @@ fn a_reader_that_goes_away_is_no_error() {
     let ran = Ran::of(space.command("bash").args(["-c", &line])).must(0);
     assert_eq!((ran.stdout.as_str(), ran.stderr.as_str()), ("0\n", ""));
     assert!(space.read("head").starts_with("<!DOCTYPE html><html lang=\"en\">"));
+}
+
+#[test]
+fn a_gigabyte_of_log_takes_no_more_memory_than_a_small_one() {
+    let space = TestSpace::with_real_tools();
+    let here = space.path(".");
+    let mut made = Made::new(&here, "r1");
+    let [one, two] = ["one", "two"].map(|step| made.add(step, "run", None, None));
+    made.begin("r1");
+    made.course(one, (0, 500), 100_000, Status::Done, 1);
+    made.course(two, (500, 900), 100_000, Status::Done, 1);
+    let folder = made.folder();
+    made.finish(1000);
+    // All but the beginning takes no room on the disk.
+    let log = fs::OpenOptions::new().append(true).open(folder.join("logs/one.log")).unwrap();
+    log.set_len(1 << 30).unwrap();
+    let line = format!("ulimit -d 65536; exec '{PIPELINE}' report -o report.html");
+    Ran::of(space.command("sh").args(["-c", &line])).must(0);
+    let page = space.read("report.html");
+    assert!(page.len() < 8 << 20, "{}", page.len());
+    assert!(
+        page.contains("\"left\":1073")
+            && page.contains("one: line 0 of")
+            && page.contains("two: line 99999 of")
+    );
+}
+
+#[test]
+fn a_run_stands_beside_the_one_before_it() {
+    let lab = Lab::new();
+    let recipe = |word: &str| {
+        lab.recipe(&format!(
+            "version = 1\n[pipeline]\nname = \"two\"\n[[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"uname\", \"{word}\"]\n"
+        ));
+    };
+    recipe("-s");
+    lab.output(&["run", "--report", "first.html"]).must(0);
+    assert!(!lab.space.read("first.html").contains("id=\"compared\""));
+    recipe("-m");
+    lab.output(&["run", "--report", "second.html"]).must(0);
+    let page = lab.space.read("second.html");
+    let compared = page.split_once("id=\"compared\"").unwrap().1.split_once("</section>").unwrap().0;
+    assert!(compared.contains("configuration") && compared.contains("-m"), "{compared}");
+    assert_eq!(report(&lab.space, &[]).must(0).stdout, page);
 }

@@ -2,6 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "tests")]
 
 mod bake;
+mod book;
 mod errors;
 
 use std::collections::BTreeSet;
@@ -191,19 +192,6 @@ fn scripts_of_all_recipes_can_be_read_by_a_shell() {
         let script = space.write("p.sh", stdout(&["plan", "--format", "sh", "-f", recipe.to_str().unwrap()]));
         let output = space.command("sh").arg("-n").arg(&script).output().unwrap();
         assert!(output.status.success(), "{}: {}", recipe.display(), String::from_utf8_lossy(&output.stderr));
-    }
-}
-
-#[test]
-fn links_between_pages_lead_somewhere() {
-    for page in pages() {
-        let text = fs::read_to_string(&page).unwrap();
-        for link in text.split("](").skip(1).filter_map(|rest| rest.split([')', '#', ' ']).next()) {
-            if !link.is_empty() && !link.contains("://") {
-                let path = page.parent().unwrap().join(link);
-                assert!(path.exists(), "{}: {link} is not there", page.display());
-            }
-        }
     }
 }
 

@@ -7,6 +7,7 @@ mod kit;
 
 mod audit;
 mod binfmt;
+mod book;
 mod build;
 mod checkout;
 mod checkout_full;

@@ -46,6 +46,7 @@ impl Run {
         parser.screen().contents().lines().map(str::to_owned).collect()
     }
 
+    /// What is there of the lines at the bottom that have a bar or a percentage: that of the run, and those of transfers.
     fn bars(&self) -> Vec<String> {
         let is_bar = |line: &String| [" %", "[#", "[."].iter().any(|mark| line.contains(mark));
         self.screen().into_iter().filter(is_bar).collect()
@@ -54,14 +55,16 @@ impl Run {
     /// The bar that is there, as soon as it holds that.
     #[track_caller]
     fn bar(&self, text: &str) -> String {
-        let found =
-            eventually("a bar", LONG, || Some(self.bars()).filter(|bars| bars.concat().contains(text)));
+        let found = eventually("a bar", LONG, || {
+            let bars = self.bars().into_iter().filter(|bar| bar.contains("@own"));
+            Some(bars.collect::<Vec<_>>()).filter(|bars| bars.concat().contains(text))
+        });
         assert_eq!(found.len(), 1, "{found:?}");
         assert!(found[0].chars().count() < self.columns.into(), "{found:?}");
         found[0].clone()
     }
 
-    /// Waits for the end; nothing of a bar is there then.
+    /// Waits for the end; nothing of what was at the bottom is there then.
     #[track_caller]
     fn ends(mut self, code: i32) -> String {
         let status = self.child.wait().unwrap();

@@ -2,7 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use pipeline_core::history::{RunFolder, runs};
+use pipeline_core::event::{Event, EventKind};
+use pipeline_core::exec::Lock;
+use pipeline_core::history::{Account, Ending, RunFolder, Unread, runs};
 
 use crate::args::RecipeArgs;
 use crate::{exit_code, prepare, recipe, terminal};
@@ -42,6 +44,11 @@ pub(crate) fn find(folder: &Path, which: Option<&str>) -> Result<RunFolder, u8> 
     }
 }
 
+/// The word names a run.
+pub(crate) fn names(folder: &Path, word: &str) -> Result<bool, u8> {
+    Ok(index(&all(folder)?, Some(word)).is_ok())
+}
+
 /// The newest run that had something to do: only such a one keeps its plan.
 pub(crate) fn find_whole(folder: &Path) -> Result<RunFolder, u8> {
     let whole = all(folder)?.into_iter().rev().find(|run| run.path().join("plan.json").is_file());
@@ -55,6 +62,27 @@ pub(crate) fn all(folder: &Path) -> Result<Vec<RunFolder>, u8> {
         terminal::error("place::unreadable", &format!("cannot read {}: {error}", path.display()), None);
         exit_code::PREFLIGHT_FAILED
     })
+}
+
+/// The run goes on: it is the newest, its record has no end, and the folder has been locked for it since.
+pub(crate) fn is_under_way(folder: &Path, run: &RunFolder) -> bool {
+    let ended = |event: Event| matches!(event.kind, EventKind::RunFinished { .. });
+    if run.last().is_some_and(ended) {
+        return false;
+    }
+    let Ok(Some(holder)) = Lock::holder(folder) else { return false };
+    // Whoever locked the folder after a run that was killed is not that run.
+    let Some((since, began)) = holder.since.zip(run.first().map(|event| event.at)) else { return true };
+    since <= began && runs(folder).is_ok_and(|all| all.last().is_some_and(|newest| newest.id == run.id))
+}
+
+/// What a run tells without its lines, and how it ended.
+pub(crate) fn outline(folder: &Path, run: &RunFolder) -> Result<(Account, Ending), Unread> {
+    // Before its record is read: one that ends meanwhile was not killed.
+    let alive = is_under_way(folder, run);
+    let account = run.outline()?;
+    let ending = account.ending(alive);
+    Ok((account, ending))
 }
 
 fn refuse(folder: &Path, why: &str) -> u8 {

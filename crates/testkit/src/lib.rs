@@ -24,6 +24,7 @@
 pub mod faketool;
 mod locate;
 mod normalise;
+pub mod page;
 mod payloads;
 mod require;
 mod rule;
@@ -33,6 +34,7 @@ mod terminal;
 mod wire;
 
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
+pub use page::Page;
 pub use payloads::PAYLOADS;
 pub use require::{SKIPS_VARIABLE, find, require, skip};
 pub use rule::{Call, Rule, WriteFile};

@@ -67,6 +67,7 @@ fn advice(tool: &str) -> String {
         "dot" => "graphviz",
         "registry" => "docker-registry",
         "man" => "man-db",
+        "strip" => "binutils",
         other => other,
     };
     format!("apt-get install {package}")

@@ -1,6 +1,7 @@
 //! The command line.
 
 mod exports;
+mod history;
 mod manual;
 mod proof;
 mod report;
@@ -12,7 +13,9 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline_core::steps::parse_duration;
 
 pub(crate) use exports::ExportArgs;
-pub(crate) use manual::ManArgs;
+use history::{CLEAN_HELP, LOGS_HELP};
+pub(crate) use history::{CleanArgs, DiffArgs, ExportCommandArgs, HistoryArgs, LogsArgs, StatusArgs};
+pub(crate) use manual::{ManArgs, ManFormat};
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 use report::REPORT_HELP;
@@ -50,6 +53,20 @@ pub(crate) enum Command {
     /// Show a run as one HTML file that needs nothing else
     #[command(after_help = REPORT_HELP)]
     Report(ReportArgs),
+    /// How things stand: what each step came to when it last ran, what runs now, and where images are
+    Status(StatusArgs),
+    /// List earlier runs
+    History(HistoryArgs),
+    /// What steps printed
+    #[command(after_help = LOGS_HELP)]
+    Logs(LogsArgs),
+    /// What is another in a run than in an earlier one
+    Diff(DiffArgs),
+    /// Remove earlier runs, and what steps made
+    #[command(after_help = CLEAN_HELP)]
+    Clean(CleanArgs),
+    /// Write files about an earlier run, as `run` does with the same options
+    Export(ExportCommandArgs),
     /// Put everything that a run can prove into one file
     Evidence(EvidenceArgs),
     /// Check a file of evidence, without a network
@@ -274,6 +291,9 @@ pub(crate) struct RunArgs {
     pub(crate) verbose: bool,
     #[command(flatten)]
     pub(crate) exports: ExportArgs,
+    /// Keep the folders of so many runs, and remove older ones that nobody needs, see `clean`; 0 keeps all
+    #[arg(long, value_name = "N", env = "PIPELINE_KEEP_RUNS", default_value_t = crate::retention::KEEP)]
+    pub(crate) keep_runs: usize,
     /// Sign the provenance of archives with this Ed25519 key, and leave it beside them as `ARCHIVE.intoto.jsonl`
     #[arg(long, value_name = "KEY", env = "PIPELINE_SIGN")]
     pub(crate) sign: Option<PathBuf>,
@@ -297,12 +317,16 @@ fn patience(text: &str) -> Result<Duration, String> {
 /// See `--progress`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// Lines, and on a terminal bars of what travels to nodes
+    /// As `tty` on a terminal that can, outside of CI; otherwise as `plain`
     Auto,
+    /// What is under way at the bottom of the terminal, lines above it for what is done
+    Tty,
     /// A line for each thing that happens, on stderr
     Plain,
     /// Events as JSON lines, on stdout
     Json,
+    /// Only what goes wrong
+    Quiet,
 }
 
 #[derive(Debug, Args)]

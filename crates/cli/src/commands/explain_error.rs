@@ -5,7 +5,7 @@ use pipeline_core::diag::did_you_mean;
 use crate::{exit_code, terminal};
 
 /// A page for each area of codes: `# AREA: …`, and `## CODE` with what it means.
-const PAGES: [&str; 13] = [
+const PAGES: [&str; 14] = [
     include_str!("../../../../docs/errors/usage.md"),
     include_str!("../../../../docs/errors/select.md"),
     include_str!("../../../../docs/errors/spec.md"),
@@ -18,6 +18,7 @@ const PAGES: [&str; 13] = [
     include_str!("../../../../docs/errors/image.md"),
     include_str!("../../../../docs/errors/node.md"),
     include_str!("../../../../docs/errors/evidence.md"),
+    include_str!("../../../../docs/errors/history.md"),
     include_str!("../../../../docs/errors/fmt.md"),
 ];
 

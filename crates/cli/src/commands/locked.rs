@@ -6,12 +6,11 @@ use pipeline_core::planner::{missing, unused};
 use crate::args::{PartArgs, RunArgs, SelectArgs};
 use crate::lock_file::Pins;
 use crate::prepare::Prepared;
-use crate::{exit_code, terminal};
+use crate::{environment, exit_code, terminal};
 
 /// As the command line says, else as it is in CI.
 pub(super) fn wanted(args: &RunArgs) -> bool {
-    let ci = || std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no"));
-    args.locked.unwrap_or_else(ci)
+    args.locked.unwrap_or_else(environment::is_ci)
 }
 
 /// Before anything is done: what the recipe names by itself.

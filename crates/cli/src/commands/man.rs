@@ -4,17 +4,21 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use clap::{Command, CommandFactory};
+use clap::{Arg, Command, CommandFactory};
 use clap_mangen::Man;
 use pipeline_core::diag::{did_you_mean, list_names};
 
-use crate::args::{Cli, ManArgs};
+use crate::args::{Cli, ManArgs, ManFormat};
 use crate::{exit_code, terminal};
 
 pub(super) fn man(args: &ManArgs) -> u8 {
     let mut program = Cli::command();
     // Gives every command its full name, `pipeline-run`.
     program.build();
+    if args.format == ManFormat::Markdown {
+        terminal::out(&markdown(&program));
+        return exit_code::DONE;
+    }
     let written = match (&args.output, &args.command) {
         (Some(folder), _) => write_all(&program, folder),
         (None, None) => page(&program).map(|page| terminal::out(&page)),
@@ -52,6 +56,63 @@ fn write_all(program: &Command, folder: &Path) -> io::Result<()> {
         fs::write(folder.join(format!("{name}.1")), page(command)?)?;
     }
     Ok(())
+}
+
+const HEAD: &str = "# Commands
+
+Made by `pipeline man --format markdown` from the texts of `--help`; a test keeps it true. Most options have a variable as well, which
+counts where the option is not given.
+";
+
+/// All commands on one page.
+fn markdown(program: &Command) -> String {
+    let mut text = HEAD.to_owned();
+    for command in visible(program) {
+        let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+        let usage = command.clone().render_usage().to_string();
+        let usage = usage.trim_start_matches("Usage: ").trim();
+        text += &format!("\n## pipeline {}\n\n{about}.\n\n```text\n{usage}\n```\n", command.get_name());
+        let rows: String = command.get_arguments().filter(|one| !one.is_hide_set()).filter_map(row).collect();
+        if !rows.is_empty() {
+            text += &format!("\n| | variable | meaning |\n| --- | --- | --- |\n{rows}");
+        }
+        if let Some(more) = command.get_after_help() {
+            text += &format!("\n```text\n{}\n```\n", more.to_string().trim());
+        }
+    }
+    text
+}
+
+/// An option or argument, as the row of a table; none for what every command has.
+fn row(one: &Arg) -> Option<String> {
+    if ["help", "version"].contains(&one.get_id().as_str()) {
+        return None;
+    }
+    let values = one.get_value_names().unwrap_or_default();
+    let value = values.iter().map(ToString::to_string).collect::<Vec<_>>().join(" ");
+    let takes = one.get_action().takes_values();
+    let name = match (one.get_short(), one.get_long()) {
+        (_, None) => value.clone(),
+        (short, Some(long)) => {
+            let short = short.map(|short| format!("-{short}, ")).unwrap_or_default();
+            let value = if takes { format!(" {value}") } else { String::new() };
+            format!("{short}--{long}{value}")
+        }
+    };
+    let variable = one.get_env().map(|env| format!("`{}`", env.to_string_lossy())).unwrap_or_default();
+    let mut help = one.get_help().map(ToString::to_string).unwrap_or_default();
+    let possible: Vec<String> = one
+        .get_possible_values()
+        .iter()
+        .filter(|_| takes)
+        .map(|value| format!("`{}`", value.get_name()))
+        .collect();
+    // Switches with a variable take `true` and `false` in it, which goes without saying.
+    if possible.len() > 1 && possible.first().is_none_or(|first| first != "`true`") {
+        help += &format!(": {}", possible.join(", "));
+    }
+    let help = help.replace('\n', " ").replace('|', "\\|");
+    Some(format!("| `{name}` | {variable} | {help} |\n"))
 }
 
 /// One page in roff.

@@ -3,17 +3,22 @@
 mod action;
 mod audit;
 mod check;
+mod clean;
 mod completions;
+mod diff;
 mod doctor;
 mod evidence;
 mod explain;
 mod explain_error;
+mod export;
 mod fmt;
 mod graph;
+mod history;
 mod init;
 mod list;
 mod lock;
 mod locked;
+mod logs;
 mod man;
 mod plan;
 mod report;
@@ -22,6 +27,7 @@ mod rollback;
 mod run;
 mod schema;
 mod ship;
+mod status;
 mod steps;
 mod verify_bundle;
 
@@ -33,6 +39,12 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Run(args) => run::run(&args),
         Command::Audit(args) => audit::audit(&args),
         Command::Report(args) => report::report(&args),
+        Command::Status(args) => status::status(&args),
+        Command::History(args) => history::history(&args),
+        Command::Logs(args) => logs::logs(&args),
+        Command::Diff(args) => diff::diff(&args),
+        Command::Clean(args) => clean::clean(&args),
+        Command::Export(args) => export::export(&args),
         Command::Evidence(args) => evidence::evidence(&args),
         Command::VerifyBundle(args) => verify_bundle::verify_bundle(&args),
         Command::Rollback(args) => rollback::rollback(&args),

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use pipeline_core::history::{RunFolder, Unread};
 use pipeline_core::plan::Plan;
-use pipeline_core::report::{self, Source};
+use pipeline_core::report::{self, Before, Source};
 
 use crate::args::ReportArgs;
 use crate::{exit_code, files, runs, terminal};
@@ -19,7 +19,9 @@ fn written(args: &ReportArgs) -> Result<u8, u8> {
     let run = runs::find(&runs::folder(args.recipe.as_deref())?, args.run.as_deref())?;
     let account = run.account().map_err(|error| unread(&error))?;
     let plan = plan(&run);
-    let source = Source { plan: plan.as_ref(), account: &account, folder: run.path() };
+    let before = Before::read(run.path());
+    let source =
+        Source { plan: plan.as_ref(), account: &account, folder: run.path(), before: before.as_ref() };
     let Some(path) = place(args.output.as_deref(), &run.id) else {
         return Ok(match terminal::out_by(|out| report::write(out, &source)) {
             // Whoever reads it has seen enough.
@@ -57,11 +59,11 @@ fn unread(error: &Unread) -> u8 {
         Unread::Version { .. } => "take the version of this program that did the run",
         _ => "the file is damaged; `pipeline report RUN` shows another run",
     };
-    terminal::error("report::unreadable", &error.to_string(), Some(help));
+    terminal::error("history::unreadable", &error.to_string(), Some(help));
     exit_code::STEP_FAILED
 }
 
 fn failed(message: &str) -> u8 {
-    terminal::error("report::unwritten", message, None);
+    terminal::error("history::unwritten", message, None);
     exit_code::STEP_FAILED
 }

@@ -10,7 +10,7 @@ use pipeline_core::doctor::{Finding, Level, Subject, preflight};
 use pipeline_core::event::{Event, FailureKind, Status};
 use pipeline_core::evidence::{PublicKey, SigningKey};
 use pipeline_core::exec::{
-    self, Connections, Host, Lock, Options, RunDir, Scratch, Secrets, Summary, remedy,
+    self, Connections, Host, Lock, Options, Records, RunDir, Scratch, Secrets, Summary, remedy,
 };
 use pipeline_core::history::{Account, Course, Outcome};
 use pipeline_core::output::{MIN_SECRET, Redactor};
@@ -26,8 +26,8 @@ use crate::evidence;
 use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
-use crate::terminal::Plain;
-use crate::{environment, exit_code, exports, place, records, step_summary, terminal};
+use crate::terminal::{Live, Plain, Scene};
+use crate::{environment, exit_code, exports, place, records, retention, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
     let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
@@ -73,8 +73,13 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let (force, hold) = (|instance: &_| wanted.force(instance), |instance: &_| wanted.hold(instance));
     let mut records = records::open(prepared, &force, &hold)?;
     let host = |performer| prepared.host(performer);
-    if args.progress == Progress::Auto {
-        terminal::with_bars();
+    let live = match args.progress {
+        Progress::Auto => terminal::can_be_live(false) && !environment::is_ci(),
+        Progress::Tty => terminal::can_be_live(true),
+        Progress::Plain | Progress::Json | Progress::Quiet => false,
+    };
+    if live {
+        terminal::show_live();
     }
     let jobs = args
         .jobs
@@ -86,9 +91,11 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     let host_of_idle = host(&idle);
     if let Some(settled) = exec::settled(plan, &host_of_idle, &mut records) {
         let record = record(found, &options.run)?;
-        return Ok(tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
+        let code = tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
             settled.tell(&host_of_idle, &options, sink)
-        }));
+        });
+        retention::after_run(&lock, &found.folder, args.keep_runs);
+        return Ok(code);
     }
     let may_register = allowed(plan, args.allow_privileged)?;
     let (secrets, redactor) = handed(prepared)?;
@@ -123,6 +130,9 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     // Without a look ahead they are made while the image is found.
     let early = options.connections.as_deref().filter(|_| !args.look_ahead);
     let over = AtomicBool::new(false);
+    let usual =
+        |records: &Records<'_>| plan.graph.node_weights().map(|instance| records.took(instance)).collect();
+    let _live = Live::begin(|| Scene { plan, usual: usual(&records), here: prepare::platform() });
     Ok(std::thread::scope(|scope| {
         if let Some(connections) = early {
             for node in plan.nodes.values().take(options.node_jobs) {
@@ -134,6 +144,7 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
             exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
         });
         over.store(true, Ordering::Relaxed);
+        retention::after_run(&lock, &found.folder, args.keep_runs);
         code
     }))
 }
@@ -181,18 +192,21 @@ fn tell(
     run: impl FnOnce(&mut dyn FnMut(&Event)) -> Summary,
 ) -> u8 {
     let Prepared { plan, found, .. } = prepared;
-    for remark in &plan.notes {
+    for remark in plan.notes.iter().filter(|_| args.progress != Progress::Quiet) {
         terminal::note(&format!("{}\n", terminal::clean(remark)));
     }
     let logs = std::path::Path::new(&found.shown_folder).join(".pipeline/runs").join(id).join("logs");
     let mut plain = Plain::new(Some(logs), args.verbose, &plan.places);
+    if args.progress == Progress::Quiet {
+        plain = plain.quiet();
+    }
     let (mut pins, mut account) = (Pins::default(), Account::default());
     let mut summary = run(&mut |event: &Event| {
         record.on(event);
         pins.on(event, &prepared.lock);
         account.on(event);
         match args.progress {
-            Progress::Auto | Progress::Plain => plain.on(event),
+            Progress::Auto | Progress::Tty | Progress::Plain | Progress::Quiet => plain.on(event),
             Progress::Json => {
                 terminal::json(&serde_json::to_string(event).unwrap_or_default());
             }
@@ -229,7 +243,9 @@ fn tell(
         terminal::warning(&problem, "the run is not concerned");
     }
     if args.progress != Progress::Json {
-        terminal::summary(&outcome, &account, &found.folder);
+        if args.progress != Progress::Quiet {
+            terminal::summary(&outcome, &account, &found.folder);
+        }
         delivered(plan, &account);
     }
     let code = code(&summary);

@@ -97,6 +97,7 @@ fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
         allow_owner: false,
         allow_network_disk: true,
         wait_lock: Duration::MAX,
+        keep_runs: crate::retention::KEEP,
         sign: None,
         require_provenance: args.require_provenance.clone(),
         progress: args.progress,

@@ -1,8 +1,9 @@
 //! The process that the user sees: passes signals on, and ends as the engine ends.
 
+use std::fs;
 use std::io::{self, Read, Write};
 use std::os::unix::net::UnixStream;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::{SigSet, Signal, raise};
 use nix::sys::signalfd::{SfdFlags, SignalFd};
@@ -74,12 +75,31 @@ fn suspend(init: Pid, link: &mut UnixStream, stop: SigSet) -> io::Result<()> {
     say(link, Signal::SIGTSTP as i32);
     let _ = link.read(&mut [0]);
     let _ = kill_process_group(init, RawSignal::STOP);
+    settle(init);
     terminal::wipe();
     stop.thread_unblock()?;
     // Here it stops.
     stop.thread_block()?;
     go_on(init, link);
     Ok(())
+}
+
+/// Waits until whoever draws stands still as well: the signal is on its way to each of the engine's threads.
+fn settle(init: Pid) {
+    let init = init.as_raw_nonzero();
+    let engine = fs::read_to_string(format!("/proc/{init}/task/{init}/children")).unwrap_or_default();
+    let tasks = format!("/proc/{}/task", engine.trim());
+    let runs = |task: fs::DirEntry| {
+        let stat = fs::read_to_string(task.path().join("stat")).unwrap_or_default();
+        // Behind the name, which may hold anything.
+        stat.rsplit_once(") ").is_some_and(|(_, state)| !state.starts_with(['T', 't', 'Z']))
+    };
+    let begun = Instant::now();
+    while begun.elapsed() < Duration::from_millis(100)
+        && fs::read_dir(&tasks).is_ok_and(|tasks| tasks.flatten().any(runs))
+    {
+        std::thread::sleep(Duration::from_micros(200));
+    }
 }
 
 fn go_on(init: Pid, link: &mut UnixStream) {

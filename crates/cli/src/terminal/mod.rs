@@ -1,8 +1,8 @@
 //! What people see: diagnostics, progress, tables. The only place that prints.
 
-mod bars;
 pub(crate) mod ci;
 mod excerpt;
+mod live;
 mod plain;
 mod sections;
 mod style;
@@ -17,8 +17,8 @@ use miette::{GraphicalReportHandler, GraphicalTheme};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::output::Redactor;
 
-pub(crate) use bars::{wipe, with_bars};
 use excerpt::Excerpts;
+pub(crate) use live::{Live, Scene, enable as show_live, possible as can_be_live, wipe};
 pub(crate) use plain::Plain;
 pub(crate) use style::{Style, clean};
 pub(crate) use summary::summary;
@@ -54,12 +54,12 @@ pub(crate) fn hide(secrets: Redactor) {
 
 /// Everything else, on stderr. Nobody can be told when that fails.
 pub(crate) fn note(text: &str) {
-    bars::above(&ci::no_commands(&hidden(text)));
+    live::above(&ci::no_commands(&hidden(text)));
 }
 
 /// A command of ours to the CI system.
 fn command(text: &str) {
-    bars::above(&hidden(text));
+    live::above(&hidden(text));
 }
 
 fn hidden(text: &str) -> Cow<'_, str> {

@@ -10,7 +10,7 @@ use pipeline_core::output::{bytes, seconds};
 use pipeline_core::plan::InstanceId;
 
 use super::sections::Forge;
-use super::{Style, bars, clean, note};
+use super::{Style, clean, live, note};
 
 /// How many of a failed instance's last lines are shown.
 const TAIL: usize = 15;
@@ -18,10 +18,24 @@ const TAIL: usize = 15;
 /// More characters of one are not.
 const WIDEST: usize = 1000;
 
+/// Which lines are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Manner {
+    /// For each thing that happens.
+    All,
+    /// For what ends: what is under way is to be seen below.
+    Live,
+    /// For what went wrong.
+    Quiet,
+}
+
 /// Consumes events, prints lines on stderr.
 pub(crate) struct Plain {
     style: Style,
     verbose: bool,
+    manner: Manner,
+    /// What is still to be printed of an event.
+    out: String,
     /// Who folds what is printed.
     forge: Option<Forge>,
     /// Where the recipe has its steps.
@@ -44,11 +58,24 @@ pub(crate) struct Plain {
 impl Plain {
     /// `places` has `FILE:LINE:COLUMN` by step.
     pub(crate) fn new(logs: Option<PathBuf>, verbose: bool, places: &BTreeMap<String, String>) -> Self {
+        let manner = if live::is_enabled() { Manner::Live } else { Manner::All };
+        let plain = Self::of(manner, Style::stderr(), logs, verbose);
+        Self { forge: Forge::here(), places: places.clone(), ..plain }
+    }
+
+    /// Says nothing but what went wrong.
+    pub(crate) fn quiet(self) -> Self {
+        Self { manner: Manner::Quiet, verbose: false, ..self }
+    }
+
+    pub(super) fn of(manner: Manner, style: Style, logs: Option<PathBuf>, verbose: bool) -> Self {
         Self {
-            style: Style::stderr(),
+            style,
             verbose,
-            forge: Forge::here(),
-            places: places.clone(),
+            manner,
+            out: String::new(),
+            forge: None,
+            places: BTreeMap::new(),
             logs,
             total: 0,
             ended: 0,
@@ -61,20 +88,40 @@ impl Plain {
     }
 
     pub(crate) fn on(&mut self, event: &Event) {
-        bars::on(event);
+        live::on(event);
+        self.tell(event);
+        self.flush();
+    }
+
+    fn flush(&mut self) {
+        if !self.out.is_empty() {
+            note(&std::mem::take(&mut self.out));
+        }
+    }
+
+    /// The lines that an event is worth.
+    #[cfg(test)]
+    pub(super) fn told(&mut self, event: &Event) -> String {
+        self.tell(event);
+        std::mem::take(&mut self.out)
+    }
+
+    fn tell(&mut self, event: &Event) {
         match &event.kind {
             EventKind::RunStarted { run, recipe, instances, jobs, .. } => {
                 self.total = *instances;
-                note(&format!(
+                self.say(&format!(
                     "{} {instances} step{}, up to {jobs} at once, run {run}\n",
                     self.style.bold(&format!("{recipe}:")),
                     if *instances == 1 { "" } else { "s" }
                 ));
             }
+            // Its target's line has that.
+            EventKind::Emulator { .. } if self.manner == Manner::Live && !self.verbose => {}
             EventKind::Emulator { platform, interpreter, version } => {
                 let version = version.as_deref().unwrap_or("of an unknown version");
-                note(&clean(&format!("{platform} is emulated by QEMU {version}, {interpreter}")));
-                note("\n");
+                let text = clean(&format!("{platform} is emulated by QEMU {version}, {interpreter}"));
+                self.say(&format!("{text}\n"));
             }
             EventKind::Due { instance, reason } => {
                 // That it was never done, or is done each time, needs no words.
@@ -83,10 +130,12 @@ impl Plain {
                 }
             }
             EventKind::Started { instance, attempt } => {
-                let reason = self.reasons.remove(instance).map(|reason| format!("  ({reason})"));
-                let again =
-                    if *attempt > 1 { format!(" (attempt {attempt})") } else { reason.unwrap_or_default() };
-                self.line("start", "", instance, &again);
+                if *attempt > 1 {
+                    self.line("start", "", instance, &format!(" (attempt {attempt})"));
+                } else if self.manner == Manner::All || self.verbose {
+                    let reason = self.reason(instance);
+                    self.line("start", "", instance, &reason);
+                }
             }
             EventKind::Command { instance, argv } => {
                 self.text(instance, &format!("$ {}", command_line(argv)));
@@ -115,13 +164,15 @@ impl Plain {
                 self.finished(event, instance, status, *took, *attempts);
             }
             EventKind::Warning { message } => {
-                note(&format!("{} {}\n", self.style.warn("warning:"), clean(message)));
+                self.out += &format!("{} {}\n", self.style.warn("warning:"), clean(message));
                 if let Some(forge) = self.forge {
+                    self.flush();
                     forge.warning(message);
                 }
             }
             EventKind::Interrupted { .. } => {
-                note(&format!("{} stopping; once more stops at once\n", self.style.warn("interrupted:")));
+                let word = self.style.warn("interrupted:");
+                self.out += &format!("{word} stopping; once more stops at once\n");
             }
             EventKind::RunFinished { counts } => {
                 let mut text = counts.to_string();
@@ -138,8 +189,23 @@ impl Plain {
                 } else {
                     self.style.bold(&text)
                 };
-                note(&format!("{text}\n"));
+                // Of what went well, nothing is to be said.
+                if self.manner != Manner::Quiet || counts.done + counts.up_to_date < self.total {
+                    self.out += &format!("{text}\n");
+                }
             }
+        }
+    }
+
+    /// Why the instance runs, where that has not been said.
+    fn reason(&mut self, instance: &InstanceId) -> String {
+        self.reasons.remove(instance).map(|reason| format!("  ({reason})")).unwrap_or_default()
+    }
+
+    /// What somebody who wants quiet does not want to hear.
+    fn say(&mut self, text: &str) {
+        if self.manner != Manner::Quiet {
+            self.out += text;
         }
     }
 
@@ -155,7 +221,7 @@ impl Plain {
         let progress = format!("[{}/{}] ", self.ended, self.total);
         let took = &seconds(time);
         // Who shows every line has shown them.
-        let forge = self.forge.filter(|_| !self.verbose);
+        let forge = self.forge.filter(|_| !self.verbose && self.manner == Manner::All);
         let fold = |title: &str| {
             let log = self.logs.as_ref().map(|logs| logs.join(format!("{instance}.log")));
             forge
@@ -178,7 +244,10 @@ impl Plain {
             Status::Done if attempts > 1 => {
                 self.line("flaky", &progress, instance, &format!("  {took}, done by attempt {attempts}"));
             }
-            Status::Done => self.line("done", &progress, instance, &format!("  {took}")),
+            Status::Done => {
+                let reason = self.reason(instance);
+                self.line("done", &progress, instance, &format!("  {took}{reason}"));
+            }
             Status::Failed(failure) => self.failed("FAILED", &progress, instance, failure, took),
             Status::Allowed(failure) => {
                 self.allowed.insert(instance.clone());
@@ -217,18 +286,24 @@ impl Plain {
             let log = logs.join(format!("{instance}.log"));
             text += &format!("{indent}{} {}\n", self.style.dim("log:"), log.display());
         }
-        note(&text);
+        self.out += &text;
     }
 
-    fn line(&self, word: &str, progress: &str, instance: &InstanceId, rest: &str) {
+    fn line(&mut self, word: &str, progress: &str, instance: &InstanceId, rest: &str) {
         let padded = format!("{word:>8}");
+        let is_bad = matches!(word, "FAILED" | "allowed");
         let word = match word {
             "done" => self.style.good(&padded),
             "FAILED" => self.style.bad(&padded),
             "start" | "sent" => self.style.dim(&padded),
             _ => self.style.warn(&padded),
         };
-        note(&format!("{word}  {progress}{instance}{rest}\n"));
+        let line = format!("{word}  {progress}{instance}{rest}\n");
+        if is_bad {
+            self.out += &line;
+        } else {
+            self.say(&line);
+        }
     }
 
     fn text(&mut self, instance: &InstanceId, text: &str) {
@@ -238,7 +313,7 @@ impl Plain {
     /// A text in which nothing acts but colours.
     fn show(&mut self, instance: &InstanceId, text: &str) {
         if self.verbose {
-            note(&format!("{} {text}\n", self.style.dim(&format!("{instance} |"))));
+            self.out += &format!("{} {text}\n", self.style.dim(&format!("{instance} |")));
         }
         let tail = self.tails.entry(instance.clone()).or_default();
         if tail.len() == TAIL {

@@ -82,7 +82,7 @@ fn lines_of(image: &Image, here: &Path, width: usize, style: Style) -> String {
     text
 }
 
-/// `critical path: 22 s of 25 s`, and below it `rootfs@arm64 11 s > image@arm64 5.3 s, and 3 shorter`.
+/// `critical path: 22 s of 25 s`, and below it the longest of it, one a line.
 fn critical(outcome: &Outcome, account: &Account, style: Style) -> String {
     let path = &outcome.critical;
     let sum = |of: fn(&Link) -> Duration| path.iter().map(of).sum::<Duration>();
@@ -91,19 +91,22 @@ fn critical(outcome: &Outcome, account: &Account, style: Style) -> String {
         format!("{} {} of {}", style.dim("critical path:"), seconds(took), seconds(account.elapsed));
     // Less is the engine's own time between two steps.
     if waited > account.elapsed / 10 && waited > Duration::from_secs(1) {
-        text += &format!(", and {} of waiting for a free place (`--jobs`, pools)", seconds(waited));
+        text += &format!(", {} of waiting for a free place (`--jobs`)", seconds(waited));
     }
     // The longest say what to look at; they stay in their order.
     let mut longest: Vec<Duration> = path.iter().map(|link| link.took).collect();
     longest.sort_unstable_by(|a, b| b.cmp(a));
     let least = longest.get(MOST - 1).copied().unwrap_or_default();
     let shown = path.iter().filter(|link| link.took >= least).take(MOST);
-    let shown: Vec<String> = shown.map(|link| format!("{} {}", link.instance, seconds(link.took))).collect();
-    let more = match path.len() - shown.len() {
-        0 => String::new(),
-        more => format!(", and {more} shorter"),
-    };
-    format!("{text}\n  {}{more}\n", shown.join(" > "))
+    let shown: Vec<&Link> = shown.collect();
+    let width = shown.iter().map(|link| link.instance.as_str().chars().count()).max().unwrap_or_default();
+    for link in &shown {
+        text += &format!("\n  {:<width$}  {}", link.instance.as_str(), seconds(link.took));
+    }
+    match path.len() - shown.len() {
+        0 => text + "\n",
+        more => format!("{text}\n  and {more} shorter\n"),
+    }
 }
 
 /// The first of them, and how many more there are.
@@ -201,8 +204,12 @@ arm64  linux/arm64, emulated by QEMU 7.2.22; 7 of 7 steps in 38 s
        registry.img
        edge-1: verified, 1.1 MB of 1 layer in 1.0 s, 1.1 MB/s; 199.0 MB of 4 layers avoided
        edge-2: arrived
-critical path: 15 s of 40 s, and 10 s of waiting for a free place (`--jobs`, pools)
-  b@arm64 2.0 s > c@arm64 3.0 s > d@arm64 4.0 s > e@arm64 5.0 s, and 1 shorter
+critical path: 15 s of 40 s, 10 s of waiting for a free place (`--jobs`)
+  b@arm64  2.0 s
+  c@arm64  3.0 s
+  d@arm64  4.0 s
+  e@arm64  5.0 s
+  and 1 shorter
 flaky: image@arm64 (attempt 3)
 ";
         assert_eq!(shown(&outcome, &account()), wanted);

@@ -1,5 +1,6 @@
 //! Everything that a run tells the outside, as one stream. Reporters, logs and records are consumers of it.
 
+mod logged;
 mod shown;
 
 use std::fmt;
@@ -13,6 +14,7 @@ use crate::output::{bytes, seconds};
 use crate::plan::InstanceId;
 use crate::platform::Platform;
 
+pub use logged::log_line;
 pub use shown::command_line;
 
 /// The version of the JSON form.

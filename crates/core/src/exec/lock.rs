@@ -14,6 +14,9 @@ const ENDING: Duration = Duration::from_secs(3);
 /// The longest that a run takes to write its name into the file that it has locked.
 const NAMING: Duration = Duration::from_millis(500);
 
+/// Who holds a lock and has not written who it is.
+const NAMELESS: &str = "a process without a name";
+
 /// Between two looks at a lock that another run holds.
 const LOOK: Duration = Duration::from_millis(50);
 
@@ -47,7 +50,33 @@ pub enum LockError {
     },
 }
 
+/// Who has locked a recipe's folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Holder {
+    /// Its process and start, for people.
+    pub text: String,
+    /// Since when, to the second; none where it has not written its name.
+    pub since: Option<jiff::Timestamp>,
+}
+
 impl Lock {
+    /// Who has locked the recipe's folder; none where nobody has. Changes nothing.
+    pub fn holder(here: &Path) -> io::Result<Option<Holder>> {
+        let mut file = match File::open(here.join(".pipeline/lock")) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+            other => other?,
+        };
+        // Shared, so that two who look are not in each other's way.
+        match file.try_lock_shared() {
+            Ok(()) => return Ok(None),
+            Err(TryLockError::WouldBlock) => {}
+            Err(TryLockError::Error(error)) => return Err(error),
+        }
+        let text = holder(&mut file).unwrap_or_else(|| NAMELESS.into());
+        let since = text.rsplit_once("since ").and_then(|(_, since)| since.parse().ok());
+        Ok(Some(Holder { text, since }))
+    }
+
     /// Locks the recipe's folder, or says who has.
     pub fn acquire(here: &Path) -> Result<Self, LockError> {
         Self::acquire_within(here, Duration::ZERO, &mut |_| {})
@@ -80,7 +109,7 @@ impl Lock {
                 Err(TryLockError::Error(error)) => return Err(failed(error)),
             }
             // Only for the message: the lock is the kernel's, whatever stands in the file.
-            let holder = holder(&mut file).unwrap_or_else(|| "a process without a name".into());
+            let holder = holder(&mut file).unwrap_or_else(|| NAMELESS.into());
             let left = limit.saturating_sub(begun.elapsed());
             if left.is_zero() {
                 return Err(LockError::Held { folder: here.to_owned(), holder });
@@ -179,7 +208,10 @@ mod tests {
     #[test]
     fn the_second_is_told_who_holds_it() {
         let folder = tempfile::tempdir().unwrap();
+        assert_eq!(Lock::holder(folder.path()).unwrap(), None);
         let first = Lock::acquire(folder.path()).unwrap();
+        let holder = Lock::holder(folder.path()).unwrap().unwrap();
+        assert!(holder.since.is_some_and(|since| since <= jiff::Timestamp::now()), "{holder:?}");
         let error = Lock::acquire(folder.path()).unwrap_err().to_string();
         assert!(error.contains(&format!("process {}{}, since 2", std::process::id(), host())), "{error}");
         // Whoever waits is told so once.

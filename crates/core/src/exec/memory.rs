@@ -61,8 +61,8 @@ impl<'a, 'r> Memory<'a, 'r> {
 
     /// What the instance adds to a path: the milliseconds that it took the last time.
     pub(super) fn weight(&self, instance: &Instance) -> u64 {
-        let took = self.records.as_ref().and_then(|records| records.state.took(&records.key(instance)));
-        took.map_or(1_000, |took| u64::from(took.max(1)))
+        let took = self.records.as_ref().and_then(|records| records.took(instance));
+        took.map_or(1_000, |took| u64::try_from(took.as_millis()).unwrap_or(u64::MAX).max(1))
     }
 
     /// What the instance left, where records and stamps tell that it need not run; it is answered here and now.

@@ -60,7 +60,7 @@ pub use connection::Connections;
 pub(crate) use connection::Start;
 pub use context::{ActionCx, Captured};
 pub use explain::{Explained, explain};
-pub use lock::{Lock, LockError};
+pub use lock::{Holder, Lock, LockError};
 pub(crate) use process::find;
 pub use reaper::Bracket;
 pub use record::RunDir;

@@ -8,7 +8,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
-use crate::event::{Event, EventKind, Failure, Status, Stream, command_line};
+use crate::event::{Event, EventKind, Status, log_line};
 use crate::output::plain;
 use crate::plan::InstanceId;
 
@@ -93,50 +93,21 @@ impl RunDir {
     }
 
     fn log(&mut self, kind: &EventKind) -> io::Result<()> {
-        match kind {
-            EventKind::Due { instance, reason } => {
-                let log = File::create(self.log_path(instance))?;
-                self.logs.insert(instance.clone(), log);
-                self.line(instance, &format!("# runs: {reason}"))
+        if let EventKind::Due { instance, .. } | EventKind::Started { instance, attempt: 1 } = kind
+            && !self.logs.contains_key(instance)
+        {
+            let log = File::create(self.log_path(instance))?;
+            self.logs.insert(instance.clone(), log);
+            if matches!(kind, EventKind::Started { .. }) {
+                return Ok(());
             }
-            EventKind::Started { instance, attempt } => {
-                if *attempt == 1 && !self.logs.contains_key(instance) {
-                    let log = File::create(self.log_path(instance))?;
-                    self.logs.insert(instance.clone(), log);
-                    return Ok(());
-                }
-                self.line(instance, &format!("# attempt {attempt}"))
-            }
-            EventKind::Command { instance, argv } => {
-                self.line(instance, &format!("$ {}", command_line(argv)))
-            }
-            EventKind::Line { instance, stream: Stream::Engine, text, .. } => {
-                self.line(instance, &format!("# {text}"))
-            }
-            EventKind::Line { instance, text, .. } => self.line(instance, text),
-            EventKind::Output { instance, name, value } => {
-                self.line(instance, &format!("# {name} = {value}"))
-            }
-            EventKind::Pinned { instance, key, pin, new } => {
-                let news = if *new { " (new in the lock)" } else { "" };
-                self.line(instance, &format!("# {key} is {pin}{news}"))
-            }
-            EventKind::Delivered { instance, traffic } => self.line(instance, &format!("# sent {traffic}")),
-            EventKind::Finished { instance, status, took, attempts } => {
-                let took = took.as_secs_f64();
-                let often = if *attempts > 1 { format!(" and {attempts} attempts") } else { String::new() };
-                let result = self.line(instance, &format!("# {} after {took:.1} s{often}", describe(status)));
-                self.logs.remove(instance);
-                result
-            }
-            EventKind::RunStarted { .. }
-            | EventKind::Emulator { .. }
-            | EventKind::Tool { .. }
-            | EventKind::Transfer { .. }
-            | EventKind::Warning { .. }
-            | EventKind::Interrupted { .. }
-            | EventKind::RunFinished { .. } => Ok(()),
         }
+        let Some((instance, text)) = log_line(kind) else { return Ok(()) };
+        let result = self.line(instance, &text);
+        if let EventKind::Finished { instance, .. } = kind {
+            self.logs.remove(instance);
+        }
+        result
     }
 
     /// One write for each line, so that who follows the log sees it at once. What never started has no log.
@@ -148,24 +119,10 @@ impl RunDir {
     }
 }
 
-fn describe(status: &Status) -> String {
-    let because = |failure: &Failure| match &failure.help {
-        Some(help) => format!("{} ({help})", failure.message),
-        None => failure.message.clone(),
-    };
-    match status {
-        Status::Done => "done".into(),
-        Status::UpToDate => "up to date".into(),
-        Status::Failed(failure) => format!("failed: {}", because(failure)),
-        Status::Allowed(failure) => format!("failed, which is allowed: {}", because(failure)),
-        Status::Cancelled => "stopped".into(),
-        Status::Skipped { .. } => "skipped".into(),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::event::Stream;
     use std::time::Duration;
 
     fn event(seq: u64, kind: EventKind) -> Event {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::Path;
+use std::time::Duration;
 
 use crate::plan::Instance;
 use crate::state::{FileDisk, Loss, State};
@@ -26,6 +27,12 @@ impl Records<'_> {
     pub fn open(here: &Path) -> io::Result<(State, Vec<Loss>)> {
         let boot = std::fs::read_to_string("/proc/sys/kernel/random/boot_id").unwrap_or_default();
         State::open(Box::new(FileDisk::new(&here.join(".pipeline/state"))), boot.trim())
+    }
+
+    /// How long the instance took when it last ran.
+    pub fn took(&self, instance: &Instance) -> Option<Duration> {
+        let millis = self.state.took(&self.key(instance))?;
+        Some(Duration::from_millis(millis.into()))
     }
 
     pub(super) fn key(&self, instance: &Instance) -> String {

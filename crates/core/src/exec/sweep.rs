@@ -10,6 +10,9 @@ use super::{Lock, scratch};
 
 const REPRO: &str = "repro";
 
+/// What the folder of a run is called while it is being removed; the run's id follows.
+const GONE: &str = ".gone-";
+
 impl Lock {
     /// Removes what earlier runs left half done below `.pipeline`. What cannot be removed stays: the steps that would use
     /// the same names begin by removing them, and say so when they cannot.
@@ -36,10 +39,15 @@ impl Lock {
         self.folder.join(REPRO)
     }
 
-    /// Removes that folder, and what is mounted in it first. Where something stays mounted nothing is removed: it is
-    /// somebody's files.
+    /// Removes that folder, and what is mounted in it first.
     pub fn remove_repro(&self) -> io::Result<()> {
-        let path = self.repro();
+        self.remove(Path::new(REPRO))
+    }
+
+    /// Removes a folder below `.pipeline`, and what is mounted in it first. Where something stays mounted nothing is removed:
+    /// it is somebody's files. Of a symbolic link the link goes.
+    pub fn remove(&self, below: &Path) -> io::Result<()> {
+        let path = self.folder.join(below);
         if path.symlink_metadata().is_err() {
             return Ok(());
         }
@@ -51,6 +59,27 @@ impl Lock {
         }
         fs::remove_dir_all(path)
     }
+
+    /// Removes the folder of a run. One that was half removed is no run, and is removed the next time.
+    pub fn remove_run(&self, id: &str) -> io::Result<()> {
+        let runs = self.folder.join("runs");
+        let gone = runs.join(format!("{GONE}{id}"));
+        fs::rename(runs.join(id), &gone)?;
+        remove_tree(&gone)
+    }
+
+    /// Removes what was left of runs that were half removed.
+    pub fn remove_rests(&self) {
+        for entry in entries(&self.folder.join("runs")) {
+            if entry.file_name().as_encoded_bytes().starts_with(GONE.as_bytes()) {
+                let _ = remove_tree(&entry.path());
+            }
+        }
+    }
+}
+
+fn remove_tree(path: &Path) -> io::Result<()> {
+    if path.symlink_metadata()?.is_dir() { fs::remove_dir_all(path) } else { fs::remove_file(path) }
 }
 
 fn entries(folder: &Path) -> impl Iterator<Item = fs::DirEntry> {

@@ -14,8 +14,8 @@ pub fn configuration(instance: &Instance) -> String {
     format!("{{\"kind\":\"{}\",\"actions\":{actions}}}", instance.kind)
 }
 
-/// The first difference.
-pub(super) fn changed(old: &str, new: &str) -> Reason {
+/// The first difference of two configurations that differ, as a [`Reason::ConfigChanged`].
+pub fn changed(old: &str, new: &str) -> Reason {
     let whole = || Reason::ConfigChanged { key: "the step".into(), old: String::new(), new: String::new() };
     let (Ok(old), Ok(new)) = (serde_json::from_str::<Value>(old), serde_json::from_str::<Value>(new)) else {
         return whole();

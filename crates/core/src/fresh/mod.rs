@@ -13,7 +13,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use config::configuration;
+pub use config::{changed, configuration};
 pub use content::{Look, content, glance, settled, stamp};
 pub use reason::Reason;
 

@@ -1,13 +1,16 @@
 //! The folder that a run left: `.pipeline/runs/<id>/`.
 
 use std::fs::{self, File};
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Read, Seek, SeekFrom};
 use std::path::{Path, PathBuf};
 
 use super::Account;
 use crate::event::{Event, VERSION};
 use crate::plan::{InstanceId, Plan};
 use crate::show;
+
+/// So much of the end of a record is looked at for its last event.
+const END: u64 = 64 * 1024;
 
 /// A run's folder. It may be of a run that goes on, that was killed, or that somebody has cleared in part.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,8 +69,9 @@ pub fn runs(here: &Path) -> io::Result<Vec<RunFolder>> {
     let mut runs = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // A name that is no text is none of ours.
+        // A name that is no text is none of ours; one with a dot is about to be removed.
         if let Ok(id) = entry.file_name().into_string()
+            && !id.starts_with('.')
             && entry.path().join("events.jsonl").is_file()
         {
             runs.push(RunFolder { id, path: entry.path() });
@@ -89,7 +93,16 @@ impl RunFolder {
     }
 
     /// Hands every event to `on`, in order. A last line that was cut, as a kill leaves it, is left out.
-    pub fn events(&self, mut on: impl FnMut(Event)) -> Result<(), Unread> {
+    pub fn events(&self, on: impl FnMut(Event)) -> Result<(), Unread> {
+        self.read(|_| true, on)
+    }
+
+    /// The same without what tools printed, which may be gigabytes and is not even taken apart.
+    pub fn happenings(&self, on: impl FnMut(Event)) -> Result<(), Unread> {
+        self.read(|text| !is_line(text), on)
+    }
+
+    fn read(&self, wanted: impl Fn(&[u8]) -> bool, mut on: impl FnMut(Event)) -> Result<(), Unread> {
         let path = self.path.join("events.jsonl");
         let io = |error| Unread::Io { path: path.clone(), error };
         let mut file = BufReader::new(File::open(&path).map_err(io)?);
@@ -102,10 +115,40 @@ impl RunFolder {
             if line == 1 {
                 known(&path, &text)?;
             }
+            if !wanted(&text) {
+                continue;
+            }
             let event = serde_json::from_slice(&text);
             on(event.map_err(|error| Unread::Event { path: path.clone(), line, error })?);
         }
         Ok(())
+    }
+
+    /// The first event, if there is a whole one: of a run, `run-started`.
+    pub fn first(&self) -> Option<Event> {
+        let mut text = Vec::new();
+        let file = File::open(self.path.join("events.jsonl")).ok()?;
+        BufReader::new(file.take(END)).read_until(b'\n', &mut text).ok()?;
+        serde_json::from_slice(&text).ok()
+    }
+
+    /// The last event, as far as that can be told from the end of the record: `run-finished` of a run that has ended.
+    pub fn last(&self) -> Option<Event> {
+        let mut file = File::open(self.path.join("events.jsonl")).ok()?;
+        let length = file.metadata().ok()?.len();
+        file.seek(SeekFrom::Start(length.saturating_sub(END))).ok()?;
+        let mut text = Vec::new();
+        file.take(END).read_to_end(&mut text).ok()?;
+        let whole = &text[..text.iter().rposition(|byte| *byte == b'\n')?];
+        let begin = whole.iter().rposition(|byte| *byte == b'\n').map_or(0, |newline| newline + 1);
+        serde_json::from_slice(&whole[begin..]).ok()
+    }
+
+    /// The account of the run, without how many lines were printed: in a moment also where there are gigabytes of them.
+    pub fn outline(&self) -> Result<Account, Unread> {
+        let mut account = Account::default();
+        self.happenings(|event| account.on(&event))?;
+        Ok(account)
     }
 
     /// The account of the run.
@@ -124,6 +167,13 @@ impl RunFolder {
         };
         show::read(&text).map(Some).map_err(|error| Unread::Plan { path, error })
     }
+}
+
+/// The event is a line of a tool. What stands before its kind is written by us alone and short, so that nothing that was
+/// printed can pass for it.
+fn is_line(text: &[u8]) -> bool {
+    const KIND: &[u8] = br#""event":"line","#;
+    text.get(..160.min(text.len())).is_some_and(|head| head.windows(KIND.len()).any(|part| part == KIND))
 }
 
 /// A version that is not known may have events of any form.

@@ -5,13 +5,21 @@
 
 mod account;
 mod critical;
+mod difference;
+mod ending;
 mod folder;
+mod images;
 mod outcome;
+mod retention;
 
 pub use account::{Account, Course, Emulated};
 pub use critical::{Link, critical_path};
+pub use difference::{Change, Difference, Section, difference};
+pub use ending::Ending;
 pub use folder::{RunFolder, Unread, runs};
+pub use images::{ImageFile, LocatedImage, Pushed, images};
 pub use outcome::{Arrival, Image, Outcome, Target};
+pub use retention::{Rule, removable};
 
 #[cfg(test)]
 mod tests;

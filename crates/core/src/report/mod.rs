@@ -7,6 +7,7 @@
 //! Logs are read one after the other while the file is written: its size and the memory that it takes have a bound,
 //! whatever the run printed.
 
+mod before;
 mod course;
 mod graphs;
 mod html;
@@ -25,6 +26,7 @@ use std::path::Path;
 use crate::history::Account;
 use crate::plan::Plan;
 
+pub use before::Before;
 pub use page::write;
 
 use html::Plain;
@@ -39,4 +41,6 @@ pub struct Source<'s> {
     pub account: &'s Account,
     /// The run's folder: its logs, and what it can prove.
     pub folder: &'s Path,
+    /// What it is compared with.
+    pub before: Option<&'s Before>,
 }

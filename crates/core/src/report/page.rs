@@ -59,6 +59,7 @@ pub fn write(out: &mut dyn Write, source: &Source<'_>) -> io::Result<()> {
     write(out, sections::timeline(&facts))?;
     graph(out, &graphs)?;
     write(out, sections::steps(&facts))?;
+    write(out, sections::compared(&facts))?;
     write(out, sections::audits(&facts))?;
     write(out, sections::nodes(&facts))?;
     write(out, sections::provenance(&facts))?;

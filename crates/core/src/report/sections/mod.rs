@@ -1,5 +1,6 @@
 //! The sections of the page, each as HTML that needs no script.
 
+mod compared;
 mod proofs;
 mod results;
 mod steps;
@@ -16,6 +17,7 @@ use super::{Plain, Source};
 use crate::history::Outcome;
 use crate::output::seconds;
 
+pub(super) use compared::compared;
 pub(super) use proofs::{audits, lock, nodes, provenance};
 pub(super) use results::results;
 pub(super) use steps::{failures, graph_begin, graph_end, steps, timeline};
@@ -73,6 +75,14 @@ fn digest(text: &str) -> Markup {
 
 fn time(time: Option<Duration>) -> String {
     time.map_or_else(String::new, seconds)
+}
+
+/// No more than so many letters of a text.
+fn cut(text: &str, letters: usize) -> String {
+    match text.char_indices().nth(letters) {
+        Some((at, _)) => format!("{}…", &text[..at]),
+        None => text.to_owned(),
+    }
 }
 
 /// `1 node`, `2 nodes`.

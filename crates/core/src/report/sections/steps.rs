@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Facts, badge, section, time};
+use super::{Facts, badge, cut, section, time};
 use crate::history::{Course, Link};
 use crate::output::seconds;
 use crate::report::Plain;
@@ -58,17 +58,10 @@ fn failure(facts: &Facts<'_>, row: &Row<'_>, log: Option<&Log>) -> Markup {
             @if !last.is_empty() {
                 p.below { "The end of its log:" }
                 pre.log tabindex="0" aria-label={ "End of the log of " (Plain(row.id.as_str())) } {
-                    @for line in last { (Plain(&cut(line))) "\n" }
+                    @for line in last { (Plain(&cut(line, LETTERS))) "\n" }
                 }
             }
         }
-    }
-}
-
-fn cut(line: &str) -> String {
-    match line.char_indices().nth(LETTERS) {
-        Some((at, _)) => format!("{}…", &line[..at]),
-        None => line.to_owned(),
     }
 }
 

@@ -17,6 +17,7 @@ pub(in crate::report) fn top(facts: &Facts<'_>, has_graph: bool) -> Markup {
         ("timeline", "Timeline", super::steps::ran(facts)),
         ("graph", "Graph", has_graph),
         ("steps", "Steps", true),
+        ("compared", "Compared", facts.source.before.is_some()),
         ("audits", "Audits", !facts.proofs.audits.is_empty()),
         ("nodes", "Nodes", facts.source.plan.is_some_and(|plan| !plan.nodes.is_empty())),
         ("provenance", "Provenance", !facts.proofs.statements.is_empty()),

@@ -63,7 +63,7 @@ pub(super) fn folder(logs: &[(&str, &[u8])]) -> TempDir {
 
 pub(super) fn page(plan: Option<&Plan>, account: &Account, folder: &Path) -> String {
     let mut out = Vec::new();
-    write(&mut out, &Source { plan, account, folder }).unwrap();
+    write(&mut out, &Source { plan, account, folder, before: None }).unwrap();
     String::from_utf8(out).unwrap()
 }
 

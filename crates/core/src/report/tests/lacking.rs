@@ -95,7 +95,8 @@ fn the_longest_logs_make_no_longer_report() {
     let names: Vec<&str> = steps.iter().map(String::as_str).collect();
     let (plan, account) = (plan(&names), account(kinds));
     let mut count = Count(0);
-    write(&mut count, &Source { plan: Some(&plan), account: &account, folder: folder.path() }).unwrap();
+    write(&mut count, &Source { plan: Some(&plan), account: &account, folder: folder.path(), before: None })
+        .unwrap();
     // A zero byte is shown by five characters, one of which takes two.
     assert!((6 << 20..40 << 20).contains(&count.0), "{}", count.0);
 }

@@ -1,0 +1,192 @@
+//! A page of the book, carried out: its files are written and its commands run, in the order in which they stand there.
+//!
+//! - A fenced block with a second word in its first line, such as ```` ```toml pipeline.toml ````, is that file.
+//! - In a block `console`, lines that begin with `$ ` are commands for bash; one that ends in `\` goes on in the next. They run
+//!   in one folder, and a `cd` counts from then on. Each must succeed, unless the line ends in `# exit code N`.
+//! - What follows a command is what it prints, on either stream: lines in their order, of which `…` stands for anything, and
+//!   others may lie between.
+//! - A page begins with `<!-- tools: git openssl -->` where its commands need these.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use crate::TestSpace;
+
+/// What is to be done, in order.
+#[derive(Debug)]
+pub struct Page {
+    path: PathBuf,
+    /// The tools that its commands call.
+    pub tools: Vec<String>,
+    parts: Vec<Part>,
+}
+
+#[derive(Debug)]
+enum Part {
+    File { name: String, text: String },
+    Command(PageCommand),
+}
+
+/// A command of a page, and what it prints.
+#[derive(Debug)]
+pub struct PageCommand {
+    /// For bash.
+    pub line: String,
+    code: i32,
+    prints: Vec<String>,
+}
+
+impl Page {
+    /// Reads a page.
+    pub fn read(path: &Path) -> Self {
+        let text = fs::read_to_string(path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+        let tools = text.lines().next().and_then(|line| line.strip_prefix("<!-- tools: "));
+        let tools = tools.map_or_else(Vec::new, |tools| {
+            tools.trim_end_matches("-->").split_whitespace().map(str::to_owned).collect()
+        });
+        let mut parts = Vec::new();
+        for block in blocks(&text) {
+            match block.info.split_whitespace().collect::<Vec<_>>().as_slice() {
+                ["console"] => parts.extend(commands(&block.text).into_iter().map(Part::Command)),
+                [_, name] => parts.push(Part::File { name: (*name).to_owned(), text: block.text }),
+                _ => {}
+            }
+        }
+        Self { path: path.to_owned(), tools, parts }
+    }
+
+    /// Its commands.
+    pub fn commands(&self) -> impl Iterator<Item = &PageCommand> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Command(command) => Some(command),
+            Part::File { .. } => None,
+        })
+    }
+
+    /// Does all of it in the space's work folder, with this folder first on the `PATH` and these variables.
+    pub fn run(&self, space: &TestSpace, bin: &Path, env: &[(String, String)]) {
+        for part in &self.parts {
+            match part {
+                Part::File { name, text } => {
+                    let here = folder(space);
+                    let file = here.join(name);
+                    fs::create_dir_all(file.parent().unwrap()).unwrap();
+                    fs::write(&file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+                }
+                Part::Command(command) => self.run_one(command, space, bin, env),
+            }
+        }
+    }
+
+    fn run_one(&self, command: &PageCommand, space: &TestSpace, bin: &Path, env: &[(String, String)]) {
+        let script = format!("{}\ncode=$?\npwd >\"$TMPDIR/folder\"\nexit $code", command.line);
+        let mut bash = space.command("bash");
+        let path = bash.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+        let path = format!("{}:{}", bin.display(), path.unwrap_or_default().to_string_lossy());
+        bash.env("PATH", path).envs(env.iter().cloned()).current_dir(folder(space));
+        let output = bash.args(["-c", &script]).output().unwrap();
+        let said = [output.stdout.as_slice(), &output.stderr].concat();
+        let said = String::from_utf8_lossy(&said);
+        let place = format!("{}: {}", self.path.display(), command.line);
+        assert_eq!(output.status.code(), Some(command.code), "{place}\n{said}");
+        let mut lines = said.lines();
+        for wanted in &command.prints {
+            assert!(
+                lines.any(|line| fits(wanted, line)),
+                "{place}\ndoes not print, in this order: {wanted}\n{said}"
+            );
+        }
+    }
+}
+
+/// Where the next command runs.
+fn folder(space: &TestSpace) -> PathBuf {
+    let left = fs::read_to_string(space.root().join("tmp/folder"));
+    left.map_or_else(|_| space.path("."), |left| PathBuf::from(left.trim_end()))
+}
+
+/// A fenced block.
+#[derive(Debug)]
+pub struct Block {
+    /// What follows the fence: the language, and a file's name.
+    pub info: String,
+    /// Its lines.
+    pub text: String,
+}
+
+/// The fenced blocks of a text.
+pub fn blocks(text: &str) -> Vec<Block> {
+    let mut blocks = Vec::new();
+    let mut open: Option<Block> = None;
+    for line in text.lines() {
+        match (open.take(), line.trim_start().strip_prefix("```")) {
+            (None, None) => {}
+            (None, Some(info)) => open = Some(Block { info: info.trim().to_owned(), text: String::new() }),
+            (Some(block), Some(_)) => blocks.push(block),
+            (Some(block), None) => open = Some(Block { text: format!("{}{line}\n", block.text), ..block }),
+        }
+    }
+    assert!(open.is_none(), "a block does not end: {open:?}");
+    blocks
+}
+
+fn commands(text: &str) -> Vec<PageCommand> {
+    let mut commands: Vec<PageCommand> = Vec::new();
+    let mut lines = text.lines();
+    while let Some(line) = lines.next() {
+        if let Some(command) = line.strip_prefix("$ ") {
+            let mut whole = command.to_owned();
+            while whole.ends_with('\\') {
+                whole = format!("{whole}\n{}", lines.next().unwrap_or_default());
+            }
+            let code = whole.rsplit_once("# exit code ").map_or(0, |(_, code)| code.trim().parse().unwrap());
+            commands.push(PageCommand { line: whole, code, prints: Vec::new() });
+        } else if !matches!(line.trim(), "" | "…") {
+            let command = commands.last_mut().unwrap_or_else(|| panic!("no command prints `{line}`"));
+            command.prints.push(line.to_owned());
+        }
+    }
+    commands
+}
+
+/// `…` is anything; what a line begins or ends with beyond spaces must be there.
+fn fits(wanted: &str, line: &str) -> bool {
+    let (wanted, mut rest) = (wanted.trim(), line.trim());
+    let parts: Vec<&str> = wanted.split('…').collect();
+    for (at, part) in parts.iter().enumerate() {
+        let found = if at == 0 { rest.starts_with(part).then_some(0) } else { rest.find(part) };
+        let Some(start) = found else { return false };
+        rest = &rest[start + part.len()..];
+    }
+    rest.is_empty() || wanted.ends_with('…')
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_with_and_without_gaps() {
+        assert!(fits("a … c", "  a b c") && fits("a…", "abc") && fits("…c", "abc") && fits("abc", "abc"));
+        assert!(!fits("a", "ab") && !fits("b", "ab") && !fits("a…d", "abc"));
+    }
+
+    #[test]
+    fn a_block_has_commands_with_what_they_print() {
+        let commands = commands("$ one \\\n    more\nsaid\n…\n\n$ two # exit code 3\n");
+        assert_eq!((commands[0].line.as_str(), commands[0].code), ("one \\\n    more", 0));
+        assert_eq!(commands[0].prints, ["said"]);
+        assert_eq!((commands[1].line.as_str(), commands[1].code), ("two # exit code 3", 3));
+    }
+
+    #[test]
+    #[should_panic(expected = "does not print, in this order: three")]
+    fn what_is_not_printed_fails() {
+        let space = TestSpace::with_real_tools();
+        let page = space.write(
+            "page.md",
+            "```text a/b.txt\none\ntwo\n```\n```console\n$ cd a\n$ cat b.txt\none\nthree\n```\n",
+        );
+        Page::read(&page).run(&space, Path::new("/usr/bin"), &[]);
+    }
+}
