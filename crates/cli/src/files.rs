@@ -1,9 +1,11 @@
 //! Files that people keep: written whole or not at all.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, Write};
+use std::io::{self, BufWriter, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+
+use tempfile::NamedTempFile;
 
 /// Puts a new file in place; an error where there is one, unless `replace` says so.
 pub(crate) fn create(path: &Path, contents: &str, replace: bool) -> io::Result<()> {
@@ -23,17 +25,38 @@ pub(crate) fn replace(path: &Path, contents: &str) -> io::Result<()> {
     put(&path, contents, Some(&metadata))
 }
 
+/// Puts a file in place that can be made again, written bit by bit; in the place of another one, where there is one.
+pub(crate) fn write(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    // Nobody wants to have a pipe or a device replaced by a file.
+    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
+        let mut out = BufWriter::new(OpenOptions::new().write(true).open(path)?);
+        contents(&mut out)?;
+        return out.flush();
+    }
+    let mut out = BufWriter::new(beside(path)?);
+    contents(&mut out)?;
+    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
+    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
+    file.persist(path).map(drop).map_err(|error| error.error)
+}
+
+/// A file with no name of its own yet, in the folder of another.
+fn beside(path: &Path) -> io::Result<NamedTempFile> {
+    let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    // The error would name a file that nobody knows.
+    tempfile::Builder::new()
+        .prefix(".pipeline-")
+        .suffix(".tmp")
+        .tempfile_in(folder)
+        .map_err(|error| io::Error::from(error.kind()))
+}
+
 fn put(path: &Path, contents: &str, like: Option<&Metadata>) -> io::Result<()> {
     let folder = match path.parent() {
         Some(folder) if !folder.as_os_str().is_empty() => folder.to_owned(),
         _ => PathBuf::from("."),
     };
-    // The error would name a file that nobody knows.
-    let mut file = tempfile::Builder::new()
-        .prefix(".pipeline-")
-        .suffix(".tmp")
-        .tempfile_in(&folder)
-        .map_err(|error| io::Error::from(error.kind()))?;
+    let mut file = beside(path)?;
     file.write_all(contents.as_bytes())?;
     let mode = like.map_or(0o644, |metadata| metadata.permissions().mode());
     if let Some(metadata) = like {
