@@ -1,11 +1,9 @@
 //! Files that people keep: written whole or not at all.
 
 use std::fs::{self, File, Metadata, OpenOptions, Permissions};
-use std::io::{self, BufWriter, Write};
+use std::io::{self, Write};
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-
-use tempfile::NamedTempFile;
 
 /// Puts a new file in place; an error where there is one, unless `replace` says so.
 pub(crate) fn create(path: &Path, contents: &str, replace: bool) -> io::Result<()> {
@@ -25,30 +23,34 @@ pub(crate) fn replace(path: &Path, contents: &str) -> io::Result<()> {
     put(&path, contents, Some(&metadata))
 }
 
-/// Puts a file in place that can be made again, written bit by bit; in the place of another one, where there is one.
-pub(crate) fn write(path: &Path, contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
-    // Nobody wants to have a pipe or a device replaced by a file.
-    if fs::metadata(path).is_ok_and(|metadata| !metadata.is_file()) {
-        let mut out = BufWriter::new(OpenOptions::new().write(true).open(path)?);
-        contents(&mut out)?;
-        return out.flush();
+/// Writes a file piece by piece, in place of one that is there. What is no file, such as a device or a pipe, is written to.
+pub(crate) fn write(path: &Path, fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let there = path.metadata();
+    if there.as_ref().is_ok_and(|there| !there.is_file()) {
+        return pieces(OpenOptions::new().write(true).open(path)?, fill);
     }
-    let mut out = BufWriter::new(beside(path)?);
-    contents(&mut out)?;
-    let file = out.into_inner().map_err(io::IntoInnerError::into_error)?;
-    file.as_file().set_permissions(Permissions::from_mode(0o644))?;
-    file.persist(path).map(drop).map_err(|error| error.error)
+    // A link leads to the file that is meant.
+    let path = fs::canonicalize(path).unwrap_or_else(|_| path.to_owned());
+    let mut file = beside(&path)?;
+    pieces(file.as_file_mut(), fill)?;
+    let mode = there.map_or(0o644, |there| there.permissions().mode());
+    file.as_file().set_permissions(Permissions::from_mode(mode & 0o7777))?;
+    file.persist(path).map_err(|error| error.error)?;
+    Ok(())
 }
 
-/// A file with no name of its own yet, in the folder of another.
-fn beside(path: &Path) -> io::Result<NamedTempFile> {
+fn pieces(to: impl Write, fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut to = io::BufWriter::new(to);
+    fill(&mut to)?;
+    to.flush()
+}
+
+/// A file without a name of its own yet, in the folder of the one that it becomes.
+fn beside(path: &Path) -> io::Result<tempfile::NamedTempFile> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     // The error would name a file that nobody knows.
-    tempfile::Builder::new()
-        .prefix(".pipeline-")
-        .suffix(".tmp")
-        .tempfile_in(folder)
-        .map_err(|error| io::Error::from(error.kind()))
+    let made = tempfile::Builder::new().prefix(".pipeline-").suffix(".tmp").tempfile_in(folder);
+    made.map_err(|error| io::Error::from(error.kind()))
 }
 
 fn put(path: &Path, contents: &str, like: Option<&Metadata>) -> io::Result<()> {

@@ -9,6 +9,7 @@ pub mod doctor;
 pub mod event;
 pub mod evidence;
 pub mod exec;
+pub mod export;
 pub mod format;
 pub mod fresh;
 pub mod git;

@@ -30,7 +30,7 @@ fn written(args: &ReportArgs) -> Result<u8, u8> {
             Err(error) => failed(&format!("cannot write the report: {error}")),
         });
     };
-    if let Err(error) = files::write(&path, |out| report::write(out, &source)) {
+    if let Err(error) = files::write(&path, &mut |out| report::write(out, &source)) {
         return Err(failed(&format!("cannot write {}: {error}", path.display())));
     }
     terminal::note(&format!("{}: run {}\n", path.display(), run.id));
