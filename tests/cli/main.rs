@@ -35,6 +35,7 @@ mod recipes;
 mod record;
 mod reference;
 mod remote;
+mod report;
 mod repro;
 mod resume;
 mod secrets;

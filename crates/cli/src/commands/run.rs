@@ -12,7 +12,7 @@ use pipeline_core::evidence::{PublicKey, SigningKey};
 use pipeline_core::exec::{
     self, Connections, Host, Lock, Options, Records, RunDir, Scratch, Secrets, Summary, remedy,
 };
-use pipeline_core::history::{Account, Course, Outcome};
+use pipeline_core::history::{Account, Course, Outcome, RunFolder};
 use pipeline_core::output::{MIN_SECRET, Redactor};
 use pipeline_core::plan::{Action, Plan, Register};
 use pipeline_core::planner::{Wanted, require_provenance};
@@ -232,8 +232,9 @@ fn tell(
         );
         summary.unrecorded = true;
     }
-    if let Err(problem) = exports::write(&args.exports, plan, &account, record.path()) {
-        terminal::error("run::unrecorded", &problem, remedy(&problem));
+    if let Err(problem) = exports::write(&args.exports, plan, &account, &RunFolder::at(record.path())) {
+        let help = remedy(&problem).unwrap_or("`pipeline export` writes it later, with the same options");
+        terminal::error("run::unrecorded", &problem, Some(help));
         summary.unrecorded = true;
     }
     let outcome = Outcome::of(plan, &account);

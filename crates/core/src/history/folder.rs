@@ -82,6 +82,12 @@ pub fn runs(here: &Path) -> io::Result<Vec<RunFolder>> {
 }
 
 impl RunFolder {
+    /// Of a run that goes on, or has just ended.
+    pub fn at(path: &Path) -> Self {
+        let id = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        Self { id, path: path.to_owned() }
+    }
+
     /// The folder.
     pub fn path(&self) -> &Path {
         &self.path
