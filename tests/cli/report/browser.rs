@@ -38,7 +38,6 @@ fn check(report: &Path, name: &str, expected: &Value) {
         .output()
         .unwrap();
     let told = String::from_utf8_lossy(&output.stdout);
-    println!("{told}");
     assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
     assert!(told.contains("\nthere after "), "{told}");
 }
