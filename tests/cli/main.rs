@@ -23,6 +23,7 @@ mod init;
 mod install;
 mod kinds;
 mod lab;
+mod live;
 mod logs;
 mod messages;
 mod nodes;
