@@ -65,6 +65,7 @@ fn advice(tool: &str) -> String {
         "crictl" => return "go install sigs.k8s.io/cri-tools/cmd/crictl@latest".into(),
         "qemu-aarch64-static" | "qemu-arm-static" => "qemu-user-static",
         "dot" => "graphviz",
+        "node" => "nodejs",
         "registry" => "docker-registry",
         "man" => "man-db",
         "strip" => "binutils",

@@ -35,6 +35,7 @@ function place(element, left, width) {
 
 function seconds(ms) {
   var whole = Math.floor(ms / 1000);
+  if (ms > 0 && ms < 100) return ms + ' ms';
   if (whole >= 60) return Math.floor(whole / 60) + ' min ' + (whole % 60) + ' s';
   return whole >= 10 ? whole + ' s' : (ms / 1000).toFixed(1) + ' s';
 }

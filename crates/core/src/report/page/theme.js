@@ -10,8 +10,9 @@ function theme() {
   try { if (/^(light|dark)$/.test(localStorage.getItem('pipeline-theme'))) root.dataset.theme = localStorage.getItem('pipeline-theme'); }
   catch (refused) { /* Files may not keep anything in some browsers. */ }
   button.addEventListener('click', function () {
-    root.dataset.theme = now() === 'dark' ? 'light' : 'dark';
-    try { localStorage.setItem('pipeline-theme', root.dataset.theme); } catch (refused) { /* As above. */ }
+    var other = now() === 'dark' ? 'light' : 'dark', isUsual = (other === 'dark') === dark.matches;
+    if (isUsual) delete root.dataset.theme; else root.dataset.theme = other;
+    try { if (isUsual) localStorage.removeItem('pipeline-theme'); else localStorage.setItem('pipeline-theme', other); } catch (refused) { /* As above. */ }
     show();
   });
   dark.addEventListener('change', show);

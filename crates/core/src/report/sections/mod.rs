@@ -74,7 +74,13 @@ fn digest(text: &str) -> Markup {
 }
 
 fn time(time: Option<Duration>) -> String {
-    time.map_or_else(String::new, seconds)
+    time.map_or_else(String::new, brief)
+}
+
+/// Of what is over in no time, how long it took all the same.
+fn brief(time: Duration) -> String {
+    let whole = time.as_millis();
+    if (1..100).contains(&whole) { format!("{whole} ms") } else { seconds(time) }
 }
 
 /// No more than so many letters of a text.

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use maud::{Markup, html};
 
-use super::{Facts, badge, cut, section, time};
+use super::{Facts, badge, brief, cut, section, time};
 use crate::history::{Course, Link};
 use crate::output::seconds;
 use crate::report::Plain;
@@ -88,7 +88,7 @@ pub(in crate::report) fn timeline(facts: &Facts<'_>) -> Markup {
 fn link_of(link: &Link) -> Markup {
     html! {
         a href={ "#step=" (Plain(link.instance.as_str())) } { (Plain(link.instance.as_str())) }
-        " " span.number { (seconds(link.took)) }
+        " " span.number { (brief(link.took)) }
         @if link.waited.as_millis() >= 100 {
             " " span.waited title="for want of a job, a pool or a mutex" { "after waiting " (seconds(link.waited)) }
         }
