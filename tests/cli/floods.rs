@@ -66,7 +66,7 @@ fn memory_and_disk_are_bounded_and_the_end_is_shown() {
     assert!(events < 12 << 20, "{events} bytes");
 }
 
-/// A log that is larger than the bound on memory. PIPELINE_TEST_LOG_MB makes it a gigabyte, as `scripts/soak logs` does.
+/// A log that is larger than the bound on memory. PIPELINE_TEST_LOG_MB=1000 makes it a gigabyte.
 #[test]
 fn a_log_is_shown_followed_and_exported_in_bounded_memory() {
     let megabytes: u64 =

@@ -67,9 +67,10 @@ impl<'p> Suite<'p> {
             let verdict = match course.status() {
                 Some(Status::Done | Status::UpToDate) => Verdict::Success,
                 Some(Status::Failed(_)) => Verdict::Failure,
-                Some(Status::Allowed(_) | Status::Cancelled | Status::Skipped { .. }) => Verdict::Skipped,
                 None if has_no_end(account, &instance.id) => Verdict::Error,
-                None => Verdict::Skipped,
+                None | Some(Status::Allowed(_) | Status::Cancelled | Status::Skipped { .. }) => {
+                    Verdict::Skipped
+                }
             };
             Case { instance, course, verdict }
         };
