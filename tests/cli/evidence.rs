@@ -20,7 +20,7 @@ const OTHERS: &str = "-----BEGIN PUBLIC KEY-----\n\
     MCowBQYDK2VwAyEAPUAXw+hDiVqStwqnTRt+vJyYLM8uxJaMwM1V8Sr0Zgw=\n-----END PUBLIC KEY-----\n";
 
 /// Builds, saves, has it looked over and asks the node; `more` is the rest of the recipe.
-fn lab(more: &str) -> Lab {
+pub(crate) fn lab(more: &str) -> Lab {
     let lab = Lab::new();
     let (platform, ..) = native();
     lab.recipe(&format!(
@@ -39,7 +39,7 @@ fn lab(more: &str) -> Lab {
     lab
 }
 
-const NODE: &str = "[[step]]\nuses = \"scp\"\n[[step]]\nuses = \"skopeo-copy\"\ndest = \"containers-storage:docker.io/library/app:1\"\n\
+pub(crate) const NODE: &str = "[[step]]\nuses = \"scp\"\n[[step]]\nuses = \"skopeo-copy\"\ndest = \"containers-storage:docker.io/library/app:1\"\n\
     [[step]]\nuses = \"crictl-verify\"\nimage = \"docker.io/library/app:1\"\n";
 
 fn json(path: &Path) -> Value {

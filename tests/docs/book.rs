@@ -101,6 +101,7 @@ fn the_book_has_every_page() {
     let summary = read("docs/SUMMARY.md");
     let listed: BTreeSet<PathBuf> =
         links(&summary).into_iter().map(|link| root().join("docs").join(link)).collect();
+    assert_eq!(listed.len(), links(&summary).len(), "SUMMARY.md names a page twice");
     for page in below("docs", ".md") {
         let is_decision = name(&page).starts_with("docs/design/0");
         assert!(

@@ -7,6 +7,11 @@ use std::path::PathBuf;
 
 use pipeline_core::output::Redactor;
 
+/// A CI system has set `CI`.
+pub(crate) fn is_ci() -> bool {
+    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no"))
+}
+
 /// Names that tools get. The list is documented; it never counts for whether a step is up to date.
 const PASSED: [&str; 24] = [
     "PATH",
@@ -34,11 +39,6 @@ const PASSED: [&str; 24] = [
     "BUILDX_BUILDER",
     "BUILDKIT_HOST",
 ];
-
-/// A CI system has set `CI`.
-pub(crate) fn is_ci() -> bool {
-    std::env::var("CI").is_ok_and(|value| !matches!(value.as_str(), "" | "0" | "false" | "no"))
-}
 
 /// The same by prefix.
 const PREFIXES: [&str; 3] = ["DOCKER_", "CONTAINERS_", "CONTAINER_"];

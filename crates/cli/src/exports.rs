@@ -6,6 +6,7 @@ use std::path::Path;
 use pipeline_core::export::{TraceError, junit, metadata, trace};
 use pipeline_core::history::{Account, RunFolder};
 use pipeline_core::plan::Plan;
+use pipeline_core::report::{self, Before, Source};
 
 use crate::args::ExportArgs;
 use crate::files;
@@ -30,6 +31,10 @@ pub(crate) fn write(
             TraceError::Io(error) => error,
             TraceError::Unread(error) => io::Error::other(error.to_string()),
         })
+    });
+    file(wanted.report.as_deref(), &mut |to| {
+        let before = Before::read(run.path());
+        report::write(to, &Source { plan: Some(plan), account, folder: run.path(), before: before.as_ref() })
     });
     file(wanted.metadata_file.as_deref(), &mut |to| writeln!(to, "{:#}", metadata(plan, account)));
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }

@@ -24,6 +24,7 @@ pub mod output;
 pub mod plan;
 pub mod planner;
 pub mod platform;
+pub mod report;
 pub mod schema;
 pub mod show;
 pub mod source;

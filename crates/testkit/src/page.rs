@@ -8,7 +8,9 @@
 //! - A page begins with `<!-- tools: git openssl -->` where its commands need these.
 
 use std::fs;
+use std::io::Write as _;
 use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
 
 use crate::TestSpace;
 
@@ -65,44 +67,64 @@ impl Page {
 
     /// Does all of it in the space's work folder, with this folder first on the `PATH` and these variables.
     pub fn run(&self, space: &TestSpace, bin: &Path, env: &[(String, String)]) {
+        let bash = || {
+            let mut bash = space.command("bash");
+            let path = bash.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
+            let path = format!("{}:{}", bin.display(), path.unwrap_or_default().to_string_lossy());
+            bash.env("PATH", path).envs(env.iter().cloned());
+            bash
+        };
+        self.follow(&bash, &space.path(".").display().to_string(), &mut |_, _| {});
+    }
+
+    /// Does all of it from the folder `here` on, by what `bash` makes, which need not be on this machine. `told` gets each
+    /// command, or file, and what it printed.
+    pub fn follow(&self, bash: &dyn Fn() -> Command, here: &str, told: &mut dyn FnMut(&str, &str)) {
+        let mut here = here.to_owned();
         for part in &self.parts {
             match part {
                 Part::File { name, text } => {
-                    let here = folder(space);
-                    let file = here.join(name);
-                    fs::create_dir_all(file.parent().unwrap()).unwrap();
-                    fs::write(&file, text).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+                    let put = "cd -- \"$1\" && mkdir -p -- \"$(dirname -- \"$2\")\" && cat >\"$2\"";
+                    let mut bash = bash();
+                    let mut bash =
+                        bash.args(["-c", put, "bash", &here, name]).stdin(Stdio::piped()).spawn().unwrap();
+                    bash.stdin.take().unwrap().write_all(text.as_bytes()).unwrap();
+                    assert!(
+                        bash.wait().unwrap().success(),
+                        "{}: {name} cannot be written",
+                        self.path.display()
+                    );
+                    told(&format!("cat {name}"), text);
                 }
-                Part::Command(command) => self.run_one(command, space, bin, env),
+                Part::Command(command) => {
+                    let (code, said, folder) = one(bash, &here, &command.line);
+                    told(&format!("$ {}", command.line), &said);
+                    here = folder.unwrap_or(here);
+                    let place = format!("{}: {}", self.path.display(), command.line);
+                    assert_eq!(code, Some(command.code), "{place}\n{said}");
+                    let mut lines = said.lines();
+                    for wanted in &command.prints {
+                        let found = lines.any(|line| fits(wanted, line));
+                        assert!(found, "{place}\ndoes not print, in this order: {wanted}\n{said}");
+                    }
+                }
             }
-        }
-    }
-
-    fn run_one(&self, command: &PageCommand, space: &TestSpace, bin: &Path, env: &[(String, String)]) {
-        let script = format!("{}\ncode=$?\npwd >\"$TMPDIR/folder\"\nexit $code", command.line);
-        let mut bash = space.command("bash");
-        let path = bash.get_envs().find(|(name, _)| *name == "PATH").and_then(|(_, path)| path);
-        let path = format!("{}:{}", bin.display(), path.unwrap_or_default().to_string_lossy());
-        bash.env("PATH", path).envs(env.iter().cloned()).current_dir(folder(space));
-        let output = bash.args(["-c", &script]).output().unwrap();
-        let said = [output.stdout.as_slice(), &output.stderr].concat();
-        let said = String::from_utf8_lossy(&said);
-        let place = format!("{}: {}", self.path.display(), command.line);
-        assert_eq!(output.status.code(), Some(command.code), "{place}\n{said}");
-        let mut lines = said.lines();
-        for wanted in &command.prints {
-            assert!(
-                lines.any(|line| fits(wanted, line)),
-                "{place}\ndoes not print, in this order: {wanted}\n{said}"
-            );
         }
     }
 }
 
-/// Where the next command runs.
-fn folder(space: &TestSpace) -> PathBuf {
-    let left = fs::read_to_string(space.root().join("tmp/folder"));
-    left.map_or_else(|_| space.path("."), |left| PathBuf::from(left.trim_end()))
+/// No tool prints this.
+const MARK: &str = "\u{1}folder ";
+
+/// The exit code, both streams as they were written, and the folder afterwards.
+fn one(bash: &dyn Fn() -> Command, here: &str, line: &str) -> (Option<i32>, String, Option<String>) {
+    let script = format!("exec 2>&1\ncd -- \"$1\"\n{line}\ncode=$?\nprintf '{MARK}%s' \"$PWD\"\nexit $code");
+    let output = bash().args(["-c", &script, "bash", here]).output().unwrap();
+    let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
+    match said.rsplit_once(MARK) {
+        Some((said, folder)) => (output.status.code(), said.to_owned(), Some(folder.to_owned())),
+        None => (output.status.code(), said, None),
+    }
 }
 
 /// A fenced block.

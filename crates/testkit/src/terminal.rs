@@ -4,6 +4,7 @@ use std::fs::{File, OpenOptions};
 use std::io::{Read, Write};
 use std::process::Command;
 use std::sync::{Arc, Mutex};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -22,6 +23,7 @@ pub const CTRL_Z: u8 = 26;
 pub struct Terminal {
     keys: File,
     screen: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
 }
 
 impl Terminal {
@@ -40,14 +42,14 @@ impl Terminal {
         let keys = File::from(master);
         let screen = Arc::new(Mutex::new(Vec::new()));
         let (mut output, shown) = (keys.try_clone().unwrap(), screen.clone());
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             let mut buffer = [0; 4096];
             // An error is the end: nobody has the other side open.
             while let Ok(length @ 1..) = output.read(&mut buffer) {
                 shown.lock().unwrap().extend_from_slice(&buffer[..length]);
             }
         });
-        Self { keys, screen }
+        Self { keys, screen, reader }
     }
 
     /// Of this size; until it is set, nobody knows one.
@@ -64,6 +66,17 @@ impl Terminal {
     /// All that was written to it so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()
+    }
+
+    /// All that was written to it, when nobody has it open any more.
+    #[track_caller]
+    pub fn whole(&self) -> String {
+        let begun = Instant::now();
+        while !self.reader.is_finished() {
+            assert!(begun.elapsed() < PATIENCE, "somebody has the terminal still open");
+            std::thread::sleep(Duration::from_millis(2));
+        }
+        self.text()
     }
 
     /// Waits until that text has appeared.

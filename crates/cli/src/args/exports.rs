@@ -7,6 +7,9 @@ use clap::Args;
 /// Each is written when the run has ended, however it did.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ExportArgs {
+    /// Write a report of the run: one HTML file that needs nothing else
+    #[arg(long, value_name = "FILE", env = "PIPELINE_REPORT")]
+    pub(crate) report: Option<PathBuf>,
     /// Write a JUnit XML report: a suite for each target, a case for each step, with the end of the logs of what failed
     #[arg(long, value_name = "FILE", env = "PIPELINE_JUNIT")]
     pub(crate) junit: Option<PathBuf>,

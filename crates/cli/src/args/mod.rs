@@ -4,6 +4,7 @@ mod exports;
 mod history;
 mod manual;
 mod proof;
+mod report;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -17,6 +18,8 @@ pub(crate) use history::{CleanArgs, DiffArgs, ExportCommandArgs, HistoryArgs, Lo
 pub(crate) use manual::{ManArgs, ManFormat};
 use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
+use report::REPORT_HELP;
+pub(crate) use report::ReportArgs;
 
 /// From a git commit to verified on the node, for every CPU architecture at once.
 #[derive(Debug, Parser)]
@@ -47,6 +50,9 @@ pub(crate) enum Command {
     Audit(AuditArgs),
     /// Give names on nodes back to the images that had them before the last `deliver`
     Rollback(RollbackArgs),
+    /// Show a run as one HTML file that needs nothing else
+    #[command(after_help = REPORT_HELP)]
+    Report(ReportArgs),
     /// How things stand: what each step came to when it last ran, what runs now, and where images are
     Status(StatusArgs),
     /// List earlier runs

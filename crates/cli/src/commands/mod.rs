@@ -21,6 +21,7 @@ mod locked;
 mod logs;
 mod man;
 mod plan;
+mod report;
 mod repro;
 mod rollback;
 mod run;
@@ -37,6 +38,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
     match cli.command {
         Command::Run(args) => run::run(&args),
         Command::Audit(args) => audit::audit(&args),
+        Command::Report(args) => report::report(&args),
         Command::Status(args) => status::status(&args),
         Command::History(args) => history::history(&args),
         Command::Logs(args) => logs::logs(&args),

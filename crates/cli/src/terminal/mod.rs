@@ -37,6 +37,13 @@ pub(crate) fn out_whole(text: &str) -> io::Result<()> {
     stdout.flush()
 }
 
+/// The same, written bit by bit.
+pub(crate) fn out_by(contents: impl FnOnce(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    let mut stdout = io::BufWriter::new(io::stdout().lock());
+    contents(&mut stdout)?;
+    stdout.flush()
+}
+
 /// What nobody may see.
 static SECRETS: Mutex<Option<Redactor>> = Mutex::new(None);
 

@@ -68,7 +68,7 @@ impl<'p> Suite<'p> {
                 Some(Status::Done | Status::UpToDate) => Verdict::Success,
                 Some(Status::Failed(_)) => Verdict::Failure,
                 None if has_no_end(account, &instance.id) => Verdict::Error,
-                None | Some(Status::Allowed(_) | Status::Cancelled | Status::Skipped { .. }) => {
+                Some(Status::Allowed(_) | Status::Cancelled | Status::Skipped { .. }) | None => {
                     Verdict::Skipped
                 }
             };

@@ -7,6 +7,7 @@ use petgraph::visit::EdgeRef;
 use super::Detail;
 use super::implied::{implied, moves_nothing};
 use super::order::order;
+use crate::output::is_hidden;
 use crate::plan::{Edge, Instance, NodeIndex, Plan, Pool};
 
 /// A plan's graph, ready to be written in any format.
@@ -255,10 +256,6 @@ fn title(plan: &Plan) -> String {
 /// Without what acts on a terminal, turns the text around it, or may not stand in XML. The rules for names leave none of
 /// it through; a plan can come from elsewhere.
 fn clean(text: &str) -> String {
-    let hidden = |c: char| {
-        c.is_control()
-            || matches!(c, '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
-            || matches!(c, '\u{fffe}' | '\u{ffff}')
-    };
+    let hidden = |c: char| matches!(c, '\n' | '\t') || is_hidden(c);
     text.chars().map(|c| if hidden(c) { '\u{fffd}' } else { c }).collect()
 }

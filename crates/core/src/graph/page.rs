@@ -13,9 +13,9 @@ const LABEL: i32 = 61;
 pub(super) const LETTERS: usize = 30;
 pub(super) const LETTERS_BELOW: usize = 42;
 /// Above everything: the title.
-const TOP: i32 = 44;
+pub(super) const TOP: i32 = 44;
 /// Below everything: what the colours mean.
-const BOTTOM: i32 = 40;
+pub(super) const BOTTOM: i32 = 40;
 /// The name of a lane.
 pub(super) const HEADING: i32 = 26;
 /// The border of the page.

@@ -7,7 +7,7 @@ use super::Detail;
 use super::keys;
 use super::layout::Point;
 use super::model::{Box, Drawing, Link};
-use super::page::{BORDER, HEADING, LETTERS, LETTERS_BELOW, Page, Way, cut, heading};
+use super::page::{BORDER, BOTTOM, HEADING, LETTERS, LETTERS_BELOW, Page, TOP, Way, cut, heading};
 
 /// Corners of lines.
 const ROUND: i32 = 6;
@@ -20,6 +20,12 @@ impl Drawing {
     /// The picture as an SVG file.
     pub fn svg(&self) -> String {
         self.page().write()
+    }
+
+    /// The picture as a part of an HTML page, which has the styles for the classes that the file has. No title stands in
+    /// it; each box has the id of its step or instance as `data-id`.
+    pub fn svg_in_html(&self) -> String {
+        self.page().write_in_html()
     }
 }
 
@@ -40,14 +46,29 @@ impl Page<'_> {
             BORDER + 8,
             BORDER + 16,
         );
-        self.lanes(&mut out);
-        self.lines(&mut out);
-        for (index, one) in self.drawing.boxes.iter().enumerate() {
-            self.one(&mut out, index, one);
-        }
-        self.labels(&mut out);
+        self.content(&mut out);
         keys::write(&mut out, self.drawing, (BORDER + 8, high - BORDER - 8));
         out + "</svg>\n"
+    }
+
+    fn write_in_html(&self) -> String {
+        let (wide, high) = (self.size().0, self.size().1 - TOP - BOTTOM);
+        let title = escape(&self.drawing.title);
+        let mut out = format!(
+            "<svg width=\"{wide}\" height=\"{high}\" viewBox=\"0 {TOP} {wide} {high}\" role=\"img\" \
+             aria-label=\"{title}\">\n",
+        );
+        self.content(&mut out);
+        out + "</svg>\n"
+    }
+
+    fn content(&self, out: &mut String) {
+        self.lanes(out);
+        self.lines(out);
+        for (index, one) in self.drawing.boxes.iter().enumerate() {
+            self.one(out, index, one);
+        }
+        self.labels(out);
     }
 
     fn lanes(&self, out: &mut String) {
@@ -114,8 +135,9 @@ impl Page<'_> {
         };
         let _ = write!(
             out,
-            "<g{class}><title>{}</title>\
+            "<g{class} data-id=\"{}\"><title>{}</title>\
              <rect class=\"box\" x=\"{x}\" y=\"{y}\" width=\"{wide}\" height=\"{high}\" rx=\"6\"/>",
+            escape(&one.id),
             escape(&self.hint(one)),
         );
         let lines = self.drawing.caption(index);

@@ -20,4 +20,4 @@ pub use find::{Finder, Search};
 pub use folded::command_line;
 pub use lines::{Line, Lines};
 pub use redact::{MIN_SECRET, Redactor};
-pub use visible::plain;
+pub use visible::{is_hidden, plain};

@@ -11,6 +11,16 @@ fn acts(c: char) -> bool {
         | '\u{2066}'..='\u{2069}' | '\u{feff}')
 }
 
+/// Nobody sees it, or it turns the text around it, or no document may hold it: as a page or a drawing must not show it raw.
+/// Joiners are none, which some scripts need.
+pub fn is_hidden(c: char) -> bool {
+    (c.is_control() && !matches!(c, '\n' | '\t'))
+        || acts(c)
+        || matches!(c, '\u{ad}' | '\u{180e}' | '\u{200b}' | '\u{2060}'..='\u{206f}' | '\u{fff9}'..='\u{fffb}')
+        || matches!(c, '\u{e0000}'..='\u{e007f}')
+        || (u32::from(c) & 0xfffe) == 0xfffe
+}
+
 /// The text with those characters as escapes.
 pub(super) fn visible(text: Cow<'_, str>) -> Cow<'_, str> {
     if text.is_ascii() || !text.contains(acts) {

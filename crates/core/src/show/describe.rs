@@ -1,9 +1,15 @@
 //! Actions of our own, in one line each.
 
-use super::{cri, shown_line, shown_word};
+use super::{cri, shown_line, shown_word, visible};
 use crate::plan::{
-    Action, Checkout, DigestOf, EnsureBinfmt, Expect, FromRules, HandSecrets, Register, ShipFrom, Signature,
+    Action, Checkout, DigestOf, EnsureBinfmt, Expect, FromRules, HandSecrets, Instance, Register, ShipFrom,
+    Signature,
 };
+
+/// What an instance does, in order, each in a line: a command as it is typed where it runs, all else in words.
+pub fn actions(instance: &Instance) -> Vec<String> {
+    instance.actions.iter().map(|action| visible(&describe(action)).into_owned()).collect()
+}
 
 /// What an action that is no command does.
 pub(super) fn describe(action: &Action) -> String {

@@ -7,6 +7,7 @@ mod legend;
 mod sh;
 mod text;
 
+pub use describe::actions;
 pub use json::{Document, json, read};
 pub use sh::sh;
 pub use text::text;
