@@ -1,7 +1,8 @@
 //! Steps that print without measure. `scripts/soak logs` does the same with gigabytes.
 
 use std::fs;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
+use std::time::Duration;
 
 use crate::lab::Lab;
 
@@ -19,6 +20,17 @@ fn peak(pid: u32) -> u64 {
         .map(|child| peak(child.parse().unwrap()))
         .max();
     own.unwrap_or(0).max(below.unwrap_or(0))
+}
+
+/// The same of a command, until it ends.
+fn most(command: &mut Command) -> u64 {
+    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let mut most = 0;
+    while child.try_wait().unwrap().is_none() {
+        most = most.max(peak(child.id()));
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    most
 }
 
 #[test]
@@ -40,13 +52,7 @@ fn memory_and_disk_are_bounded_and_the_end_is_shown() {
     lab.space.write("lines", "a line of a log, about as long as they are\n".repeat(10_000));
     lab.space.write("zeros", vec![0; 2 << 20]);
     lab.space.write("long", "x".repeat(4 << 20));
-    let mut command = lab.pipeline(&["run", "-j", "4", "-k"]);
-    let mut child = command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
-    let mut most = 0;
-    while child.try_wait().unwrap().is_none() {
-        most = most.max(peak(child.id()));
-        std::thread::sleep(std::time::Duration::from_millis(5));
-    }
+    let most = most(&mut lab.pipeline(&["run", "-j", "4", "-k"]));
     assert!(most > 0 && most < 64 * 1024, "{most} KiB");
     let folder = lab.run_folder();
     for index in 0..printers.len() {
@@ -58,4 +64,40 @@ fn memory_and_disk_are_bounded_and_the_end_is_shown() {
     }
     let events = fs::metadata(folder.join("events.jsonl")).unwrap().len();
     assert!(events < 12 << 20, "{events} bytes");
+}
+
+/// A log that is larger than the bound on memory. PIPELINE_TEST_LOG_MB=1000 makes it a gigabyte.
+#[test]
+fn a_log_is_shown_followed_and_exported_in_bounded_memory() {
+    let megabytes: u64 =
+        std::env::var("PIPELINE_TEST_LOG_MB").ok().and_then(|text| text.parse().ok()).unwrap_or(100);
+    let lab = Lab::new();
+    // Long ones, as each takes time.
+    lab.space.write("lines", format!("{}\n", "x".repeat(9_999)).repeat(100));
+    lab.recipe(&format!(
+        "version = 1\n[[step]]\nid = \"print\"\nuses = \"run\"\nmax-log = \"3 GiB\"\n\
+         argv = [\"sh\", \"-c\", \"i=0; while [ $i -lt {megabytes} ]; do cat lines; i=$((i+1)); done; exit 3\"]\n"
+    ));
+    let bound = |args: &[&str]| {
+        let most = most(&mut lab.pipeline(args));
+        println!("{args:?}: at most {} MB", most / 1024);
+        assert!(most > 0 && most < 64 * 1024, "{args:?}: {most} KiB");
+    };
+    bound(&["run", "--junit", "out.xml", "--trace", "out.json"]);
+    let log = lab.run_folder().join("logs/print@host.log");
+    assert!(fs::metadata(&log).unwrap().len() > megabytes * 990_000);
+    assert!(lab.space.read("out.xml").len() < 100_000 && lab.space.read("out.json").len() < 100_000);
+    for args in [
+        &["logs", "print"][..],
+        &["logs", "print", "-n", "9000"],
+        &["logs", "print", "--follow"],
+        &["history"],
+        &["status"],
+        &["export", "--junit", "out.xml", "--trace", "out.json"],
+    ] {
+        bound(args);
+    }
+    // And from the events alone.
+    fs::remove_file(&log).unwrap();
+    bound(&["logs", "print"]);
 }

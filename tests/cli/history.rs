@@ -154,7 +154,7 @@ fn a_run_that_was_killed_is_no_run_under_way() {
 }
 
 /// Ends the process and what it started, the engine first, so that nobody can write an end into the record.
-fn kill_hard(pid: u32) {
+pub(crate) fn kill_hard(pid: u32) {
     let children = fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap_or_default();
     children.split_whitespace().for_each(|child| kill_hard(child.parse().unwrap()));
     let _ = std::process::Command::new("kill").args(["-9", &pid.to_string()]).output();

@@ -12,6 +12,7 @@ mod contend;
 mod damage;
 mod evidence;
 mod explain;
+mod exports;
 mod faults;
 mod floods;
 mod fmt;

@@ -108,6 +108,10 @@ fn the_schema_is_up_to_date() {
         read("docs/pipeline.schema.json") == stdout(&["schema"]),
         "run: pipeline schema > docs/pipeline.schema.json"
     );
+    assert!(
+        read("docs/events.schema.json") == stdout(&["schema", "--for", "events"]),
+        "run: pipeline schema --for events > docs/events.schema.json"
+    );
 }
 
 #[test]

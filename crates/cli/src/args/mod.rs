@@ -95,7 +95,7 @@ pub(crate) enum Command {
     Repro(ReproArgs),
     /// The reference of step kinds
     Steps(StepsArgs),
-    /// Print the JSON Schema of `pipeline.toml`, or the reference of the language
+    /// Print the JSON Schema of `pipeline.toml` or of a run's events, or the reference of the language
     Schema(SchemaArgs),
     /// What an error's code means, and what to do; without CODE, all of them
     ExplainError {
@@ -506,9 +506,21 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
+    /// Of recipes, or of the events of a run
+    #[arg(long = "for", value_enum, default_value_t = SchemaOf::Recipe)]
+    pub(crate) of: SchemaOf,
     /// For editors, or for readers
     #[arg(long, value_enum, default_value_t = SchemaFormat::Json)]
     pub(crate) format: SchemaFormat,
+}
+
+/// See `schema --for`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaOf {
+    /// `pipeline.toml`
+    Recipe,
+    /// A line of `run --progress json` and of `events.jsonl`
+    Events,
 }
 
 /// See `schema --format`.

@@ -1,16 +1,23 @@
 //! `pipeline schema`
 
+use pipeline_core::event;
 use pipeline_core::interp::NAMES;
 use pipeline_core::schema::{common_keys, schema as recipe_schema, tables};
 
 use super::steps::rows;
-use crate::args::{SchemaArgs, SchemaFormat};
+use crate::args::{SchemaArgs, SchemaFormat, SchemaOf};
 use crate::{exit_code, terminal};
 
 pub(super) fn schema(args: &SchemaArgs) -> u8 {
-    terminal::out(&match args.format {
-        SchemaFormat::Json => text(),
-        SchemaFormat::Markdown => markdown(),
+    terminal::out(&match (args.of, args.format) {
+        (SchemaOf::Recipe, SchemaFormat::Json) => text(),
+        (SchemaOf::Recipe, SchemaFormat::Markdown) => markdown(),
+        (SchemaOf::Events, SchemaFormat::Json) => format!("{:#}\n", event::schema()),
+        (SchemaOf::Events, SchemaFormat::Markdown) => {
+            let help = "`pipeline schema --for events` prints the schema, which describes each key";
+            terminal::error("usage::conflict", "there is no reference of events in Markdown", Some(help));
+            return exit_code::USAGE;
+        }
     });
     exit_code::DONE
 }

@@ -1,11 +1,13 @@
 //! Everything that a run tells the outside, as one stream. Reporters, logs and records are consumers of it.
 
 mod logged;
+mod schema;
 mod shown;
 
 use std::fmt;
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::fresh::Reason;
@@ -15,17 +17,19 @@ use crate::plan::InstanceId;
 use crate::platform::Platform;
 
 pub use logged::log_line;
+pub use schema::schema;
 pub use shown::command_line;
 
 /// The version of the JSON form.
 pub const VERSION: u32 = 1;
 
 /// One thing that happened.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct Event {
     /// Counts from 0 without gaps.
     pub seq: u64,
     /// Wall clock, for people; it may jump.
+    #[schemars(with = "String", extend("format" = "date-time"))]
     pub at: jiff::Timestamp,
     /// Since the run began, by the monotonic clock.
     pub elapsed: Duration,
@@ -35,7 +39,7 @@ pub struct Event {
 }
 
 /// See [`Event`].
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case", tag = "event")]
 pub enum EventKind {
     /// First of a run.
@@ -69,6 +73,7 @@ pub enum EventKind {
     /// A platform's programs are run by an emulator. Once for each in a run.
     Emulator {
         /// The platform.
+        #[schemars(with = "String")]
         platform: Platform,
         /// The emulator's file, as the kernel knows it; with its flag `F` it may be gone.
         interpreter: String,
@@ -127,6 +132,7 @@ pub enum EventKind {
         /// For which instance.
         instance: InstanceId,
         /// The name.
+        #[schemars(with = "String")]
         key: Key,
         /// What it stands for.
         pin: Pin,
@@ -173,7 +179,7 @@ pub enum EventKind {
 }
 
 /// One of several blobs.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Part {
     /// Which one; 1 is the first.
     pub blob: usize,
@@ -182,7 +188,7 @@ pub struct Part {
 }
 
 /// What crossed the wire for an image, and what did not have to.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Traffic {
     /// Bytes that were sent, as they travel: compressed.
     pub sent: u64,
@@ -226,7 +232,7 @@ impl fmt::Display for Traffic {
 }
 
 /// Where a line came from.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Stream {
     /// A tool's stdout and stderr, in the order written.
@@ -238,7 +244,7 @@ pub enum Stream {
 }
 
 /// How an instance ended.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Status {
     /// All its actions succeeded.
@@ -259,7 +265,7 @@ pub enum Status {
 }
 
 /// Why an instance failed: what, where, what to do.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Failure {
     /// The class, which decides the exit code.
     pub kind: FailureKind,
@@ -274,7 +280,7 @@ pub struct Failure {
 }
 
 /// Classes of failure.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum FailureKind {
     /// A tool exited with a code that does not mean success.
@@ -344,7 +350,7 @@ impl Failure {
 }
 
 /// How many instances ended how.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 pub struct Counts {
     /// [`Status::Done`].
     pub done: usize,

@@ -36,7 +36,7 @@ pub enum Key {
 }
 
 /// What a name stands for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(untagged)]
 pub enum Pin {
     /// See [`Commit`].
@@ -46,7 +46,7 @@ pub enum Pin {
 }
 
 /// A commit.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Commit {
     /// Its id: 40 or 64 hexadecimal digits.
@@ -56,16 +56,19 @@ pub struct Commit {
 }
 
 /// An image for one platform. One that came from no registry has its id alone.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Image {
     /// The digest by which its registry has it: of the index, where there is one.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub digest: Option<Digest>,
     /// The digest of the platform's manifest in that index.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
     pub manifest: Option<Digest>,
     /// The digest of its configuration.
+    #[schemars(with = "String")]
     pub id: Digest,
 }
 

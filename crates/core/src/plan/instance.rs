@@ -14,7 +14,9 @@ use crate::lock::Key;
 use crate::platform::Platform;
 
 /// `step`, `step@target` or `step@target@node`.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[derive(
+    Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema,
+)]
 #[serde(transparent)]
 pub struct InstanceId(String);
 
