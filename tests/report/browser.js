@@ -233,10 +233,11 @@ async function violations(page, where) {
   const browser = await puppeteer.launch({ executablePath: chromium, args: ['--no-sandbox', '--disable-gpu', '--disable-dev-shm-usage'] });
   try {
     for (const [name, check] of Object.entries(checks)) {
+      const began = Date.now();
       const page = await check(browser);
       assert.deepStrictEqual(noise, [], name);
       await page.close();
-      console.log('ok: ' + name);
+      console.log('ok: ' + name + ' (' + (Date.now() - began) + ' ms)');
     }
     const page = await opened(browser);
     const ready = await page.evaluate(() => performance.getEntriesByName('report-ready')[0].startTime);

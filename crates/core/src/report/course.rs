@@ -87,11 +87,13 @@ impl<'s> Row<'s> {
         self.instance?.platform.as_ref().map(ToString::to_string)
     }
 
-    /// Whether the platform's programs, which it runs, were emulated; none where it runs none, or did not run.
+    /// Whether the platform's programs, which it runs, were emulated; none where it runs none, or did not run. What a recipe's
+    /// own command runs is known only when it was emulated.
     pub(super) fn emulated(&self, source: &Source<'_>) -> Option<bool> {
         let instance = self.instance.filter(|instance| instance.runs_its_programs())?;
         self.course?.began()?;
-        instance.platform.as_ref().map(|platform| source.account.emulators.contains_key(platform))
+        let emulated = source.account.emulators.contains_key(instance.platform.as_ref()?);
+        (emulated || !instance.is_own_command()).then_some(emulated)
     }
 
     pub(super) fn failure(&self) -> Option<&'s Failure> {
@@ -123,6 +125,7 @@ impl<'s> Row<'s> {
         match (self.failure(), self.course.and_then(|course| course.reason.as_ref())) {
             (Some(failure), _) => failure.message.clone(),
             (None, Some(Reason::NoRecord)) => "no record of it yet".into(),
+            (None, _) if self.ended == Ended::UpToDate => "nothing has changed".into(),
             (None, _) => self.why(),
         }
     }

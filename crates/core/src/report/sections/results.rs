@@ -14,12 +14,19 @@ pub(in crate::report) fn results(facts: &Facts<'_>) -> Markup {
     if targets.is_empty() {
         return html! {};
     }
+    // A recipe need not build anything.
+    let has_images = targets.iter().any(|target| !target.images.is_empty());
     let heads = ["Target", "Steps there", "Took", "Image", "Archive", "On nodes"];
-    let body = table("Results by target", &heads, &html! { @for one in targets { (target(facts, one)) } });
+    let heads = if has_images { &heads[..] } else { &heads[..3] };
+    let body = table(
+        "Results by target",
+        heads,
+        &html! { @for one in targets { (target(facts, one, has_images)) } },
+    );
     section("results", "Results", Some(targets.len()), &body)
 }
 
-fn target(facts: &Facts<'_>, target: &Target) -> Markup {
+fn target(facts: &Facts<'_>, target: &Target, has_images: bool) -> Markup {
     let is_whole = target.there == target.total;
     let state = if is_whole { Ended::Done } else { Ended::Failed };
     html! {
@@ -27,9 +34,11 @@ fn target(facts: &Facts<'_>, target: &Target) -> Markup {
             th scope="row" { (Plain(&target.name)) span.below { (target.platform) } }
             td { (badge(state, &format!("{} of {}", target.there, target.total))) }
             td.number { (time(target.took)) }
-            td { @for one in &target.images { (image(facts, one)) } }
-            td { @for one in &target.images { @for path in &one.archives { div { code { (Plain(path)) } } } } }
-            td { @for one in &target.images { @for node in &one.nodes { (arrival(node)) } } }
+            @if has_images {
+                td { @for one in &target.images { (image(facts, one)) } }
+                td { @for one in &target.images { @for path in &one.archives { div { code { (Plain(path)) } } } } }
+                td { @for one in &target.images { @for node in &one.nodes { (arrival(node)) } } }
+            }
         }
     }
 }
