@@ -2,7 +2,7 @@
 //!
 //! Everything of it is there as plain HTML; a small script adds the timeline, filters, search and details, which it reads
 //! from the file's islands of JSON. The page's policy lets no other script, style or request through. What a tool or a
-//! recipe printed comes in by two doors only, [`Plain`] and [`island`], and both show what would act.
+//! recipe printed comes in by two doors only, [`Plain`] and [`island()`], and both show what would act.
 //!
 //! Logs are read one after the other while the file is written: its size and the memory that it takes have a bound,
 //! whatever the run printed.
