@@ -5,6 +5,7 @@ use std::os::unix::fs::symlink;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use pipeline_core::exec::Lock;
 use serde_json::Value;
 
 use crate::lab::{Lab, Ran};
@@ -140,7 +141,11 @@ fn a_run_that_was_killed_is_no_run_under_way() {
     let text = lab.output(&["status"]).must(0).stdout;
     assert!(text.contains("killed") && text.contains("none of 2"), "{text}");
     assert_eq!(lab.output(&["logs", "long"]).must(0).stdout.lines().last(), Some("begun"));
-    // Nor is it when another run has the lock.
+    // Nor is it when somebody else has the lock, before that one has a folder of its own.
+    let lock = Lock::acquire(&lab.space.path(".")).unwrap();
+    assert_eq!(result(&lab), "killed");
+    drop(lock);
+    // Nor when another run goes on.
     let mut other = started(&lab, &["run"]);
     let runs = json(&lab, &["history", "--format", "json"]);
     assert_eq!(
