@@ -121,7 +121,7 @@ impl Lock {
             std::thread::sleep(LOOK.min(left));
         }
         let holder =
-            format!("process {}{}, since {:.0}\n", std::process::id(), host(), jiff::Timestamp::now());
+            format!("process {}{}, since {:.3}\n", std::process::id(), host(), jiff::Timestamp::now());
         file.set_len(0)
             .and_then(|()| file.rewind())
             .and_then(|()| file.write_all(holder.as_bytes()))
