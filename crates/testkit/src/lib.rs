@@ -32,6 +32,7 @@ mod space;
 mod sshd;
 mod terminal;
 mod wire;
+mod workflow;
 
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
 pub use page::Page;
