@@ -113,3 +113,9 @@ fn the_readme_from_the_demo_to_every_command() {
     let env = [("PIPELINE_LAB", at.clone()), ("PIPELINE_VAR_LAB", at)];
     follow(lab, &space, "README.md", &env);
 }
+
+#[test]
+fn an_image_is_built_the_same_twice() {
+    let lab = require_lab!();
+    follow(lab, &TestSpace::with_real_tools(), "docs/explanation/reproducible.md", &[]);
+}

@@ -220,7 +220,7 @@ fn varying(line: &str) -> String {
             (0..8).fold(number, |number, _| number.replace("00", "0")).replace("0.0", "0")
         }
     });
-    words.collect::<Vec<_>>().join(" ")
+    words.collect::<Vec<_>>().join(" ").replace("0 min 0 s", "0 s")
 }
 
 #[cfg(test)]
@@ -237,6 +237,7 @@ mod tests {
     fn a_sample_has_other_numbers_and_no_other_words() {
         let like = |wanted: &str, line: &str| fits(&varying(wanted), &varying(line));
         assert!(like("  done  [1/21] a  0.2 s", "  done [17/21] a  11 s"));
+        assert!(like("done in 25 s", "done in 1 min 5 s"));
         assert!(like("x\tsha256:2ad1…\tlinux/arm64", "x sha256:77 linux/arm64"));
         assert!(!like("done a 1 s", "done b 1 s") && !like("done a 1 s", "done a"));
     }
