@@ -21,6 +21,7 @@
     reason = "a library of tests behaves like a test"
 )]
 
+mod browser;
 pub mod faketool;
 mod locate;
 mod normalise;
@@ -34,6 +35,7 @@ mod terminal;
 mod wire;
 mod workflow;
 
+pub use browser::{in_browser, longest};
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
 pub use page::Page;
 pub use payloads::PAYLOADS;
