@@ -28,7 +28,8 @@ pub fn chains(plan: &mut Plan, targets: &[String], nodes: &[String], diagnostics
         for (matcher, pattern) in matchers.iter().zip(patterns) {
             if !names.iter().any(|name| matcher.is_match(name)) {
                 let message = format!("no {what} of the plan matches `{}`", pattern.escape_debug());
-                let help = format!("it has {}", list_names(&names));
+                let help =
+                    format!("it has {}", if names.is_empty() { "none".into() } else { list_names(&names) });
                 diagnostics.push(Diagnostic::error("select::nothing", message).help(help));
             }
         }
