@@ -1,7 +1,6 @@
 //! `pipeline logs`
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -90,7 +89,7 @@ fn read(run: &RunFolder) -> Result<Account, u8> {
 fn one(run: &RunFolder, instance: &InstanceId, lines: Option<usize>) -> Result<Option<u8>, u8> {
     let mut out = Out::default();
     let path = run.log(instance);
-    let result = match File::open(&path) {
+    let result = match run.open_log(instance) {
         Ok(mut file) => {
             let from = lines.map_or(Ok(0), |lines| logs::last_lines(&mut file, lines));
             from.and_then(|from| logs::show(file, from, &mut out))
