@@ -18,7 +18,7 @@ use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::output::Redactor;
 
 use excerpt::Excerpts;
-pub(crate) use live::{Live, Scene, enable as show_live, possible as can_be_live, wipe};
+pub(crate) use live::{Live, Scene, Unechoed, enable as show_live, possible as can_be_live, wipe};
 pub(crate) use plain::Plain;
 pub(crate) use style::{Style, clean};
 pub(crate) use summary::summary;

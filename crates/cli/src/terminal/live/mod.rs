@@ -4,6 +4,7 @@
 //! when nothing happens, so that neither many events nor a slow terminal keep the run from its work.
 //! `docs/design/0038-live-terminal.md` says why it looks as it does.
 
+mod echo;
 mod frame;
 #[cfg(test)]
 mod hard;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use pipeline_core::event::{Event, EventKind};
 
 use super::Style;
+pub(crate) use echo::Unechoed;
 use frame::Frame;
 use model::Model;
 pub(crate) use model::Scene;
