@@ -52,7 +52,7 @@ fn cleaned(args: &CleanArgs) -> Result<u8, u8> {
         for path in &paths {
             let size = size(path);
             total += size;
-            terminal::out(&format!("{:>9}  {}\n", bytes(size), path.display()));
+            terminal::out_text(&terminal::clean(&format!("{:>9}  {}\n", bytes(size), path.display())));
         }
         terminal::note(&format!("{} would be freed\n", bytes(total)));
         return Ok(exit_code::DONE);

@@ -47,13 +47,13 @@ fn shown(args: &LogsArgs) -> Result<u8, u8> {
             return Ok(exit_code::DONE);
         }
     } else if step.is_none() && !args.follow {
-        terminal::out(&list(&run, &account, &chosen));
+        terminal::out_text(&list(&run, &account, &chosen));
         return Ok(exit_code::DONE);
     }
     for (index, instance) in chosen.iter().enumerate() {
         if chosen.len() > 1 {
             let gap = if index > 0 { "\n" } else { "" };
-            terminal::out(&format!("{gap}==> {} <==\n", terminal::clean(instance.as_str())));
+            terminal::out_text(&format!("{gap}==> {} <==\n", terminal::clean(instance.as_str())));
         }
         let code = one(&run, instance, args.lines)?;
         if code.is_some() {
