@@ -83,7 +83,7 @@ fn a_log_is_shown_followed_and_exported_in_bounded_memory() {
         println!("{args:?}: at most {} MB", most / 1024);
         assert!(most > 0 && most < 64 * 1024, "{args:?}: {most} KiB");
     };
-    bound(&["run", "--junit", "out.xml", "--trace", "out.json"]);
+    bound(&["run", "--junit", "out.xml", "--trace", "out.json", "--report", "out.html"]);
     let log = lab.run_folder().join("logs/print@host.log");
     assert!(fs::metadata(&log).unwrap().len() > megabytes * 990_000);
     assert!(lab.space.read("out.xml").len() < 100_000 && lab.space.read("out.json").len() < 100_000);
@@ -94,6 +94,7 @@ fn a_log_is_shown_followed_and_exported_in_bounded_memory() {
         &["history"],
         &["status"],
         &["export", "--junit", "out.xml", "--trace", "out.json"],
+        &["report", "-o", "out.html"],
     ] {
         bound(args);
     }

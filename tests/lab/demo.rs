@@ -3,6 +3,8 @@
 use std::time::Duration;
 
 use pipeline_core::event::Status;
+use pipeline_testkit::{in_browser, longest};
+use serde_json::json;
 
 use crate::kit::{Lab, Outcome, Work};
 use crate::require_lab;
@@ -53,13 +55,48 @@ fn overlap(outcome: &Outcome, one: &str, other: &str) -> bool {
     one.0.max(other.0) < one.1.min(other.1)
 }
 
+/// What the report of the whole demo shows in a browser.
+fn report_of_success(work: &Work, outcome: &Outcome) {
+    let id = outcome.output("image@arm64", "id");
+    in_browser(
+        &work.path("report.html"),
+        "demo",
+        &json!({
+            "widths": [1280, 390], "steps": 21, "ran": 21, "graphs": 2, "longest": longest(&work.read("report.html")),
+            "search": { "words": "containerd", "rows": 2 },
+            "log": { "words": "COMMIT localhost/pipeline/demo/image/", "rows": 2 },
+            "filters": [["Kind", "build", 4], ["Target", "arm64", 9], ["Node", "edge-armv7", 3]],
+            "target": { "name": "armv7", "ran": 9 },
+            "details": { "id": "image@arm64", "words": ["buildah", "emulated", id, "Needed by", "save@arm64"], "find": "STEP" },
+            "words": ["demo", "Done", "edge-arm64", "edge-armv7", "verified", "linux/arm/v7"],
+        }),
+    );
+}
+
+/// And of the demo that failed for one target.
+fn report_of_failure(work: &Work) {
+    in_browser(
+        &work.path("report.html"),
+        "demo-failed",
+        &json!({
+            "widths": [1280], "steps": 21, "ran": 18, "graphs": 2, "longest": longest(&work.read("report.html")),
+            "search": { "words": "smoke@", "rows": 5 },
+            "log": { "words": "COMMIT localhost/pipeline/demo/image/", "rows": 2 },
+            "filters": [["Status", "failed", 1], ["Status", "skipped", 3], ["Node", "edge-arm64", 3]],
+            "details": { "id": "smoke@arm64", "words": ["the output of `docker-registry --nonsense` in the image does not match", "it is: (nothing)", "Needed by"], "find": "nonsense" },
+            "words": ["demo", "1 step failed", "smoke@arm64", "edge-armv7", "verified"],
+        }),
+    );
+}
+
 #[test]
 fn with_buildah_twice_and_the_same_elsewhere() {
     let lab = require_lab!("nodes", "containerd", "crio", "crictl");
     let image = "docker.io/library/demo-buildah:2";
     let work = Work::demo(lab, image);
-    let first = work.run(&[]).exits(0);
+    let first = work.run(&["--report", "report.html"]).exits(0);
     arrived(lab, &first, image);
+    report_of_success(&work, &first);
     // Chains of both targets, somewhere along the way.
     let steps = ["rootfs", "base", "patched", "image", "smoke", "save", "scp"];
     let at = |step: &str, target: &str| match step {
@@ -130,8 +167,9 @@ fn a_failed_check_keeps_its_target_from_every_node_and_the_other_arrives() {
         .replace("[vars]\n", "[vars]\nquestion = \"--version\"\n")
         .replace("\"docker-registry\", \"--version\"", "\"docker-registry\", \"${vars.question}\"");
     work.write("pipeline.toml", recipe);
-    let outcome = work.run(&["--keep-going"]).exits(1);
+    let outcome = work.run(&["--keep-going", "--report", "report.html"]).exits(1);
     outcome.failure("smoke@arm64");
+    report_of_failure(&work);
     assert!(matches!(outcome.status("scp@arm64@edge-arm64"), Some(Status::Skipped { .. })));
     assert_eq!(lab.delivered("edge-arm64", image), None);
     let (name, _) = image.rsplit_once(':').unwrap();

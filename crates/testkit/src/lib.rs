@@ -21,6 +21,7 @@
     reason = "a library of tests behaves like a test"
 )]
 
+mod browser;
 pub mod faketool;
 mod locate;
 mod normalise;
@@ -33,6 +34,7 @@ mod sshd;
 mod terminal;
 mod wire;
 
+pub use browser::{in_browser, longest};
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};
 pub use page::Page;
 pub use payloads::PAYLOADS;

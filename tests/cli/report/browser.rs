@@ -1,52 +1,16 @@
-//! The report in a real browser: `tests/report/browser.js` has the checks.
+//! The report in a real browser: of a chain of every kind of step, and of a thousand instances.
 
-use std::fs;
-use std::path::Path;
-use std::process::Command;
-
-use pipeline_testkit::{TestSpace, require, skip};
-use serde_json::{Value, json};
+use pipeline_testkit::{TestSpace, in_browser, longest};
+use serde_json::json;
 
 use super::made::fleet;
 use crate::evidence::{NODE, lab};
-use crate::repository;
-
-/// Where screenshots and the print are kept, for people: a folder.
-const SHOTS: &str = "PIPELINE_TEST_SHOTS";
-
-/// Opens the report and holds it against what is expected; says why not where the browser cannot be had.
-fn check(report: &Path, name: &str, expected: &Value) {
-    let (Some(node), Some(chromium)) = (require("node"), require("chromium")) else { return };
-    let has =
-        Command::new(&node).args(["-e", "require('puppeteer-core'), require('axe-core')"]).output().unwrap();
-    if !has.status.success() {
-        return skip(
-            "needs puppeteer-core and axe-core (npm install puppeteer-core axe-core; NODE_PATH=…/node_modules)",
-        );
-    }
-    let shots = std::env::var_os(SHOTS).map(|folder| Path::new(&folder).join(name));
-    if let Some(shots) = &shots {
-        fs::create_dir_all(shots).unwrap();
-    }
-    let home = tempfile::tempdir().unwrap();
-    let output = Command::new(node)
-        .arg(repository().join("tests/report/browser.js"))
-        .args([chromium.as_path(), report])
-        .arg(expected.to_string())
-        .args(shots)
-        .env("HOME", home.path())
-        .output()
-        .unwrap();
-    let told = String::from_utf8_lossy(&output.stdout);
-    assert!(output.status.success(), "{told}{}", String::from_utf8_lossy(&output.stderr));
-    assert!(told.contains("\nthere after "), "{told}");
-}
 
 #[test]
 fn a_whole_chain_in_a_browser() {
     let lab = lab(NODE);
     lab.output(&["run", "-j", "1", "--report", "report.html"]).must(0);
-    check(
+    in_browser(
         &lab.space.path("report.html"),
         "chain",
         &json!({
@@ -65,7 +29,7 @@ fn a_thousand_instances_in_a_browser() {
     let space = TestSpace::new();
     fleet(&space.path("."), "r1", 50, 8);
     super::report(&space, &["-o", "report.html"]).must(0);
-    check(
+    in_browser(
         &space.path("report.html"),
         "fleet",
         &json!({
@@ -78,14 +42,4 @@ fn a_thousand_instances_in_a_browser() {
             "words": ["fleet", "1 step failed", "edge-49-07", "19 steps did not run because of it"],
         }),
     );
-}
-
-/// The instance that took the longest, by the report's own data.
-fn longest(report: &str) -> Value {
-    let data = report.split_once("id=\"run\">").unwrap().1.split_once("</script>").unwrap().0;
-    let data: Value = serde_json::from_str(data).unwrap();
-    let instances = data["instances"].as_array().unwrap();
-    let took = |one: &&Value| one["took"].as_i64().unwrap_or(-1);
-    let most = instances.iter().map(|one| took(&one)).max().unwrap();
-    instances.iter().find(|one| took(one) == most).unwrap()["id"].clone()
 }

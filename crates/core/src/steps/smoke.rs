@@ -72,6 +72,7 @@ impl StepBody for Spec {
         let isolation = self.isolation.as_ref().map(|isolation| cx.argument(isolation, "isolation")).transpose()?;
         // With the hash, `a-b@c` and `a@b-c` have different names.
         let name = format!("pipeline-{}-{}-{}", cx.recipe, cx.id.as_str().replace('@', "-"), cx.short_hash());
+        let shown = argv.iter().map(Text::to_string).collect::<Vec<_>>().join(" ");
         let commands = engine::smoke(
             engine,
             &engine::Smoke {
@@ -93,7 +94,6 @@ impl StepBody for Spec {
         lowered.cleanup = commands.after;
         let expect = self.stdout.as_ref().map(|stdout| stdout.lower(cx)).transpose()?;
         if let Some(expect) = expect {
-            let shown = self.argv.iter().map(|arg| arg.value.as_str()).collect::<Vec<_>>().join(" ");
             lowered.push(Action::Check(Check {
                 what: format!("the output of `{shown}` in the image"),
                 value: Text::late(cx.id.as_str(), "stdout", Grammar::Any),
