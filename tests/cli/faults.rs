@@ -242,3 +242,20 @@ fn what_is_cut_on_stdout_does_not_pass_for_the_whole() {
         assert!(!to(&head, args).must(0).stderr.contains("error"), "{args}");
     }
 }
+
+/// As systemd-nspawn has it.
+#[test]
+fn mounts_below_proc_that_others_hide_cost_no_namespace() {
+    apart(|| {
+        let lab = Lab::new();
+        lab.recipe("version = 1\n[[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"sh\", \"-c\", \"exit\"]\n");
+        let has_one = || lab.output(&["doctor"]).stdout.contains("a run has a PID namespace");
+        if !has_one() {
+            return skip("needs a PID namespace");
+        }
+        let hidden = lab.space.write("hidden", "");
+        mount_bind(hidden, "/proc/sys/kernel/domainname").unwrap();
+        mount("none", "/proc/sys", "tmpfs", MountFlags::empty(), None).unwrap();
+        assert!(has_one());
+    });
+}
