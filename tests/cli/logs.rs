@@ -90,6 +90,13 @@ fn a_log_that_is_gone_is_told_and_read_from_the_events() {
         assert!(ran.code == 0 || ran.code == 2, "{cut}: {}", ran.stderr);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     }
+    // Nobody knows how long a step would have taken.
+    let text = String::from_utf8(whole).unwrap();
+    let begun = text.split_inclusive('\n').take_while(|line| !line.contains(r#""event":"finished""#));
+    fs::write(&events, begun.collect::<String>()).unwrap();
+    let list = shown(&lab, &[]);
+    let row = list.lines().find(|line| line.contains("has not ended")).unwrap();
+    assert_eq!(row.split_whitespace().nth(4), Some("-"), "{row}");
 }
 
 #[test]

@@ -134,7 +134,8 @@ fn list(run: &RunFolder, account: &Account, chosen: &[&InstanceId]) -> String {
             None => "has not ended",
         };
         let size = run.log(id).metadata().map_or_else(|_| "gone".into(), |file| bytes(file.len()));
-        rows.push(vec![id.to_string(), result.to_owned(), seconds(course.took), size]);
+        let took = if course.end.is_some() { seconds(course.took) } else { "-".into() };
+        rows.push(vec![id.to_string(), result.to_owned(), took, size]);
     }
     if chosen.is_empty() {
         return format!("no step of run {} has printed anything\n", run.id);
