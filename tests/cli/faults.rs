@@ -259,3 +259,17 @@ fn mounts_below_proc_that_others_hide_cost_no_namespace() {
         assert!(has_one());
     });
 }
+
+#[test]
+fn what_cannot_be_removed_is_not_counted_as_removed() {
+    apart(|| {
+        let lab = Lab::new();
+        lab.recipe("version = 1\n[[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"sh\", \"-c\", \"exit\"]\n");
+        lab.output(&["run"]).must(0);
+        let first = lab.run_folder();
+        (0..2).for_each(|_| drop(lab.output(&["run", "--force"]).must(0)));
+        mount("none", first.join("logs"), "tmpfs", MountFlags::empty(), None).unwrap();
+        let told = lab.output(&["clean", "--runs=1"]).must(1).stderr;
+        assert!(told.contains("error[history::not-removed]") && told.contains("\n1 run removed, "), "{told}");
+    });
+}
