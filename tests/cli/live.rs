@@ -153,6 +153,19 @@ fn keys_are_shown_while_a_run_stands_still() {
 }
 
 #[test]
+fn in_the_background_there_are_lines_and_the_prompt_is_left_alone() {
+    pipeline_testkit::require!("setsid", "bash");
+    let lab = recipe(r#"["sleep", "0.2"]"#);
+    let run = |script: &str| {
+        let run = Watched::in_foreground(&lab, &["/bin/bash", "-mc", script, "bash"]);
+        run.until("it has ended", |screen| screen.contains("1 done in "));
+        run.ends(Some(0)).1.contains("\x1b[?2026h")
+    };
+    assert!(!run("\"$@\" --force & wait"));
+    assert!(run("\"$@\" --force; true") && run("\"$@\" --force --progress tty & wait"));
+}
+
+#[test]
 fn what_it_took_the_last_time_is_told() {
     let lab = recipe(r#"["sh", "-c", "sleep 3.3"]"#);
     lab.output(&["run"]).must(0);

@@ -58,6 +58,11 @@ fn is_ours() -> bool {
     !piped && tcgetpgrp(io::stderr()).is_ok_and(|group| group == getpgrp())
 }
 
+/// The terminal is somebody else's now: a shell that has its prompt there.
+pub(super) fn in_background() -> bool {
+    tcgetpgrp(io::stderr()).is_ok_and(|group| group != getpgrp())
+}
+
 /// Only what is ours of it: somebody else may set other things meanwhile.
 fn change(change: impl FnOnce(&mut Termios) -> bool) -> bool {
     let Ok(mut settings) = tcgetattr(io::stderr()) else { return false };

@@ -87,10 +87,10 @@ fn screen() -> MutexGuard<'static, Frame> {
     SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether stderr is a terminal on which lines can be replaced.
+/// Whether stderr is a terminal on which lines can be replaced, and in which nobody else types meanwhile.
 pub(crate) fn possible(insist: bool) -> bool {
     let known = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-    io::stderr().is_terminal() && (known || insist)
+    io::stderr().is_terminal() && (known && !echo::in_background() || insist)
 }
 
 /// From now on runs are shown live: here, or by a process that this one becomes.
