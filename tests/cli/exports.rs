@@ -11,19 +11,20 @@ use serde_json::{Value, json};
 use crate::history::{kill_hard, long, started};
 use crate::lab::{Lab, Ran};
 
-/// Says what is wrong with an event, by the schema that the program prints.
-pub(crate) struct EventSchema {
+/// Says what is wrong with an event or another document, by the schema that the program prints.
+pub(crate) struct Schema {
     schemas: boon::Schemas,
     index: boon::SchemaIndex,
 }
 
-impl EventSchema {
-    pub(crate) fn new() -> Self {
-        let file = crate::repository().join("docs/events.schema.json");
+impl Schema {
+    /// The schema in that file of docs/.
+    pub(crate) fn of(name: &str) -> Self {
+        let file = crate::repository().join("docs").join(name);
         let schema = serde_json::from_slice(&fs::read(file).unwrap()).unwrap();
         let (mut schemas, mut compiler) = (boon::Schemas::new(), boon::Compiler::new());
-        compiler.add_resource("events.json", schema).unwrap();
-        let index = compiler.compile("events.json", &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
+        compiler.add_resource("schema.json", schema).unwrap();
+        let index = compiler.compile("schema.json", &mut schemas).unwrap_or_else(|error| panic!("{error:#}"));
         Self { schemas, index }
     }
 
@@ -96,7 +97,7 @@ fn xml(lab: &Lab, file: &str) -> String {
 
 #[test]
 fn the_schema_of_events_refuses_what_is_none() {
-    let schema = EventSchema::new();
+    let schema = Schema::of("events.schema.json");
     let lab = lab();
     lab.output(&["run", "-k"]).must(1);
     // Looks at all of them itself.

@@ -9,7 +9,7 @@ use pipeline_core::event::{Event, EventKind};
 use pipeline_testkit::{Rule, TestSpace, find};
 
 use crate::PIPELINE;
-use crate::exports::EventSchema;
+use crate::exports::Schema;
 use crate::image::{docker_archive, native};
 
 /// Tools that are what they are: they move files and run shells.
@@ -237,7 +237,7 @@ impl Lab {
     /// The events that the last run recorded, each as its schema has it.
     pub(crate) fn events(&self) -> Vec<Event> {
         let text = fs::read_to_string(self.run_folder().join("events.jsonl")).unwrap();
-        let schema = EventSchema::new();
+        let schema = Schema::of("events.schema.json");
         let problem = text.lines().find_map(|line| schema.problem(&serde_json::from_str(line).unwrap()));
         assert_eq!(problem, None);
         text.lines().map(|line| serde_json::from_str(line).unwrap()).collect()

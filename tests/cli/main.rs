@@ -16,6 +16,7 @@ mod exports;
 mod faults;
 mod floods;
 mod fmt;
+mod frozen;
 mod graph;
 mod history;
 mod hostile;

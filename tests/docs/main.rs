@@ -112,6 +112,10 @@ fn the_schema_is_up_to_date() {
         read("docs/events.schema.json") == stdout(&["schema", "--for", "events"]),
         "run: pipeline schema --for events > docs/events.schema.json"
     );
+    assert!(
+        read("docs/plan.schema.json") == stdout(&["schema", "--for", "plan"]),
+        "run: pipeline schema --for plan > docs/plan.schema.json"
+    );
 }
 
 #[test]

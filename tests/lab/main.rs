@@ -17,6 +17,7 @@ mod demo;
 mod emulation;
 mod engine_ends;
 mod evidence;
+mod frozen;
 mod lock;
 mod manifest;
 mod many;

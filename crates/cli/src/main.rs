@@ -11,6 +11,7 @@ mod evidence;
 mod exit_code;
 mod exports;
 mod files;
+mod frozen;
 mod init;
 mod lock_file;
 mod logs;

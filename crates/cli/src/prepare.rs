@@ -1,6 +1,6 @@
 //! From the command line to a plan: reading, choosing an engine, planning.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
@@ -8,16 +8,17 @@ use std::path::{Path, PathBuf};
 use pipeline_core::actions::{Emulators, Packer, Performer};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::exec::{Actions, Host, Secrets};
+use pipeline_core::frozen::Frozen;
 use pipeline_core::plan::{Engine, Grammar, Plan, SecretFrom};
 use pipeline_core::planner::{Machine, Part, Selection, Wanted, plan};
 use pipeline_core::platform::Platform;
-use pipeline_core::spec::{Given, Recipe, examine};
+use pipeline_core::spec::{Given, Origin, Recipe, Values, examine};
 use pipeline_core::{binfmt, doctor};
 
 use crate::args::{PartArgs, RecipeArgs, SelectArgs};
 use crate::lock_file::LockFile;
 use crate::recipe::Found;
-use crate::{cri, environment, exit_code, recipe, terminal};
+use crate::{cri, environment, exit_code, frozen, recipe, terminal};
 
 /// A plan and what it takes to carry it out.
 pub(crate) struct Prepared {
@@ -34,6 +35,12 @@ pub(crate) struct Prepared {
     pub(crate) secret: Vec<String>,
     /// What the names in it stand for.
     pub(crate) lock: LockFile,
+    /// What it was planned with, less what the recipe has no use for: variables that are set, by whatever way, as `set`.
+    pub(crate) given: Given,
+    /// The platform of a recipe without targets.
+    pub(crate) platform: Platform,
+    /// The recipe leaves the engine open, and it was chosen for this machine.
+    pub(crate) auto: bool,
     /// Why no engine works here, where the plan takes one for granted all the same.
     pub(crate) no_engine: Option<Diagnostic>,
 }
@@ -109,13 +116,18 @@ pub(crate) fn prepare(
     select: &SelectArgs,
     without_engine: WithoutEngine,
 ) -> Result<Prepared, u8> {
-    let looked = look(args, select, without_engine);
+    let looked = look(args, select, without_engine, None);
     terminal::diagnostics(&looked.diagnostics);
     looked.prepared
 }
 
-/// The same, and nothing has been shown.
-pub(crate) fn look(args: &RecipeArgs, select: &SelectArgs, without_engine: WithoutEngine) -> Looked {
+/// The same, and nothing has been shown. A frozen plan says what is otherwise taken from this machine.
+pub(crate) fn look(
+    args: &RecipeArgs,
+    select: &SelectArgs,
+    without_engine: WithoutEngine,
+    frozen: Option<&Frozen>,
+) -> Looked {
     let mut diagnostics = Diagnostics::default();
     let chosen = recipe::choose(args);
     let file = chosen.as_ref().ok().map(|chosen| chosen.recipe.display().to_string());
@@ -123,7 +135,13 @@ pub(crate) fn look(args: &RecipeArgs, select: &SelectArgs, without_engine: Witho
     let prepared = match chosen.and_then(|chosen| recipe::gather(chosen, args)) {
         Ok(found) => {
             files.extend(found.files.sources.files().map(|file| file.name().to_owned()));
-            planned(args, select, without_engine, found, &mut diagnostics)
+            match frozen.map(|frozen| frozen::same_files(frozen, &found)) {
+                Some(Err(diagnostic)) => {
+                    diagnostics.push(diagnostic);
+                    Err(exit_code::LOCK_STALE)
+                }
+                Some(Ok(())) | None => planned(args, select, without_engine, frozen, found, &mut diagnostics),
+            }
         }
         Err(diagnostic) => {
             let code = not_found(&diagnostic);
@@ -138,6 +156,7 @@ fn planned(
     args: &RecipeArgs,
     select: &SelectArgs,
     without_engine: WithoutEngine,
+    frozen: Option<&Frozen>,
     found: Found,
     all: &mut Diagnostics,
 ) -> Result<Prepared, u8> {
@@ -153,7 +172,12 @@ fn planned(
     // Whoever is asked before there is a plan has no use for secrets.
     let asking = environment::for_steps(&passed);
     let given = match given(args, &recipe, &found, &asking) {
-        Ok(given) => given,
+        Ok(given) => match frozen {
+            Some(Frozen { set, env, .. }) => {
+                Given { set: set.clone(), env: env.clone(), env_vars: BTreeMap::new(), ..given }
+            }
+            None => given,
+        },
         Err(diagnostic) => {
             all.push(diagnostic);
             return Err(exit_code::USAGE);
@@ -166,15 +190,23 @@ fn planned(
             return Err(exit_code::LOCK_STALE);
         }
     };
-    let no_engine = RefCell::new(None);
-    let choose = || match doctor::choose_engine(&asking, &found.folder) {
-        Err(none) if without_engine == WithoutEngine::Assume => {
-            no_engine.replace(Some(none));
-            Ok((Engine::Buildah, "none works on this machine, so the default is taken for granted".into()))
+    let (no_engine, auto) = (RefCell::new(None), Cell::new(false));
+    let choose = || {
+        auto.set(true);
+        match doctor::choose_engine(&asking, &found.folder) {
+            Err(none) if without_engine == WithoutEngine::Assume => {
+                no_engine.replace(Some(none));
+                Ok((
+                    Engine::Buildah,
+                    "none works on this machine, so the default is taken for granted".into(),
+                ))
+            }
+            chosen => chosen,
         }
-        chosen => chosen,
     };
-    let machine = Machine { platform: platform(), folder: name_without_one(&found), choose_engine: &choose };
+    let platform = frozen.map_or_else(platform, |frozen| frozen.platform.clone());
+    let folder = frozen.map_or_else(|| name_without_one(&found), |frozen| frozen.recipe.clone());
+    let machine = Machine { platform: platform.clone(), folder, choose_engine: &choose };
     let selection =
         Selection { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
     let (plan, more) = plan(&recipe, &given, &lock.lock, &selection, &machine);
@@ -188,7 +220,8 @@ fn planned(
             let no_engine = no_engine.into_inner();
             let mut env = environment::for_steps(&[passed.as_slice(), &secret].concat());
             let own_env = handed(&plan).filter_map(|name| env.remove_entry(OsStr::new(name))).collect();
-            Ok(Prepared { plan, found, env, own_env, passed, secret, lock, no_engine })
+            let (given, auto) = (used(&recipe, &given), auto.get());
+            Ok(Prepared { plan, found, env, own_env, passed, secret, lock, given, platform, auto, no_engine })
         }
         None => Err(without_plan),
     }
@@ -280,6 +313,23 @@ fn given(
         },
         ..given_vars(args)?
     })
+}
+
+/// See [`Prepared::given`].
+fn used(recipe: &Recipe<'_>, given: &Given) -> Given {
+    let values = Values::new(recipe, given);
+    let set = recipe.vars.iter().filter_map(|(name, _)| match values.given(&name.value)? {
+        (_, Origin::File(_)) => None,
+        (value, Origin::Set | Origin::Environment(_)) => Some((name.value.clone(), value.to_owned())),
+    });
+    let says = |words: &str| recipe.files.sources.files().any(|file| file.text().contains(words));
+    let env = given.env.iter().filter(|(name, _)| says(&format!("env.{name}")));
+    Given {
+        set: set.collect(),
+        env: env.map(|(name, value)| (name.clone(), value.clone())).collect(),
+        env_vars: BTreeMap::new(),
+        recipe_commit: given.recipe_commit.clone(),
+    }
 }
 
 /// The values of variables that the command line and the environment give.

@@ -12,6 +12,7 @@ pub mod exec;
 pub mod export;
 pub mod format;
 pub mod fresh;
+pub mod frozen;
 pub mod git;
 pub mod graph;
 pub mod history;

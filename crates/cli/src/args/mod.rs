@@ -249,6 +249,10 @@ pub(crate) struct PartArgs {
 pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) recipe: RecipeArgs,
+    /// Run what `plan -o FILE` has frozen, and refuse if the recipe, its lock or its steps are not the same any more; `-t` and
+    /// `--node` take a part of it
+    #[arg(long, value_name = "FILE", env = "PIPELINE_PLAN", conflicts_with_all = ["file", "set", "var_file", "no_local", "skip"])]
+    pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
     #[command(flatten)]
@@ -346,6 +350,9 @@ pub(crate) struct PlanArgs {
     /// Show instead which file and line every value of the recipe comes from
     #[arg(long, conflicts_with = "probe")]
     pub(crate) show_origin: bool,
+    /// Freeze the plan in a file, for `run --plan` here or on another machine; `-` is stdout
+    #[arg(short, long, value_name = "FILE", conflicts_with_all = ["probe", "show_origin", "format", "force", "from", "until", "only"])]
+    pub(crate) output: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -506,7 +513,7 @@ pub(crate) struct DoctorArgs {
 
 #[derive(Debug, Args)]
 pub(crate) struct SchemaArgs {
-    /// Of recipes, or of the events of a run
+    /// Of recipes, of the events of a run, or of frozen plans
     #[arg(long = "for", value_enum, default_value_t = SchemaOf::Recipe)]
     pub(crate) of: SchemaOf,
     /// For editors, or for readers
@@ -521,6 +528,8 @@ pub(crate) enum SchemaOf {
     Recipe,
     /// A line of `run --progress json` and of `events.jsonl`
     Events,
+    /// What `plan -o` writes
+    Plan,
 }
 
 /// See `schema --format`.

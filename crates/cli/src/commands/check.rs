@@ -6,7 +6,7 @@ use crate::report::{self, Report};
 use crate::{exit_code, terminal};
 
 pub(super) fn check(args: &CheckArgs) -> u8 {
-    let looked = look(&args.recipe, &SelectArgs::default(), WithoutEngine::Assume);
+    let looked = look(&args.recipe, &SelectArgs::default(), WithoutEngine::Assume, None);
     let code = looked.prepared.as_ref().map_or_else(|code| *code, |_| exit_code::DONE);
     let report =
         Report { file: looked.file.as_deref(), files: &looked.files, code, diagnostics: &looked.diagnostics };

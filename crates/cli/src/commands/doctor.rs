@@ -53,7 +53,7 @@ fn of_node(args: &DoctorArgs, name: &str) -> u8 {
     let here = RecipeArgs { recipe: None, ..args.recipe.clone() };
     let node = vec![name.to_owned()];
     let select = SelectArgs { node, ..args.select.clone() };
-    let looked = prepare::look(&here, &select, prepare::WithoutEngine::Assume);
+    let looked = prepare::look(&here, &select, prepare::WithoutEngine::Assume, None);
     let (binfmt, platform) = (prepare::binfmt(), prepare::platform());
     let known = looked.diagnostics.iter().all(|one| one.code != "select::nothing");
     if let (Ok(prepared), true) = (&looked.prepared, known) {

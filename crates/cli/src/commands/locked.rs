@@ -8,13 +8,20 @@ use crate::lock_file::Pins;
 use crate::prepare::Prepared;
 use crate::{environment, exit_code, terminal};
 
-/// As the command line says, else as it is in CI.
+/// As the command line says, else as it is in CI and with a frozen plan.
 pub(super) fn wanted(args: &RunArgs) -> bool {
-    args.locked.unwrap_or_else(environment::is_ci)
+    args.locked.unwrap_or_else(|| args.plan.is_some() || environment::is_ci())
 }
 
 /// Before anything is done: what the recipe names by itself.
 pub(super) fn check(args: &RunArgs, prepared: &Prepared) -> Result<(), u8> {
+    complete(prepared)?;
+    let unused = unused(&prepared.plan, &prepared.lock.lock);
+    if whole(args) { too_much(&prepared.lock.name, &unused) } else { Ok(()) }
+}
+
+/// The lock says enough.
+pub(super) fn complete(prepared: &Prepared) -> Result<(), u8> {
     let name = &prepared.lock.name;
     let missing = missing(&prepared.plan);
     if !missing.is_empty() {
@@ -23,8 +30,7 @@ pub(super) fn check(args: &RunArgs, prepared: &Prepared) -> Result<(), u8> {
         terminal::error("lock::missing", &message, Some(WRITE));
         return Err(exit_code::LOCK_STALE);
     }
-    let unused = unused(&prepared.plan, &prepared.lock.lock);
-    if whole(args) { too_much(name, &unused) } else { Ok(()) }
+    Ok(())
 }
 
 /// After a whole run in which everything is done: every entry was asked for.

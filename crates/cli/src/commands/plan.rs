@@ -1,13 +1,16 @@
 //! `pipeline plan`
 
+use std::path::Path;
+
+use pipeline_core::exec::remedy;
 use pipeline_core::show;
 use pipeline_core::spec::{Recipe, Section, Values, dotted, parse, resolved, to_toml};
 use serde_json::json;
 
-use super::explain;
+use super::{explain, locked};
 use crate::args::{PlanArgs, PlanFormat};
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
-use crate::{exit_code, terminal};
+use crate::{exit_code, files, frozen, terminal};
 
 pub(super) fn plan(args: &PlanArgs) -> u8 {
     let recipe_only = args.show_origin || args.format == PlanFormat::Toml;
@@ -22,6 +25,10 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
     };
     if recipe_only {
         return recipe(args, &prepared);
+    }
+    if let Some(file) = &args.output {
+        let (Ok(code) | Err(code)) = freeze(file, args, &prepared);
+        return code;
     }
     let explained = prepare::cut(&mut prepared, &args.part)
         .and_then(|wanted| args.probe.then(|| explain::look(&prepared, &wanted)).transpose());
@@ -51,6 +58,25 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
         _ => terminal::out(&text),
     }
     exit_code::DONE
+}
+
+/// Writes the frozen plan.
+fn freeze(file: &Path, args: &PlanArgs, prepared: &Prepared) -> Result<u8, u8> {
+    locked::complete(prepared)?;
+    let frozen = frozen::freeze(prepared, &args.select)?;
+    let text = frozen.to_json();
+    if file == Path::new("-") {
+        terminal::out(&text);
+        return Ok(exit_code::DONE);
+    }
+    files::write(file, &mut |to| to.write_all(text.as_bytes())).map_err(|error| {
+        let message = format!("cannot write {}: {error}", file.display());
+        terminal::error("frozen::unwritten", &message, remedy(&error.to_string()));
+        exit_code::STEP_FAILED
+    })?;
+    let digest = frozen.digest.map(|digest| digest.to_string()).unwrap_or_default();
+    terminal::note(&format!("{}: {} steps, {digest}\n", file.display(), frozen.instances.len()));
+    Ok(exit_code::DONE)
 }
 
 /// The resolved recipe, of which there is a plan.

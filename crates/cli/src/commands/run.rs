@@ -27,10 +27,14 @@ use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
 use crate::terminal::{Live, Plain, Scene};
-use crate::{environment, exit_code, exports, place, records, retention, step_summary, terminal};
+use crate::{environment, exit_code, exports, frozen, place, records, retention, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
-    let mut prepared = match prepare(&args.recipe, &args.select, WithoutEngine::Refuse) {
+    let prepared = match &args.plan {
+        Some(plan) => frozen::thaw(plan, &args.recipe, &args.select),
+        None => prepare(&args.recipe, &args.select, WithoutEngine::Refuse),
+    };
+    let mut prepared = match prepared {
         Ok(prepared) => prepared,
         Err(code) => return code,
     };

@@ -1,8 +1,8 @@
 //! `pipeline schema`
 
-use pipeline_core::event;
 use pipeline_core::interp::NAMES;
 use pipeline_core::schema::{common_keys, schema as recipe_schema, tables};
+use pipeline_core::{event, frozen};
 
 use super::steps::rows;
 use crate::args::{SchemaArgs, SchemaFormat, SchemaOf};
@@ -13,9 +13,10 @@ pub(super) fn schema(args: &SchemaArgs) -> u8 {
         (SchemaOf::Recipe, SchemaFormat::Json) => text(),
         (SchemaOf::Recipe, SchemaFormat::Markdown) => markdown(),
         (SchemaOf::Events, SchemaFormat::Json) => format!("{:#}\n", event::schema()),
-        (SchemaOf::Events, SchemaFormat::Markdown) => {
-            let help = "`pipeline schema --for events` prints the schema, which describes each key";
-            terminal::error("usage::conflict", "there is no reference of events in Markdown", Some(help));
+        (SchemaOf::Plan, SchemaFormat::Json) => format!("{:#}\n", frozen::schema()),
+        (SchemaOf::Events | SchemaOf::Plan, SchemaFormat::Markdown) => {
+            let help = "without `--format markdown` it prints the schema, which describes each key";
+            terminal::error("usage::conflict", "only recipes have a reference in Markdown", Some(help));
             return exit_code::USAGE;
         }
     });

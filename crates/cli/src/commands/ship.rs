@@ -83,6 +83,7 @@ fn folder(args: &ShipArgs) -> Result<PathBuf, Refusal> {
 
 fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
     RunArgs {
+        plan: None,
         exports: args.exports.clone(),
         recipe: RecipeArgs { file: vec![file], no_local: true, ..RecipeArgs::default() },
         select: SelectArgs::default(),

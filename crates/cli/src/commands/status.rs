@@ -57,7 +57,7 @@ fn standing(args: &StatusArgs) -> Result<String, u8> {
     let folder = runs::folder(args.recipe.as_deref())?;
     let recipe = RecipeArgs { recipe: args.recipe.clone(), ..RecipeArgs::default() };
     // Nothing is said about a recipe with mistakes: what was done stays done.
-    let plan = prepare::look(&recipe, &SelectArgs::default(), WithoutEngine::Assume).prepared.ok();
+    let plan = prepare::look(&recipe, &SelectArgs::default(), WithoutEngine::Assume, None).prepared.ok();
     let plan = plan.map(|prepared| prepared.plan);
     let mut told = Told::default();
     gather(&folder, plan.as_ref(), &mut told)?;

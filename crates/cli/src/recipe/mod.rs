@@ -81,6 +81,18 @@ pub(crate) fn choose(args: &RecipeArgs) -> Result<Chosen, Diagnostic> {
     Ok(Chosen { recipe, overlays: Vec::new(), fetched: None })
 }
 
+/// The recipe's file where the name of the file itself is known: in the folder that is named, here or above.
+pub(crate) fn called(name: Option<&str>, file: &str) -> Result<PathBuf, Diagnostic> {
+    match name {
+        Some(name) if Path::new(name).join(file).is_file() => Ok(Path::new(name).join(file)),
+        Some(name) => by_name(name),
+        None => above(Path::new(file)).ok_or_else(|| {
+            Diagnostic::error("select::no-recipe", format!("there is no `{file}` here or in a folder above"))
+                .help("change to the recipe's folder, or name it")
+        }),
+    }
+}
+
 /// Reads the files, those beside the recipe, and what they include.
 pub(crate) fn gather(chosen: Chosen, args: &RecipeArgs) -> Result<Found, Diagnostic> {
     let Chosen { recipe, overlays, fetched } = chosen;

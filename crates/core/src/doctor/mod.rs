@@ -14,7 +14,7 @@ mod workspace;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ffi::OsString;
 use std::fmt;
 use std::path::Path;
@@ -45,6 +45,18 @@ pub struct Subject<'s> {
     pub plan: Option<&'s Plan>,
     /// To its nodes, for the run that follows; without them each node is connected to for itself.
     pub connections: Option<&'s Connections>,
+}
+
+/// The names of the programs that a plan calls on this machine for certain, sorted; not those that it brings itself.
+pub fn tools(plan: &Plan, here: &Path) -> BTreeSet<String> {
+    let local = needs::local(plan, here);
+    let certain = local.named.into_iter().filter(|(_, need)| *need == needs::Need::Certain);
+    let mut tools: BTreeSet<String> = certain.map(|(named, _)| named.tool).collect();
+    let nodes = plan.graph.node_weights().filter_map(|instance| plan.nodes.get(instance.node.as_ref()?));
+    if nodes.into_iter().any(|node| node.ssh.is_some()) {
+        tools.insert("ssh".into());
+    }
+    tools
 }
 
 /// One thing that was looked at.

@@ -3,6 +3,7 @@
 //! Steps become instances by their scope ([`expand`]); each input finds its one producer by type ([`producers`]);
 //! instances are linked ([`link`]) and lowered in order ([`lower`]). Runs nothing, reads no file.
 
+mod chain;
 mod expand;
 mod given;
 mod limits;
@@ -19,6 +20,7 @@ mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
 
+pub use chain::chains;
 pub use names::{Names, missing, names, unused};
 pub use part::{Part, Wanted};
 pub use provenance::require_provenance;

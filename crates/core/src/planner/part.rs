@@ -98,7 +98,7 @@ fn reach(plan: &Plan, patterns: &[GlobMatcher], direction: Direction) -> Vec<boo
     closure(plan, begin, direction)
 }
 
-fn closure(plan: &Plan, mut found: Vec<bool>, direction: Direction) -> Vec<bool> {
+pub(super) fn closure(plan: &Plan, mut found: Vec<bool>, direction: Direction) -> Vec<bool> {
     let mut stack: Vec<NodeIndex> = plan.graph.node_indices().filter(|node| found[node.index()]).collect();
     while let Some(node) = stack.pop() {
         for next in plan.graph.neighbors_directed(node, direction) {

@@ -1,0 +1,173 @@
+//! `plan -o`, which freezes a plan, and `run --plan`, which takes nothing else: the same recipe to the byte, the same steps.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use pipeline_core::diag::{Diagnostic, Diagnostics};
+use pipeline_core::frozen::{FileRole, Frozen, Origin, RecipeFile, Select, changed};
+use pipeline_core::image::Digest;
+use pipeline_core::planner::chains;
+use pipeline_core::spec::{Given, Role};
+
+use crate::args::{RecipeArgs, SelectArgs};
+use crate::prepare::{self, Prepared, WithoutEngine};
+use crate::recipe::{self, Found};
+use crate::{exit_code, terminal};
+
+/// Freezes a plan that was made from these arguments.
+pub(crate) fn freeze(prepared: &Prepared, select: &SelectArgs) -> Result<Frozen, u8> {
+    if let Some(fetched) = &prepared.found.fetched {
+        terminal::error(
+            "frozen::remote",
+            &format!(
+                "the recipe is of the repository {}, and a frozen plan belongs to a checkout",
+                fetched.url
+            ),
+            Some("check the repository out, and freeze the plan of the recipe in it"),
+        );
+        return Err(exit_code::USAGE);
+    }
+    let select =
+        Select { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
+    Ok(of(prepared, select))
+}
+
+fn of(prepared: &Prepared, select: Select) -> Frozen {
+    let Given { set, env, recipe_commit, env_vars: _ } = prepared.given.clone();
+    Frozen::of(
+        &prepared.plan,
+        Origin {
+            program: env!("CARGO_PKG_VERSION"),
+            folder: &prepared.found.folder,
+            files: files(&prepared.found),
+            platform: prepared.platform.clone(),
+            commit: recipe_commit,
+            set,
+            env,
+            select,
+            auto: prepared.auto,
+        },
+    )
+}
+
+/// Every file of the recipe, by its path from the recipe's folder.
+fn files(found: &Found) -> Vec<RecipeFile> {
+    let role = |name: &str, role| match role {
+        Role::Recipe => FileRole::Recipe,
+        Role::Included => FileRole::Included,
+        Role::Overlay if found.local.as_deref() == Some(name) => FileRole::Local,
+        Role::Overlay => FileRole::Overlay,
+        Role::Variables => FileRole::Variables,
+    };
+    let sources = found.files.sources.files();
+    sources
+        .map(|file| RecipeFile {
+            path: from_folder(Path::new(file.name()), &found.folder),
+            role: role(file.name(), found.files.role(&(file.base()..file.base()))),
+            digest: Digest::of(file.text().as_bytes()),
+        })
+        .collect()
+}
+
+/// The same wherever the checkout is: a link in the way to the folder leads elsewhere on another machine.
+fn from_folder(file: &Path, folder: &Path) -> String {
+    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned());
+    let whole = parent.join(file.file_name().unwrap_or_default());
+    pathdiff::diff_paths(&whole, folder).unwrap_or(whole).display().to_string()
+}
+
+/// What `run --plan` is to do: the plan made again, less what the command line leaves out. The error is the exit code.
+pub(crate) fn thaw(file: &Path, recipe: &RecipeArgs, select: &SelectArgs) -> Result<Prepared, u8> {
+    let frozen = read(file)?;
+    let refused = |diagnostic: &Diagnostic| {
+        terminal::diagnostic(diagnostic);
+        prepare::not_found(diagnostic)
+    };
+    let args = arguments(&frozen, recipe).map_err(|diagnostic| refused(&diagnostic))?;
+    let wanted = SelectArgs {
+        target: frozen.select.targets.clone(),
+        node: frozen.select.nodes.clone(),
+        skip: frozen.select.skip.clone(),
+    };
+    let looked = prepare::look(&args, &wanted, WithoutEngine::Refuse, Some(&frozen));
+    terminal::diagnostics(&looked.diagnostics);
+    let mut prepared = looked.prepared?;
+    let differences = frozen.differences(&of(&prepared, frozen.select.clone()));
+    if !differences.is_empty() {
+        terminal::diagnostic(&stale(&differences));
+        return Err(exit_code::LOCK_STALE);
+    }
+    let mut diagnostics = Diagnostics::default();
+    chains(&mut prepared.plan, &select.target, &select.node, &mut diagnostics);
+    if diagnostics.has_errors() {
+        terminal::diagnostics(&diagnostics);
+        return Err(exit_code::USAGE);
+    }
+    Ok(prepared)
+}
+
+/// Refuses a recipe that was read from other files: what else is wrong with it would lead astray.
+pub(crate) fn same_files(frozen: &Frozen, found: &Found) -> Result<(), Diagnostic> {
+    let differences = changed(&frozen.files, &files(found));
+    if differences.is_empty() { Ok(()) } else { Err(stale(&differences)) }
+}
+
+/// So many differences are told.
+const MOST: usize = 10;
+
+fn stale(differences: &[String]) -> Diagnostic {
+    let mut message = "this is not the recipe that the plan was made of".to_owned();
+    for difference in differences.iter().take(MOST) {
+        message += &format!("\n  {difference}");
+    }
+    if differences.len() > MOST {
+        message += &format!("\n  and {} more", differences.len() - MOST);
+    }
+    Diagnostic::error("frozen::stale", message)
+        .help("check out what it was made of, or freeze the plan again: `pipeline plan -o FILE`")
+}
+
+/// A frozen plan is text of a few hundred bytes for each step.
+const LARGEST: u64 = 64 << 20;
+
+/// Reads a frozen plan, or says why not.
+pub(crate) fn read(file: &Path) -> Result<Frozen, u8> {
+    let failed = |why: &str, help: &str| {
+        terminal::error("frozen::unread", &format!("cannot take `{}`: {why}", file.display()), Some(help));
+        exit_code::USAGE
+    };
+    let text =
+        text(file).map_err(|error| failed(&error.to_string(), "`pipeline plan -o FILE` writes one"))?;
+    Frozen::read(&text).map_err(|error| failed(&error.to_string(), error.help()))
+}
+
+fn text(file: &Path) -> std::io::Result<Vec<u8>> {
+    use std::io::Read;
+    let mut text = Vec::new();
+    // From a pipe as well: `pipeline plan -o - | ssh … pipeline run --plan /dev/stdin`.
+    fs::File::open(file)?.take(LARGEST + 1).read_to_end(&mut text)?;
+    if text.len() as u64 > LARGEST {
+        return Err(std::io::Error::other("it is larger than 64 MiB"));
+    }
+    Ok(text)
+}
+
+/// The command line that leads to the same plan: the recipe is looked for as ever, all else is the plan's.
+fn arguments(frozen: &Frozen, given: &RecipeArgs) -> Result<RecipeArgs, Diagnostic> {
+    let mut own = frozen.files.iter().filter(|file| file.role == FileRole::Recipe);
+    let file = own.next().map_or(recipe::FILE, |file| file.path.as_str());
+    let chosen = recipe::called(given.recipe.as_deref(), file)?;
+    let folder = chosen.parent().map(Path::to_owned).unwrap_or_default();
+    let with = |role| {
+        let files = frozen.files.iter().filter(move |file| file.role == role);
+        files.map(|file| folder.join(&file.path)).collect::<Vec<PathBuf>>()
+    };
+    Ok(RecipeArgs {
+        recipe: Some(chosen.display().to_string()),
+        file: with(FileRole::Overlay),
+        no_local: with(FileRole::Local).is_empty(),
+        set: Vec::new(),
+        var_file: with(FileRole::Variables),
+    })
+}
