@@ -27,6 +27,7 @@ mod kinds;
 mod lab;
 mod live;
 mod logs;
+mod matrix;
 mod messages;
 mod nodes;
 mod package;

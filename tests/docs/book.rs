@@ -12,7 +12,7 @@ use super::{PIPELINE, below, pages, read, root, stdout};
 const ELSEWHERE: [&str; 2] = ["docs/bake.md", "docs/tutorial/first-image.md"];
 
 /// Engines are real in the lab only: tests/lab/book.rs.
-const OF_THE_LAB: &str = "buildah";
+pub(super) const OF_THE_LAB: &str = "buildah";
 
 fn name(page: &Path) -> String {
     page.strip_prefix(root()).unwrap().display().to_string()
@@ -33,7 +33,7 @@ fn every_command_on_a_page_does_what_it_says() {
         page.run(&TestSpace::with_real_tools(), Path::new(PIPELINE).parent().unwrap(), &[]);
         run += 1;
     }
-    assert!(run > 4, "only {run} pages have commands");
+    assert!(run > 3, "only {run} pages have commands");
 }
 
 /// Prose, tables, indented lines, workflows of CI: what looks like our command must be one.

@@ -4,6 +4,7 @@
 mod bake;
 mod book;
 mod errors;
+mod shown;
 
 use std::collections::BTreeSet;
 use std::fs;

@@ -27,12 +27,13 @@ pub(crate) fn freeze(prepared: &Prepared, select: &SelectArgs) -> Result<Frozen,
         );
         return Err(exit_code::USAGE);
     }
-    let select =
-        Select { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
     Ok(of(prepared, select))
 }
 
-fn of(prepared: &Prepared, select: Select) -> Frozen {
+/// The same, of whatever recipe: for looking at.
+pub(crate) fn of(prepared: &Prepared, select: &SelectArgs) -> Frozen {
+    let select =
+        Select { targets: select.target.clone(), nodes: select.node.clone(), skip: select.skip.clone() };
     let Given { set, env, recipe_commit, env_vars: _ } = prepared.given.clone();
     Frozen::of(
         &prepared.plan,
@@ -45,6 +46,7 @@ fn of(prepared: &Prepared, select: Select) -> Frozen {
             set,
             env,
             select,
+            ci: &prepared.ci,
             auto: prepared.auto,
         },
     )
@@ -93,7 +95,7 @@ pub(crate) fn thaw(file: &Path, recipe: &RecipeArgs, select: &SelectArgs) -> Res
     let looked = prepare::look(&args, &wanted, WithoutEngine::Refuse, Some(&frozen));
     terminal::diagnostics(&looked.diagnostics);
     let mut prepared = looked.prepared?;
-    let differences = frozen.differences(&of(&prepared, frozen.select.clone()));
+    let differences = frozen.differences(&of(&prepared, &wanted));
     if !differences.is_empty() {
         terminal::diagnostic(&stale(&differences));
         return Err(exit_code::LOCK_STALE);

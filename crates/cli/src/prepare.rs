@@ -12,7 +12,7 @@ use pipeline_core::frozen::Frozen;
 use pipeline_core::plan::{Engine, Grammar, Plan, SecretFrom};
 use pipeline_core::planner::{Machine, Part, Selection, Wanted, plan};
 use pipeline_core::platform::Platform;
-use pipeline_core::spec::{Given, Origin, Recipe, Values, examine};
+use pipeline_core::spec::{CiSpec, Given, Origin, Recipe, Values, examine};
 use pipeline_core::{binfmt, doctor};
 
 use crate::args::{PartArgs, RecipeArgs, SelectArgs};
@@ -39,6 +39,8 @@ pub(crate) struct Prepared {
     pub(crate) given: Given,
     /// The platform of a recipe without targets.
     pub(crate) platform: Platform,
+    /// Where CI runs what.
+    pub(crate) ci: CiSpec,
     /// The recipe leaves the engine open, and it was chosen for this machine.
     pub(crate) auto: bool,
     /// Why no engine works here, where the plan takes one for granted all the same.
@@ -220,8 +222,21 @@ fn planned(
             let no_engine = no_engine.into_inner();
             let mut env = environment::for_steps(&[passed.as_slice(), &secret].concat());
             let own_env = handed(&plan).filter_map(|name| env.remove_entry(OsStr::new(name))).collect();
-            let (given, auto) = (used(&recipe, &given), auto.get());
-            Ok(Prepared { plan, found, env, own_env, passed, secret, lock, given, platform, auto, no_engine })
+            let (given, auto, ci) = (used(&recipe, &given), auto.get(), recipe.ci.clone());
+            Ok(Prepared {
+                plan,
+                found,
+                env,
+                own_env,
+                passed,
+                secret,
+                lock,
+                given,
+                platform,
+                ci,
+                auto,
+                no_engine,
+            })
         }
         None => Err(without_plan),
     }

@@ -3,6 +3,7 @@
 pub mod actions;
 pub mod audit;
 pub mod binfmt;
+pub mod ci;
 pub mod diag;
 pub mod dockerfile;
 pub mod doctor;

@@ -4,7 +4,9 @@
 //! - In a block `console`, lines that begin with `$ ` are commands for bash; one that ends in `\` goes on in the next. They run
 //!   in one folder, and a `cd` counts from then on. Each must succeed, unless the line ends in `# exit code N`.
 //! - What follows a command is what it prints, on either stream: lines in their order, of which `…` stands for anything, and
-//!   others may lie between.
+//!   others may lie between. A block `console sample` shows what one run printed: the numbers, times and digests in its lines are
+//!   others each time, and so is the order in which steps end.
+//! - After the file of a workflow (GitHub Actions, GitLab CI) the commands of its jobs run, in the same folder.
 //! - A page begins with `<!-- tools: git openssl -->` where its commands need these.
 
 use std::fs;
@@ -12,7 +14,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::TestSpace;
+use crate::{TestSpace, workflow};
 
 /// What is to be done, in order.
 #[derive(Debug)]
@@ -30,12 +32,14 @@ enum Part {
 }
 
 /// A command of a page, and what it prints.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct PageCommand {
     /// For bash.
     pub line: String,
     code: i32,
     prints: Vec<String>,
+    is_sample: bool,
+    env: Vec<(&'static str, &'static str)>,
 }
 
 impl Page {
@@ -50,7 +54,19 @@ impl Page {
         for block in blocks(&text) {
             match block.info.split_whitespace().collect::<Vec<_>>().as_slice() {
                 ["console"] => parts.extend(commands(&block.text).into_iter().map(Part::Command)),
-                [_, name] => parts.push(Part::File { name: (*name).to_owned(), text: block.text }),
+                ["console", "sample"] => {
+                    let commands = commands(&block.text).into_iter();
+                    let sample = |command| PageCommand { is_sample: true, ..command };
+                    parts.extend(commands.map(sample).map(Part::Command));
+                }
+                [_, name] => {
+                    let jobs = workflow::lines(name, &block.text);
+                    parts.push(Part::File { name: (*name).to_owned(), text: block.text });
+                    parts.extend(jobs.into_iter().map(|(line, env)| {
+                        let nothing = PageCommand::default();
+                        Part::Command(PageCommand { line, env, ..nothing })
+                    }));
+                }
                 _ => {}
             }
         }
@@ -97,14 +113,18 @@ impl Page {
                     told(&format!("cat {name}"), text);
                 }
                 Part::Command(command) => {
-                    let (code, said, folder) = one(bash, &here, &command.line);
+                    let (code, said, folder) = one(bash, &here, command);
                     told(&format!("$ {}", command.line), &said);
                     here = folder.unwrap_or(here);
                     let place = format!("{}: {}", self.path.display(), command.line);
                     assert_eq!(code, Some(command.code), "{place}\n{said}");
                     let mut lines = said.lines();
                     for wanted in &command.prints {
-                        let found = lines.any(|line| fits(wanted, line));
+                        let found = if command.is_sample {
+                            said.lines().any(|line| fits(&varying(wanted), &varying(line)))
+                        } else {
+                            lines.any(|line| fits(wanted, line))
+                        };
                         assert!(found, "{place}\ndoes not print, in this order: {wanted}\n{said}");
                     }
                 }
@@ -117,9 +137,16 @@ impl Page {
 const MARK: &str = "\u{1}folder ";
 
 /// The exit code, both streams as they were written, and the folder afterwards.
-fn one(bash: &dyn Fn() -> Command, here: &str, line: &str) -> (Option<i32>, String, Option<String>) {
+fn one(
+    bash: &dyn Fn() -> Command,
+    here: &str,
+    command: &PageCommand,
+) -> (Option<i32>, String, Option<String>) {
+    let line = &command.line;
     let script = format!("exec 2>&1\ncd -- \"$1\"\n{line}\ncode=$?\nprintf '{MARK}%s' \"$PWD\"\nexit $code");
-    let output = bash().args(["-c", &script, "bash", here]).output().unwrap();
+    let mut bash = bash();
+    bash.args(["-c", &script, "bash", here]).envs(command.env.iter().copied());
+    let output = bash.output().unwrap();
     let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
     match said.rsplit_once(MARK) {
         Some((said, folder)) => (output.status.code(), said.to_owned(), Some(folder.to_owned())),
@@ -162,7 +189,7 @@ fn commands(text: &str) -> Vec<PageCommand> {
                 whole = format!("{whole}\n{}", lines.next().unwrap_or_default());
             }
             let code = whole.rsplit_once("# exit code ").map_or(0, |(_, code)| code.trim().parse().unwrap());
-            commands.push(PageCommand { line: whole, code, prints: Vec::new() });
+            commands.push(PageCommand { line: whole, code, ..PageCommand::default() });
         } else if !matches!(line.trim(), "" | "…") {
             let command = commands.last_mut().unwrap_or_else(|| panic!("no command prints `{line}`"));
             command.prints.push(line.to_owned());
@@ -183,6 +210,19 @@ fn fits(wanted: &str, line: &str) -> bool {
     rest.is_empty() || wanted.ends_with('…')
 }
 
+/// With one digit for each number, one word for each digest and one space for several: what two runs have in common.
+fn varying(line: &str) -> String {
+    let words = line.split_whitespace().map(|word| match word.split_once("sha256:") {
+        Some((before, _)) => format!("{before}sha256:0"),
+        None => {
+            let digits = word.replace(|c: char| c.is_ascii_digit(), "0");
+            let number = digits.replace("0.0", "0");
+            (0..8).fold(number, |number, _| number.replace("00", "0")).replace("0.0", "0")
+        }
+    });
+    words.collect::<Vec<_>>().join(" ").replace("0 min 0 s", "0 s")
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -191,6 +231,15 @@ mod tests {
     fn lines_fit_with_and_without_gaps() {
         assert!(fits("a … c", "  a b c") && fits("a…", "abc") && fits("…c", "abc") && fits("abc", "abc"));
         assert!(!fits("a", "ab") && !fits("b", "ab") && !fits("a…d", "abc"));
+    }
+
+    #[test]
+    fn a_sample_has_other_numbers_and_no_other_words() {
+        let like = |wanted: &str, line: &str| fits(&varying(wanted), &varying(line));
+        assert!(like("  done  [1/21] a  0.2 s", "  done [17/21] a  11 s"));
+        assert!(like("done in 25 s", "done in 1 min 5 s"));
+        assert!(like("x\tsha256:2ad1…\tlinux/arm64", "x sha256:77 linux/arm64"));
+        assert!(!like("done a 1 s", "done b 1 s") && !like("done a 1 s", "done a"));
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod ci;
 mod exports;
 mod history;
 mod manual;
@@ -12,6 +13,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline_core::steps::parse_duration;
 
+use ci::MATRIX_HELP;
+pub(crate) use ci::{MatrixArgs, MatrixFormat};
 pub(crate) use exports::ExportArgs;
 use history::{CLEAN_HELP, LOGS_HELP};
 pub(crate) use history::{CleanArgs, DiffArgs, ExportCommandArgs, HistoryArgs, LogsArgs, StatusArgs};
@@ -74,6 +77,9 @@ pub(crate) enum Command {
     VerifyBundle(VerifyBundleArgs),
     /// Show the exact commands that a run executes, without running any
     Plan(PlanArgs),
+    /// The jobs of a CI matrix: one for the chain of each target, on a runner of its architecture
+    #[command(after_help = MATRIX_HELP)]
+    Matrix(MatrixArgs),
     /// Say for every step whether it would run, and why
     Explain(ExplainArgs),
     /// Show which step waits for which

@@ -20,6 +20,7 @@ mod lock;
 mod locked;
 mod logs;
 mod man;
+mod matrix;
 mod plan;
 mod report;
 mod repro;
@@ -50,6 +51,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Rollback(args) => rollback::rollback(&args),
         Command::Ship(args) => ship::ship(&args),
         Command::Plan(args) => plan::plan(&args),
+        Command::Matrix(args) => matrix::matrix(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Check(args) => check::check(&args),

@@ -13,6 +13,7 @@ use crate::lock;
 use crate::plan::{Action, Engine, NodeIndex, Plan, Register, SecretFrom};
 use crate::planner::chains;
 use crate::platform::Platform;
+use crate::spec::CiSpec;
 
 /// Where a plan comes from: what the plan itself does not tell.
 #[derive(Debug, Clone)]
@@ -33,6 +34,8 @@ pub struct Origin<'o> {
     pub env: BTreeMap<String, String>,
     /// See [`Frozen::select`].
     pub select: Select,
+    /// Where CI runs what.
+    pub ci: &'o CiSpec,
     /// Which engine is used was found out on this machine, as the recipe leaves it open.
     pub auto: bool,
 }
@@ -44,7 +47,7 @@ impl Frozen {
             version: VERSION,
             program: origin.program.to_owned(),
             recipe: plan.recipe.clone(),
-            targets: targets(plan, origin.folder, origin.auto),
+            targets: targets(plan, &origin),
             instances: plan.order().into_iter().map(|node| step(plan, node)).collect(),
             platform: origin.platform,
             commit: origin.commit,
@@ -84,7 +87,7 @@ fn step(plan: &Plan, node: NodeIndex) -> Step {
     }
 }
 
-fn targets(plan: &Plan, here: &Path, auto: bool) -> Vec<Target> {
+fn targets(plan: &Plan, origin: &Origin<'_>) -> Vec<Target> {
     let mut targets: Vec<Target> = Vec::new();
     for instance in plan.graph.node_weights() {
         let (Some(name), Some(platform)) = (&instance.target, &instance.platform) else { continue };
@@ -92,16 +95,17 @@ fn targets(plan: &Plan, here: &Path, auto: bool) -> Vec<Target> {
             let mut chain = plan.clone();
             // Names of targets have nothing that a glob takes for anything else.
             chains(&mut chain, &[name.to_string()], &[], &mut Diagnostics::default());
-            targets.push(target(&chain, here, auto, name, platform));
+            targets.push(target(&chain, origin, name, platform));
         }
     }
     targets
 }
 
-fn target(chain: &Plan, here: &Path, auto: bool, name: &str, platform: &Platform) -> Target {
+fn target(chain: &Plan, origin: &Origin<'_>, name: &str, platform: &Platform) -> Target {
     let is_engine = |tool: &String| Engine::ALL.into_iter().any(|engine| engine.tool() == tool);
     let (engines, tools): (Vec<String>, Vec<String>) =
-        doctor::tools(chain, here).into_iter().partition(|tool| auto && is_engine(tool));
+        doctor::tools(chain, origin.folder).into_iter().partition(|tool| origin.auto && is_engine(tool));
+    let runner = origin.ci.runner(platform);
     let own = || chain.graph.node_weights().filter(|instance| instance.target.as_deref() == Some(name));
     let nodes: BTreeSet<&str> = own().filter_map(|instance| instance.node.as_deref()).collect();
     let secrets = chain.secrets().into_iter().filter_map(|from| match from {
@@ -112,6 +116,8 @@ fn target(chain: &Plan, here: &Path, auto: bool, name: &str, platform: &Platform
     Target {
         name: name.to_owned(),
         platform: platform.clone(),
+        runner: runner.labels,
+        native: runner.native,
         any_engine: !engines.is_empty(),
         tools,
         nodes: nodes.into_iter().map(str::to_owned).collect(),

@@ -114,6 +114,10 @@ pub struct Target {
     /// Its platform: a machine of another needs an emulator for it.
     #[schemars(with = "String")]
     pub platform: Platform,
+    /// Where CI runs it, as `[ci]` says: labels on GitHub, tags on GitLab.
+    pub runner: Vec<String>,
+    /// That runner is of the platform's own architecture.
+    pub native: bool,
     /// It takes whichever build engine works there; otherwise the engine is among the tools.
     pub any_engine: bool,
     /// Programs that are called.

@@ -10,7 +10,7 @@ use serde_json::{Map, Value, json};
 pub use reference::{KeyReference, KindReference, TableReference, common_keys, kinds, tables};
 
 use crate::spec::{
-    Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, Scalar, TargetSpec, Variable,
+    CiSpec, Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, Scalar, TargetSpec, Variable,
 };
 use crate::steps::{AnyKind, KINDS};
 
@@ -61,6 +61,7 @@ pub fn schema() -> Value {
             },
             "groups": schema_of::<Groups>(),
             "env": closed(schema_of::<EnvSpec>()),
+            "ci": closed(schema_of::<CiSpec>()),
             "pools": schema_of::<Pools>(),
             "defaults": {
                 "type": "object",

@@ -4,7 +4,8 @@ use serde_json::Value;
 
 use super::{generator, schema_of};
 use crate::spec::{
-    Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, StorageSpec, TargetSpec, Variable,
+    CiSpec, Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, StorageSpec, TargetSpec,
+    Variable,
 };
 use crate::steps::KINDS;
 
@@ -189,6 +190,7 @@ pub fn tables() -> Vec<TableReference> {
         ("[nodes.NAME.storage]", schema_of::<StorageSpec>(), None),
         ("[groups]", groups, Some(vec![group])),
         ("[env]", schema_of::<EnvSpec>(), None),
+        ("[ci]", schema_of::<CiSpec>(), None),
         ("[pools]", pools, Some(vec![pool])),
     ]
     .into_iter()

@@ -5,12 +5,12 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use toml::de::DeTable;
 
 use super::files::Role;
-use super::groups;
 use super::matrix::MAX_MEMBERS;
 use super::selector::Selector;
 use super::values::in_environment;
 use super::variable::Variable;
 use super::{Recipe, Step, Str};
+use super::{ci, groups};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::ident::{name_help, name_problem};
 use crate::interp::{Name, Template};
@@ -291,6 +291,7 @@ fn targets(recipe: &Recipe<'_>, diagnostics: &mut Diagnostics) {
         }
     }
     groups::check(recipe, diagnostics);
+    ci::check(&recipe.ci, diagnostics);
 }
 
 /// A platform as it is written; one that is made of values is looked at when they are known.

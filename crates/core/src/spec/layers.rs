@@ -16,8 +16,8 @@ use crate::nesting::{MAX_DEPTH, too_deep};
 use crate::source::{SourceFile, Sources};
 
 /// The keys at the top of a file.
-pub(super) const TABLES: [&str; 12] = [
-    "version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "groups", "env", "pools",
+pub(super) const TABLES: [&str; 13] = [
+    "version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "groups", "env", "ci", "pools",
     "defaults", "step",
 ];
 

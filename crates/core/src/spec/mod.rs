@@ -5,6 +5,7 @@
 //! ([`check`]).
 
 mod check;
+mod ci;
 mod document;
 mod files;
 mod groups;
@@ -29,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use toml::de::DeTable;
 
 pub(crate) use check::unknown_step;
+pub use ci::{CiSpec, Runner};
 pub use document::{EnvSpec, Header, NodeSpec, Scalar, StorageSpec, TargetSpec};
 pub use files::{File, Read, RecipeFiles, Role};
 pub use groups::{Groups, NodeTerm};
@@ -70,6 +72,8 @@ pub struct Recipe<'s> {
     pub groups: Groups,
     /// `[env]`
     pub env: EnvSpec,
+    /// `[ci]`
+    pub ci: CiSpec,
     /// `[pools]`
     pub pools: Pools,
     /// `[defaults.*]`, in the order of the files.

@@ -65,6 +65,9 @@ pub fn resolved(values: &Values<'_>) -> Vec<Section> {
     if let Some(env) = table("env") {
         add(&["env"], env, &nothing);
     }
+    if let Some(ci) = table("ci") {
+        add(&["ci"], ci, &nothing);
+    }
     if let Some(pools) = table("pools") {
         add(&["pools"], pools, &nothing);
     }

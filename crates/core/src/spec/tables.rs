@@ -32,6 +32,7 @@ pub(super) fn recipe<'s>(
     let mut lost = Lost { more: !files.diagnostics.is_empty(), ..Lost::default() };
     let header = reader.one(&root, "pipeline", &mut lost, diagnostics).unwrap_or_default();
     let env = reader.one(&root, "env", &mut lost, diagnostics).unwrap_or_default();
+    let ci = reader.one(&root, "ci", &mut lost, diagnostics).unwrap_or_default();
     let vars = reader.vars(&root, &mut lost, diagnostics);
     let var_index = vars.iter().enumerate().map(|(at, (name, _))| (name.value.clone(), at)).collect();
     let var_files = reader.var_files(diagnostics);
@@ -62,6 +63,7 @@ pub(super) fn recipe<'s>(
         nodes,
         groups,
         env,
+        ci,
         pools,
         defaults,
         steps,

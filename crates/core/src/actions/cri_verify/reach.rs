@@ -4,7 +4,7 @@ use std::path::Path;
 
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
-use crate::plan::{Command, Node, Ssh, Text, WATCHDOG};
+use crate::plan::{Command, Node, Runtime, Ssh, Text, WATCHDOG};
 
 /// The node of that name.
 pub(super) fn node<'c>(name: &str, cx: &'c ActionCx<'_>) -> Result<&'c Node, Failure> {
@@ -25,9 +25,14 @@ pub(super) fn reach<T>(
         return by_crictl();
     }
     let Some(socket) = endpoint.and_then(|endpoint| endpoint.strip_prefix("unix://")) else {
-        return Err(Failure::new(FailureKind::Tool, format!("node `{name}` has no crictl")).help(
-            "install crictl there, or name the node's socket: `cri = \"unix:///run/crio/crio.sock\"`",
-        ));
+        let usual = match node.runtime {
+            Runtime::Containerd => "unix:///run/containerd/containerd.sock",
+            _ => "unix:///run/crio/crio.sock",
+        };
+        let help = format!(
+            "install crictl there, or name the node's socket: `cri = \"{usual}\"`, with `ship` as `--cri {usual}`"
+        );
+        return Err(Failure::new(FailureKind::Tool, format!("node `{name}` has no crictl")).help(help));
     };
     cx.say(format!("node `{name}` has no crictl: asking {socket}"));
     match &node.ssh {
