@@ -72,6 +72,25 @@ fn github_folds_each_log_and_shows_the_failure_at_its_step() {
 }
 
 #[test]
+fn github_finds_no_commands_in_what_is_shown_later() {
+    let (lab, _) = ran(&[], &["run"]);
+    let shown =
+        |lab: &Lab, args: &[&str]| Ran::of(lab.pipeline(args).env("GITHUB_ACTIONS", "true")).must(0).stdout;
+    for args in [&["logs", "first"][..], &["logs", "--follow"]] {
+        let text = shown(&lab, args);
+        assert!(text.lines().any(|line| line == r"\::endgroup::"), "{text}");
+        assert!(lab.output(args).must(0).stdout.lines().any(|line| line == "::endgroup::"));
+    }
+    lab.recipe(
+        "version = 1\n[[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"echo\", \"\\n::add-path::x\"]\n",
+    );
+    for args in [&["plan"][..], &["run", "--dry-run"]] {
+        let text = shown(&lab, args);
+        assert!(text.lines().any(|line| line.starts_with(r"\::add-path::x")), "{text}");
+    }
+}
+
+#[test]
 fn gitlab_folds_each_log() {
     let (_, ran) = ran(&[("GITLAB_CI", "true")], &["run"]);
     let starts: Vec<&str> = ran.stderr.lines().filter(|line| line.contains("section_start:")).collect();

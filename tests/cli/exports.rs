@@ -324,6 +324,9 @@ fn what_cannot_be_written_loses_nothing() {
     let list = lab.output(&["history"]).must(0).stdout;
     assert!(list.contains("  done  ") || list.contains("incomplete"), "{list}");
     lab.output(&["export", "--junit", "folder"]).must(1);
+    let written = lab.output(&["export", "--metadata-file", "-"]).must(0).stdout;
+    serde_json::from_str::<Value>(&written).unwrap();
+    assert!(!lab.space.path("-").exists());
     lab.output(&["export", "--junit", "out.xml"]).must(0);
     // What was there stays until the new one is whole, and keeps its mode and name.
     lab.space.write("real.xml", "old");

@@ -11,6 +11,7 @@ use rustix::mount::{
 };
 use rustix::process::geteuid;
 
+use crate::PIPELINE;
 use crate::chain::{bound, chain, change, fill, recovers, refused, right, steps};
 use crate::lab::{Lab, Ran};
 
@@ -222,4 +223,53 @@ fn nuls_are_shown_and_kept_as_text() {
     assert_eq!(fs::read(lab.space.path("out")).unwrap(), b"x\0");
     lab.output(&["run"]).must(0);
     assert_eq!(steps(&lab), Vec::<String>::new());
+}
+
+#[test]
+fn what_is_cut_on_stdout_does_not_pass_for_the_whole() {
+    let lab = Lab::new();
+    lab.recipe("version = 1\n[[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"sh\", \"-c\", \"exit\"]\n");
+    let to = |what: &str, args: &str| {
+        Ran::of(lab.space.command("/bin/sh").args(["-c", &format!("\"$0\" {args} {what}"), PIPELINE]))
+    };
+    for args in ["plan --format json", "run --progress json", "history", "status", "schema", "man run"] {
+        let ran = to(">/dev/full", args).must(1);
+        let told = "error[place::unprinted]: not all could be written to stdout: No space left";
+        assert!(ran.stderr.contains(told), "{args}: {}", ran.stderr);
+        // Nobody wants any.
+        to(">&-", args).must(0);
+        let head = format!("| {} -n 0", find("head").unwrap().display());
+        assert!(!to(&head, args).must(0).stderr.contains("error"), "{args}");
+    }
+}
+
+/// As systemd-nspawn has it.
+#[test]
+fn mounts_below_proc_that_others_hide_cost_no_namespace() {
+    apart(|| {
+        let lab = Lab::new();
+        lab.recipe("version = 1\n[[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"sh\", \"-c\", \"exit\"]\n");
+        let has_one = || lab.output(&["doctor"]).stdout.contains("a run has a PID namespace");
+        if !has_one() {
+            return skip("needs a PID namespace");
+        }
+        let hidden = lab.space.write("hidden", "");
+        mount_bind(hidden, "/proc/sys/kernel/domainname").unwrap();
+        mount("none", "/proc/sys", "tmpfs", MountFlags::empty(), None).unwrap();
+        assert!(has_one());
+    });
+}
+
+#[test]
+fn what_cannot_be_removed_is_not_counted_as_removed() {
+    apart(|| {
+        let lab = Lab::new();
+        lab.recipe("version = 1\n[[step]]\nid = \"a\"\nuses = \"run\"\nargv = [\"sh\", \"-c\", \"exit\"]\n");
+        lab.output(&["run"]).must(0);
+        let first = lab.run_folder();
+        (0..2).for_each(|_| drop(lab.output(&["run", "--force"]).must(0)));
+        mount("none", first.join("logs"), "tmpfs", MountFlags::empty(), None).unwrap();
+        let told = lab.output(&["clean", "--runs=1"]).must(1).stderr;
+        assert!(told.contains("error[history::not-removed]") && told.contains("\n1 run removed, "), "{told}");
+    });
 }

@@ -1,10 +1,10 @@
 //! A run on a terminal: what is to be seen while it goes on, and that nothing of it is left.
 
 use std::fs;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use pipeline_testkit::Terminal;
+use pipeline_testkit::{CTRL_C, CTRL_Z, Terminal};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::lab::{Lab, Ran};
@@ -19,7 +19,20 @@ struct Watched {
 
 impl Watched {
     fn start(lab: &Lab, args: &[&str], env: &[(&str, &str)]) -> Self {
-        let mut command = lab.pipeline(&[&["run"], args].concat());
+        Self::spawn(lab.pipeline(&[&["run"], args].concat()), env)
+    }
+
+    /// On a terminal that is the run's own, as a shell gives it to what it starts in the foreground.
+    fn in_foreground(lab: &Lab, shell: &[&str]) -> Self {
+        let run = lab.pipeline(&["run"]);
+        let mut command = Command::new("setsid");
+        command.arg("--ctty").args(shell).arg(run.get_program()).args(run.get_args());
+        command.env_clear().envs(run.get_envs().filter_map(|(name, value)| Some((name, value?))));
+        command.current_dir(run.get_current_dir().unwrap());
+        Self::spawn(command, &[])
+    }
+
+    fn spawn(mut command: Command, env: &[(&str, &str)]) -> Self {
         command.env("TERM", "xterm").envs(env.iter().copied());
         let terminal = Terminal::open(&mut command);
         terminal.resize(24, 80);
@@ -47,6 +60,12 @@ impl Watched {
         kill_process(Pid::from_child(&self.child), signal).unwrap();
     }
 
+    fn engine(&self) -> Pid {
+        let child = |pid: &str| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
+        let init = child(&self.child.id().to_string());
+        Pid::from_raw(child(init.trim()).trim().parse().unwrap()).unwrap()
+    }
+
     /// Waits for the end; the block is gone, and so is everything that a frame does to the terminal.
     #[track_caller]
     fn ends(mut self, code: Option<i32>) -> (String, String) {
@@ -54,6 +73,7 @@ impl Watched {
         let written = self.terminal.whole();
         let screen = self.screen(0, 24, 80);
         assert!(!is_live(&screen), "{screen}");
+        assert!(self.terminal.echoes(), "keys are shown again");
         let last = |on: &str, off: &str| written.rfind(on) < written.rfind(off) || !written.contains(on);
         assert!(last("\x1b[?2026h", "\x1b[?2026l") && last("\x1b[?7l", "\x1b[?7h"), "{written:?}");
         (screen, written)
@@ -92,6 +112,60 @@ fn times_go_on_though_nothing_happens_and_ctrl_c_leaves_nothing() {
 }
 
 #[test]
+fn keys_that_somebody_presses_meanwhile_change_nothing_and_are_shown_afterwards() {
+    type End = fn(&Watched);
+    pipeline_testkit::require!("setsid");
+    let lab = recipe(r#"["sleep", "600"]"#);
+    let ends: [(&str, End, Option<i32>); 4] = [
+        ("Ctrl-C", |run| run.signal(Signal::INT), Some(130)),
+        ("SIGTERM", |run| run.signal(Signal::TERM), Some(143)),
+        ("SIGHUP", |run| run.signal(Signal::HUP), Some(129)),
+        ("the engine is killed", |run| kill_process(run.engine(), Signal::KILL).unwrap(), None),
+    ];
+    for (how, end, code) in ends {
+        let mut run = Watched::in_foreground(&lab, &[]);
+        run.until("the step is shown", |screen| screen.contains("    step  1 s"));
+        let before = run.screen(0, 24, 80);
+        "\r\rQ\r".bytes().for_each(|key| run.terminal.press(key));
+        run.until("its time goes on", |screen| screen.contains("    step  3 s"));
+        let now = run.screen(0, 24, 80);
+        assert_eq!(now.lines().count(), before.lines().count(), "{how}: {now}");
+        assert!(!now.contains('Q'), "{how}: {now}");
+        end(&run);
+        run.ends(code);
+    }
+}
+
+#[test]
+fn keys_are_shown_while_a_run_stands_still() {
+    pipeline_testkit::require!("setsid", "bash");
+    let lab = recipe(r#"["sleep", "600"]"#);
+    let script = "\"$@\"; echo ended $?; read key; fg >/dev/null; exit $?";
+    let mut run = Watched::in_foreground(&lab, &["/bin/bash", "-mc", script, "bash"]);
+    run.until("no keys are shown", |_| !run.terminal.echoes());
+    run.terminal.press(CTRL_Z);
+    run.terminal.shows("ended 148");
+    assert!(run.terminal.echoes());
+    run.terminal.press(b'\n');
+    run.until("no keys are shown, again", |_| !run.terminal.echoes());
+    run.terminal.press(CTRL_C);
+    run.ends(Some(130));
+}
+
+#[test]
+fn in_the_background_there_are_lines_and_the_prompt_is_left_alone() {
+    pipeline_testkit::require!("setsid", "bash");
+    let lab = recipe(r#"["sleep", "0.2"]"#);
+    let run = |script: &str| {
+        let run = Watched::in_foreground(&lab, &["/bin/bash", "-mc", script, "bash"]);
+        run.until("it has ended", |screen| screen.contains("1 done in "));
+        run.ends(Some(0)).1.contains("\x1b[?2026h")
+    };
+    assert!(!run("\"$@\" --force & wait"));
+    assert!(run("\"$@\" --force; true") && run("\"$@\" --force --progress tty & wait"));
+}
+
+#[test]
 fn what_it_took_the_last_time_is_told() {
     let lab = recipe(r#"["sh", "-c", "sleep 3.3"]"#);
     lab.output(&["run"]).must(0);
@@ -109,10 +183,7 @@ fn a_killed_engine_leaves_nothing() {
     run.until("the step is shown", |screen| {
         screen.contains("    step  0 s") || screen.contains("    step  1 s")
     });
-    let child = |pid: &str| fs::read_to_string(format!("/proc/{pid}/task/{pid}/children")).unwrap();
-    let init = child(&run.child.id().to_string());
-    let engine = Pid::from_raw(child(init.trim()).trim().parse().unwrap()).unwrap();
-    kill_process(engine, Signal::KILL).unwrap();
+    kill_process(run.engine(), Signal::KILL).unwrap();
     let (screen, _) = run.ends(None);
     assert!(
         screen.lines().any(|line| line.starts_with("error[run::ended]: the engine was ended by signal 9")),

@@ -69,6 +69,14 @@ fn a_log_that_is_gone_is_told_and_read_from_the_events() {
         ran.stderr
     );
     assert_eq!(ran.stdout, text);
+    // A folder in its place, or what never ends.
+    fs::create_dir(&log).unwrap();
+    let ran = lab.output(&["logs", "print@one"]).must(0);
+    assert!(ran.stderr.contains("print@one.log: it is no file") && ran.stdout == text, "{}", ran.stderr);
+    fs::remove_dir(&log).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", &log).unwrap();
+    assert_eq!(shown(&lab, &["print@one"]), text);
+    fs::remove_file(&log).unwrap();
     assert_eq!(shown(&lab, &["print@one", "-n", "3"]).lines().next(), Some("line 2"));
     fs::remove_dir_all(lab.run_folder().join("logs")).unwrap();
     assert!(shown(&lab, &["print"]).contains("==> print@two <==\n"));
@@ -82,6 +90,13 @@ fn a_log_that_is_gone_is_told_and_read_from_the_events() {
         assert!(ran.code == 0 || ran.code == 2, "{cut}: {}", ran.stderr);
         assert!(!ran.stderr.contains("panicked"), "{}", ran.stderr);
     }
+    // Nobody knows how long a step would have taken.
+    let text = String::from_utf8(whole).unwrap();
+    let begun = text.split_inclusive('\n').take_while(|line| !line.contains(r#""event":"finished""#));
+    fs::write(&events, begun.collect::<String>()).unwrap();
+    let list = shown(&lab, &[]);
+    let row = list.lines().find(|line| line.contains("has not ended")).unwrap();
+    assert_eq!(row.split_whitespace().nth(4), Some("-"), "{row}");
 }
 
 #[test]

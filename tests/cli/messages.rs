@@ -115,7 +115,7 @@ uses = "scp"
         lab.space.root().join("node").display()
     ));
     lab.script(&[Rule::of("docker").args(&["run"]).stdout("app 2.0\n")]);
-    let ran = lab.output(&["run", "-k"]).must(1);
+    let ran = lab.output(&["run", "-k"]).must(6);
     assert!(ran.stderr.contains("^app 1\\.") && ran.stderr.contains("app 2.0"), "{}", ran.stderr);
     assert_eq!(lab.calls_of("scp"), Vec::<Vec<String>>::new());
     assert!(!lab.space.root().join("node").exists());

@@ -14,7 +14,7 @@ pub(crate) const RECIPE_INVALID: u8 = 3;
 pub(crate) const LOCK_STALE: u8 = 4;
 /// Something that the run needs is missing: a tool, a node, a permission, the workspace's lock.
 pub(crate) const PREFLIGHT_FAILED: u8 = 5;
-/// A digest, an architecture or a reference is other than what was built.
+/// A digest, an architecture or a reference is other than what was built, or an output than what the recipe expects.
 pub(crate) const MISMATCH: u8 = 6;
 /// Ended by a signal: this plus its number (130 for Ctrl-C, 143 for SIGTERM).
 pub(crate) const SIGNAL: u8 = 128;

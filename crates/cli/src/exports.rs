@@ -9,7 +9,7 @@ use pipeline_core::plan::Plan;
 use pipeline_core::report::{self, Before, Source};
 
 use crate::args::ExportArgs;
-use crate::files;
+use crate::{files, terminal};
 
 /// Writes what was asked for, all that can be; the error says what cannot.
 pub(crate) fn write(
@@ -21,7 +21,8 @@ pub(crate) fn write(
     let mut problems = Vec::new();
     let mut file = |path: Option<&Path>, fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>| {
         let Some(path) = path else { return };
-        if let Err(error) = files::write(path, fill) {
+        let written = if path == Path::new("-") { to_stdout(fill) } else { files::write(path, fill) };
+        if let Err(error) = written {
             problems.push(format!("cannot write {}: {error}", path.display()));
         }
     };
@@ -38,4 +39,12 @@ pub(crate) fn write(
     });
     file(wanted.metadata_file.as_deref(), &mut |to| writeln!(to, "{:#}", metadata(plan, account)));
     if problems.is_empty() { Ok(()) } else { Err(problems.join("; ")) }
+}
+
+/// A reader that went away wants no more of it.
+fn to_stdout(fill: &mut dyn FnMut(&mut dyn Write) -> io::Result<()>) -> io::Result<()> {
+    match terminal::out_by(fill) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe => Ok(()),
+        other => other,
+    }
 }

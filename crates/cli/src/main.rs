@@ -37,5 +37,5 @@ fn main() -> ExitCode {
     rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o022));
     // What this process was given open is not meant for tools.
     close_fds::set_fds_cloexec(3, &[]);
-    ExitCode::from(commands::dispatch(cli))
+    ExitCode::from(terminal::ended(commands::dispatch(cli)))
 }

@@ -63,6 +63,11 @@ impl Terminal {
         self.keys.write_all(&[key]).unwrap();
     }
 
+    /// Keys are shown when they are pressed.
+    pub fn echoes(&self) -> bool {
+        tcgetattr(&self.keys).unwrap().local_modes.contains(LocalModes::ECHO)
+    }
+
     /// All that was written to it so far.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.screen.lock().unwrap()).into_owned()

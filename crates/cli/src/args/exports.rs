@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-/// Each is written when the run has ended, however it did.
+/// Each is written when the run has ended, however it did; `-` is stdout.
 #[derive(Debug, Clone, Default, Args)]
 pub(crate) struct ExportArgs {
     /// Write a report of the run: one HTML file that needs nothing else

@@ -25,7 +25,7 @@ pub(super) fn clean(args: &CleanArgs) -> u8 {
     code
 }
 
-/// What is to go.
+/// What is to go, or has gone.
 struct Going {
     runs: Vec<RunFolder>,
     made: Vec<&'static str>,
@@ -52,7 +52,7 @@ fn cleaned(args: &CleanArgs) -> Result<u8, u8> {
         for path in &paths {
             let size = size(path);
             total += size;
-            terminal::out(&format!("{:>9}  {}\n", bytes(size), path.display()));
+            terminal::out_text(&terminal::clean(&format!("{:>9}  {}\n", bytes(size), path.display())));
         }
         terminal::note(&format!("{} would be freed\n", bytes(total)));
         return Ok(exit_code::DONE);
@@ -72,29 +72,31 @@ fn cleaned(args: &CleanArgs) -> Result<u8, u8> {
     }
     lock.sweep();
     lock.remove_rests();
-    let (mut freed, mut all) = (0, true);
+    let mut freed = 0;
     let mut done = |path: &Path, size: u64, result: io::Result<()>| match result {
-        Ok(()) => freed += size,
+        Ok(()) => {
+            freed += size;
+            true
+        }
         Err(error) => {
-            all = false;
             let help = "the message says what is in the way; what else was to go is gone";
             terminal::error(
                 "history::not-removed",
                 &format!("cannot remove {}: {error}", path.display()),
                 Some(help),
             );
+            false
         }
     };
-    for run in &going.runs {
-        let size = size(run.path());
-        done(run.path(), size, lock.remove_run(&run.id));
-    }
-    for part in &going.made {
+    let wanted = paths.len();
+    let mut gone = going;
+    gone.runs.retain(|run| done(run.path(), size(run.path()), lock.remove_run(&run.id)));
+    gone.made.retain(|part| {
         let path = own.join(part);
-        let size = size(&path);
-        done(&path, size, remove(&lock, part, &path));
-    }
-    terminal::note(&format!("{} removed, {} freed\n", told(&going), bytes(freed)));
+        done(&path, size(&path), remove(&lock, part, &path))
+    });
+    terminal::note(&format!("{} removed, {} freed\n", told(&gone), bytes(freed)));
+    let all = gone.runs.len() + gone.made.len() == wanted;
     Ok(if all { exit_code::DONE } else { exit_code::STEP_FAILED })
 }
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
 use pipeline_core::event::Counts;
-use pipeline_core::history::{Account, Ending, RunFolder};
+use pipeline_core::history::{Account, Ending, RunFolder, Unread};
 use pipeline_core::output::seconds;
 use serde_json::{Value, json};
 
@@ -27,7 +27,7 @@ fn listed(args: &HistoryArgs) -> Result<String, u8> {
     let folder = runs::folder(args.recipe.as_deref())?;
     let all = runs::all(&folder)?;
     let number = if args.number == 0 { all.len() } else { args.number };
-    let shown = all.iter().rev().take(number).map(|run| (run, told(&folder, run)));
+    let shown = all.iter().rev().take(number).filter_map(|run| Some((run, told(read(&folder, run)?))));
     Ok(match args.format {
         TableFormat::Json => {
             let runs: Vec<Value> = shown.map(|(run, told)| as_json(run, told.as_ref())).collect();
@@ -39,25 +39,25 @@ fn listed(args: &HistoryArgs) -> Result<String, u8> {
                 ["RUN", "BEGAN", "RECIPE", "RESULT", "TIME", "STEPS", "FAILED"].map(str::to_owned).to_vec(),
             ];
             rows.extend(shown.map(|(run, told)| row(run, told.as_ref())));
-            let more = all.len() - (rows.len() - 1);
+            let more = all.len().saturating_sub(number);
             let more = if more > 0 { format!("and {more} older: `-n 0` shows all\n") } else { String::new() };
             terminal::table(&rows) + &more
         }
     })
 }
 
-/// What a run says of itself, and how it ended. One that cannot be read is told of and listed all the same.
-fn told(folder: &Path, run: &RunFolder) -> Option<(Account, Ending)> {
-    match runs::outline(folder, run) {
-        Ok(told) => Some(told),
-        Err(error) => {
-            terminal::warning(
-                &error.to_string(),
-                "`pipeline clean` removes old runs; the others can be read",
-            );
-            None
-        }
-    }
+/// What a run says of itself, and how it ended. None of one that another run has just removed.
+fn read(folder: &Path, run: &RunFolder) -> Option<Result<(Account, Ending), Unread>> {
+    let read = runs::outline(folder, run);
+    (read.is_ok() || run.path().exists()).then_some(read)
+}
+
+/// One that cannot be read is told of and listed all the same.
+fn told(read: Result<(Account, Ending), Unread>) -> Option<(Account, Ending)> {
+    read.inspect_err(|error| {
+        terminal::warning(&error.to_string(), "`pipeline clean` removes old runs; the others can be read");
+    })
+    .ok()
 }
 
 fn row(run: &RunFolder, told: Option<&(Account, Ending)>) -> Vec<String> {
@@ -139,5 +139,20 @@ fn as_json(run: &RunFolder, told: Option<&(Account, Ending)>) -> Value {
             "failed": account.failed().collect::<Vec<_>>(),
         }),
         None => json!({ "run": run.id, "path": path, "result": null }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_run_that_was_just_removed_is_none() {
+        let here = tempfile::tempdir().unwrap();
+        let path = here.path().join(".pipeline/runs/r1");
+        let run = RunFolder::at(&path);
+        assert!(read(here.path(), &run).is_none());
+        std::fs::create_dir_all(&path).unwrap();
+        assert!(read(here.path(), &run).unwrap().is_err());
     }
 }

@@ -1,7 +1,6 @@
 //! `pipeline logs`
 
 use std::collections::BTreeSet;
-use std::fs::File;
 use std::io;
 use std::path::Path;
 
@@ -48,13 +47,13 @@ fn shown(args: &LogsArgs) -> Result<u8, u8> {
             return Ok(exit_code::DONE);
         }
     } else if step.is_none() && !args.follow {
-        terminal::out(&list(&run, &account, &chosen));
+        terminal::out_text(&list(&run, &account, &chosen));
         return Ok(exit_code::DONE);
     }
     for (index, instance) in chosen.iter().enumerate() {
         if chosen.len() > 1 {
             let gap = if index > 0 { "\n" } else { "" };
-            terminal::out(&format!("{gap}==> {} <==\n", terminal::clean(instance.as_str())));
+            terminal::out_text(&format!("{gap}==> {} <==\n", terminal::clean(instance.as_str())));
         }
         let code = one(&run, instance, args.lines)?;
         if code.is_some() {
@@ -90,7 +89,7 @@ fn read(run: &RunFolder) -> Result<Account, u8> {
 fn one(run: &RunFolder, instance: &InstanceId, lines: Option<usize>) -> Result<Option<u8>, u8> {
     let mut out = Out::default();
     let path = run.log(instance);
-    let result = match File::open(&path) {
+    let result = match run.open_log(instance) {
         Ok(mut file) => {
             let from = lines.map_or(Ok(0), |lines| logs::last_lines(&mut file, lines));
             from.and_then(|from| logs::show(file, from, &mut out))
@@ -135,7 +134,8 @@ fn list(run: &RunFolder, account: &Account, chosen: &[&InstanceId]) -> String {
             None => "has not ended",
         };
         let size = run.log(id).metadata().map_or_else(|_| "gone".into(), |file| bytes(file.len()));
-        rows.push(vec![id.to_string(), result.to_owned(), seconds(course.took), size]);
+        let took = if course.end.is_some() { seconds(course.took) } else { "-".into() };
+        rows.push(vec![id.to_string(), result.to_owned(), took, size]);
     }
     if chosen.is_empty() {
         return format!("no step of run {} has printed anything\n", run.id);

@@ -53,7 +53,10 @@ pub(super) fn plan(args: &PlanArgs) -> u8 {
     if let (Some(explained), PlanFormat::Text) = (&explained, args.format) {
         text += &format!("\nwhat would run, and why:\n{}", explain::text(explained));
     }
-    terminal::out(&text);
+    match args.format {
+        PlanFormat::Text => terminal::out_text(&text),
+        _ => terminal::out(&text),
+    }
     exit_code::DONE
 }
 

@@ -48,7 +48,7 @@ pub(super) fn run(args: &RunArgs) -> u8 {
         return code;
     }
     if args.dry_run {
-        terminal::out(&show::text(&prepared.plan));
+        terminal::out_text(&show::text(&prepared.plan));
         return exit_code::DONE;
     }
     if let Some(fetched) = prepared.found.fetched.as_ref().filter(|_| !args.yes)

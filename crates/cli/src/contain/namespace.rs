@@ -55,12 +55,14 @@ pub(super) fn furnish() -> io::Result<()> {
     let below = below_proc()?;
     mount("proc", "/proc", "proc", MountFlags::NOSUID | MountFlags::NODEV | MountFlags::NOEXEC, None)?;
     for (point, tree) in below {
-        move_mount(tree, "", CWD, point, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH)?;
+        // What hung on a process that the new /proc does not have covers nothing there.
+        let _: Option<()> = there(move_mount(tree, "", CWD, point, MoveMountFlags::MOVE_MOUNT_F_EMPTY_PATH))?;
     }
     Ok(())
 }
 
-/// Copies of what is mounted below /proc: the table of emulators, what a container hides or shows otherwise.
+/// Copies of what is mounted below /proc: the table of emulators, what a container hides or shows otherwise. Not of what lies
+/// under another mount, as in systemd-nspawn: nobody sees it.
 fn below_proc() -> io::Result<Vec<(String, OwnedFd)>> {
     let table = fs::read_to_string("/proc/self/mountinfo")?;
     // ID PARENT DEVICE ROOT POINT …
@@ -73,5 +75,18 @@ fn below_proc() -> io::Result<Vec<(String, OwnedFd)>> {
     points.sort_unstable();
     points.dedup();
     let flags = OpenTreeFlags::OPEN_TREE_CLONE | OpenTreeFlags::OPEN_TREE_CLOEXEC;
-    points.into_iter().map(|point| Ok((point.to_owned(), open_tree(CWD, point, flags)?))).collect()
+    let copies = points.into_iter().map(|point| {
+        let copy = there(open_tree(CWD, point, flags))?;
+        Ok(copy.map(|copy| (point.to_owned(), copy)))
+    });
+    copies.filter_map(Result::transpose).collect()
+}
+
+/// None where there is nothing of that name.
+fn there<T>(found: Result<T, rustix::io::Errno>) -> io::Result<Option<T>> {
+    match found {
+        Ok(found) => Ok(Some(found)),
+        Err(rustix::io::Errno::NOENT | rustix::io::Errno::NOTDIR) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
 }

@@ -16,6 +16,7 @@ use rustix::process::{
 };
 
 use super::{farewell, handled};
+use crate::terminal::Unechoed;
 use crate::{exit_code, terminal};
 
 /// The longest that the engine takes to stop its children. More, and it is not itself.
@@ -29,6 +30,7 @@ pub(super) fn attend(init: Pid, mut link: UnixStream, bracket: Bracket, mask: &S
     // Nothing is taken from the first one: see `suspend`.
     let (stops, others) = (SignalFd::new(&stop)?, SignalFd::with_flags(&other, SfdFlags::SFD_NONBLOCK)?);
     link.set_read_timeout(Some(STANDSTILL))?;
+    let mut keys = Unechoed::begin();
     let status = loop {
         if let Some(status) = ended(init) {
             break status;
@@ -42,16 +44,17 @@ pub(super) fn attend(init: Pid, mut link: UnixStream, bracket: Bracket, mask: &S
         while let Ok(Some(info)) = others.read_signal() {
             let number = i32::try_from(info.ssi_signo).unwrap_or_default();
             if number == Signal::SIGCONT as i32 {
+                keys.again();
                 go_on(init, &mut link);
             } else if number != Signal::SIGCHLD as i32 {
                 say(&mut link, number);
             }
         }
         if stopped {
-            suspend(init, &mut link, stop)?;
+            suspend(init, &mut link, stop, &mut keys)?;
         }
     };
-    drop(link);
+    drop((link, keys));
     if status.signaled() {
         farewell(|| matches!(wait(WaitOptions::NOHANG), Err(Errno::CHILD)));
     }
@@ -71,15 +74,17 @@ pub(super) fn attend(init: Pid, mut link: UnixStream, bracket: Bracket, mask: &S
 ///
 /// SIGTSTP is not taken but let through: had SIGCONT come in between, the kernel would have withdrawn it, and there is
 /// nothing to stop for.
-fn suspend(init: Pid, link: &mut UnixStream, stop: SigSet) -> io::Result<()> {
+fn suspend(init: Pid, link: &mut UnixStream, stop: SigSet, keys: &mut Unechoed) -> io::Result<()> {
     say(link, Signal::SIGTSTP as i32);
     let _ = link.read(&mut [0]);
     let _ = kill_process_group(init, RawSignal::STOP);
     settle(init);
     terminal::wipe();
+    keys.give_back();
     stop.thread_unblock()?;
     // Here it stops.
     stop.thread_block()?;
+    keys.again();
     go_on(init, link);
     Ok(())
 }

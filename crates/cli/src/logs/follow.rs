@@ -48,7 +48,7 @@ pub(crate) fn follow(
         while more {
             more = false;
             for instance in files(run).into_iter().filter(|id| wanted.takes(id.as_str())) {
-                let Ok(mut file) = File::open(run.log(&instance)) else { continue };
+                let Ok(mut file) = run.open_log(&instance) else { continue };
                 let prefix = if alone { String::new() } else { format!("{instance} | ") };
                 if !places.contains_key(&instance) {
                     let at = match lines.filter(|_| first) {

@@ -40,7 +40,7 @@ impl Out {
 
     /// Everything so far is printed.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        let result = terminal::out_whole(&self.text);
+        let result = terminal::out_whole(&terminal::ci::no_commands(&self.text));
         self.text.clear();
         self.closed |= result.is_err();
         result

@@ -16,7 +16,7 @@ pub(super) fn github() -> bool {
 }
 
 /// Text of any number of lines as it may be printed here.
-pub(super) fn no_commands(text: &str) -> Cow<'_, str> {
+pub(crate) fn no_commands(text: &str) -> Cow<'_, str> {
     if github() { defused(text) } else { Cow::Borrowed(text) }
 }
 

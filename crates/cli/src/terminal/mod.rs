@@ -11,23 +11,43 @@ mod table;
 
 use std::borrow::Cow;
 use std::io::{self, BufRead, IsTerminal, Write};
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Mutex, OnceLock, PoisonError};
 
 use miette::{GraphicalReportHandler, GraphicalTheme};
 use pipeline_core::diag::{Diagnostic, Diagnostics};
 use pipeline_core::output::Redactor;
 
+use crate::exit_code;
 use excerpt::Excerpts;
-pub(crate) use live::{Live, Scene, enable as show_live, possible as can_be_live, wipe};
+pub(crate) use live::{Live, Scene, Unechoed, enable as show_live, possible as can_be_live, wipe};
 pub(crate) use plain::Plain;
 pub(crate) use style::{Style, clean};
 pub(crate) use summary::summary;
 pub(crate) use table::table;
 
-/// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on.
+/// Why data did not get to stdout.
+static CUT: OnceLock<io::Error> = OnceLock::new();
+
+/// Data, on stdout. A reader that went away (`| head`) wants no more of it, and what runs goes on; of anything else
+/// [`ended`] tells.
 pub(crate) fn out(text: &str) {
-    let mut stdout = io::stdout().lock();
-    let _ = stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush());
+    if let Err(error) = out_whole(text)
+        && error.kind() != io::ErrorKind::BrokenPipe
+    {
+        CUT.get_or_init(|| error);
+    }
+}
+
+/// The same for people: a CI system that reads it finds no commands.
+pub(crate) fn out_text(text: &str) {
+    out(&ci::no_commands(text));
+}
+
+/// The exit code of a command that has come to this one: data of which a part is missing must not pass for the whole.
+pub(crate) fn ended(code: u8) -> u8 {
+    let Some(cut) = CUT.get() else { return code };
+    error("place::unprinted", &format!("not all could be written to stdout: {cut}"), None);
+    if code == exit_code::DONE { exit_code::STEP_FAILED } else { code }
 }
 
 /// Data that somebody keeps: what could not be written must not pass for the whole.

@@ -1,5 +1,6 @@
 //! Colours where they help, and nothing from outside that could act on a terminal.
 
+use std::ffi::OsString;
 use std::io::{self, IsTerminal};
 
 /// Colours or none.
@@ -7,11 +8,18 @@ use std::io::{self, IsTerminal};
 pub(crate) struct Style(pub(super) bool);
 
 impl Style {
-    /// As fits stderr: colours on a terminal, unless `NO_COLOR` is set or the terminal knows none.
+    /// As fits stderr: colours on a terminal, unless `NO_COLOR` is set or the terminal knows none; anywhere with `FORCE_COLOR` or
+    /// `CLICOLOR_FORCE`, of which 0 forces nothing.
     pub(crate) fn stderr() -> Self {
-        let set = |name: &str| std::env::var_os(name).is_some_and(|value| !value.is_empty());
-        let dumb = std::env::var_os("TERM").is_none_or(|term| term == "dumb");
-        Self(set("FORCE_COLOR") || (io::stderr().is_terminal() && !dumb && !set("NO_COLOR")))
+        Self::chosen(|name| std::env::var_os(name), io::stderr().is_terminal())
+    }
+
+    fn chosen(variable: impl Fn(&str) -> Option<OsString>, terminal: bool) -> Self {
+        let set = |name: &str| variable(name).is_some_and(|value| !value.is_empty());
+        let forced = |name: &str| set(name) && variable(name).is_some_and(|value| value != "0");
+        let dumb = variable("TERM").is_none_or(|term| term == "dumb");
+        let usual = terminal && !dumb && !set("NO_COLOR");
+        Self(forced("FORCE_COLOR") || forced("CLICOLOR_FORCE") || usual)
     }
 
     pub(crate) fn colours(self) -> bool {
@@ -51,6 +59,22 @@ pub(crate) fn clean(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn colours_where_they_are_wanted() {
+        let chosen = |set: &[(&str, &str)], terminal| {
+            let value =
+                |name: &str| set.iter().find(|(key, _)| *key == name).map(|(_, value)| (*value).into());
+            Style::chosen(value, terminal).colours()
+        };
+        let xterm = ("TERM", "xterm");
+        assert!(chosen(&[xterm], true) && !chosen(&[xterm], false) && !chosen(&[("TERM", "dumb")], true));
+        assert!(!chosen(&[xterm, ("NO_COLOR", "1")], true) && chosen(&[xterm, ("NO_COLOR", "")], true));
+        for force in ["FORCE_COLOR", "CLICOLOR_FORCE"] {
+            assert!(chosen(&[(force, "1")], false) && chosen(&[(force, "1"), ("NO_COLOR", "1")], false));
+            assert!(!chosen(&[(force, "0")], false) && !chosen(&[(force, "")], false));
+        }
+    }
 
     #[test]
     fn nothing_acts_on_the_terminal() {

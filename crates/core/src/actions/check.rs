@@ -29,7 +29,7 @@ fn check(
                 return Ok(());
             }
             Err(Failure::new(
-                FailureKind::Input,
+                FailureKind::Mismatch,
                 format!(
                     "{what} is not what the recipe expects\nexpected: {}\nit is: {}",
                     head(&expected),
@@ -45,7 +45,7 @@ fn check(
                 return Ok(());
             }
             Err(Failure::new(
-                FailureKind::Input,
+                FailureKind::Mismatch,
                 format!("{what} does not match the recipe's `{pattern}`\nit is: {}", head(&value)),
             ))
         }
@@ -109,7 +109,7 @@ mod tests {
         run("a\nb", Expect::Text("a\nb\n".into())).unwrap();
         run("registry 2.8", Expect::Regex("^registry [0-9.]+$".into())).unwrap();
         let failure = run("1\n2\n3\n4\n5\n6", Expect::Text("x".into())).unwrap_err();
-        assert_eq!(failure.kind, FailureKind::Input);
+        assert_eq!(failure.kind, FailureKind::Mismatch);
         assert!(
             failure.message.contains("expected: x") && failure.message.contains("5\n  …"),
             "{}",
@@ -118,6 +118,7 @@ mod tests {
         assert!(!failure.message.contains('6'));
         let failure = run("", Expect::Regex("x".into())).unwrap_err();
         assert!(failure.message.contains("(nothing)"), "{}", failure.message);
+        assert_eq!(failure.kind, FailureKind::Mismatch);
     }
 
     #[test]

@@ -2,7 +2,6 @@
 //! than what most read.
 
 use std::borrow::Cow;
-use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::time::Duration;
 
@@ -223,7 +222,7 @@ fn legal(text: &str) -> Cow<'_, str> {
 
 /// The end of a log, beginning with a whole line.
 fn tail(run: &RunFolder, instance: &Instance) -> Option<String> {
-    let mut file = File::open(run.log(&instance.id)).ok()?;
+    let mut file = run.open_log(&instance.id).ok()?;
     let length = file.metadata().ok()?.len();
     let begin = length.saturating_sub(TAIL);
     file.seek(SeekFrom::Start(begin)).ok()?;

@@ -69,9 +69,8 @@ pub fn runs(here: &Path) -> io::Result<Vec<RunFolder>> {
     let mut runs = Vec::new();
     for entry in entries {
         let entry = entry?;
-        // A name that is no text is none of ours; one with a dot is about to be removed.
         if let Ok(id) = entry.file_name().into_string()
-            && !id.starts_with('.')
+            && is_id(&id)
             && entry.path().join("events.jsonl").is_file()
         {
             runs.push(RunFolder { id, path: entry.path() });
@@ -79,6 +78,18 @@ pub fn runs(here: &Path) -> io::Result<Vec<RunFolder>> {
     }
     runs.sort_by(|a, b| a.id.cmp(&b.id));
     Ok(runs)
+}
+
+/// A name as runs have it, so that it can be printed anywhere. Others are none of ours, and one with a dot in front is about to be
+/// removed.
+fn is_id(name: &str) -> bool {
+    let usual = |byte: u8| byte.is_ascii_alphanumeric() || matches!(byte, b'.' | b'-' | b'_');
+    name.starts_with(|first: char| first.is_ascii_alphanumeric()) && name.bytes().all(usual)
+}
+
+/// A file: a pipe in its place would keep whoever opens it waiting, and a device never ends.
+fn open(path: &Path) -> io::Result<File> {
+    if fs::metadata(path)?.is_file() { File::open(path) } else { Err(io::Error::other("it is no file")) }
 }
 
 impl RunFolder {
@@ -96,6 +107,11 @@ impl RunFolder {
     /// Where the log of an instance is, if it has one.
     pub fn log(&self, instance: &InstanceId) -> PathBuf {
         self.path.join("logs").join(format!("{instance}.log"))
+    }
+
+    /// Opens that log.
+    pub fn open_log(&self, instance: &InstanceId) -> io::Result<File> {
+        open(&self.log(instance))
     }
 
     /// Hands every event to `on`, in order. A last line that was cut, as a kill leaves it, is left out.
@@ -167,9 +183,11 @@ impl RunFolder {
     /// The plan of the run; none for one that had nothing to do, which keeps no plan.
     pub fn plan(&self) -> Result<Option<Plan>, Unread> {
         let path = self.path.join("plan.json");
-        let text = match fs::read(&path) {
+        let io = |error| Unread::Io { path: path.clone(), error };
+        let mut text = Vec::new();
+        match open(&path) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-            other => other.map_err(|error| Unread::Io { path: path.clone(), error })?,
+            file => file.and_then(|mut file| file.read_to_end(&mut text)).map_err(io)?,
         };
         show::read(&text).map(Some).map_err(|error| Unread::Plan { path, error })
     }

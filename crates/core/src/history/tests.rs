@@ -110,4 +110,15 @@ fn a_folder_is_read_as_far_as_it_goes() {
     assert!(matches!(found[0].account(), Err(Unread::Version { version: 2, .. })));
     fs::write(folder.join("events.jsonl"), format!("{}\nnothing\n", lines[0])).unwrap();
     assert!(matches!(found[0].account(), Err(Unread::Event { line: 2, .. })));
+
+    // What has another name, or never ends, is nothing of ours.
+    fs::remove_file(folder.join("plan.json")).unwrap();
+    std::os::unix::fs::symlink("/dev/zero", folder.join("plan.json")).unwrap();
+    assert!(found[0].plan().unwrap_err().to_string().ends_with("plan.json: it is no file"));
+    for name in ["-r", ".gone-r", "r\u{1b}[2J", "r\n2", "r\u{202e}", "r 2"] {
+        let folder = here.path().join(".pipeline/runs").join(name);
+        fs::create_dir(&folder).unwrap();
+        fs::write(folder.join("events.jsonl"), "").unwrap();
+    }
+    assert_eq!(runs(here.path()).unwrap().len(), 1);
 }

@@ -4,6 +4,7 @@
 //! when nothing happens, so that neither many events nor a slow terminal keep the run from its work.
 //! `docs/design/0038-live-terminal.md` says why it looks as it does.
 
+mod echo;
 mod frame;
 #[cfg(test)]
 mod hard;
@@ -27,6 +28,7 @@ use std::time::{Duration, Instant};
 use pipeline_core::event::{Event, EventKind};
 
 use super::Style;
+pub(crate) use echo::Unechoed;
 use frame::Frame;
 use model::Model;
 pub(crate) use model::Scene;
@@ -85,10 +87,10 @@ fn screen() -> MutexGuard<'static, Frame> {
     SCREEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
-/// Whether stderr is a terminal on which lines can be replaced.
+/// Whether stderr is a terminal on which lines can be replaced, and in which nobody else types meanwhile.
 pub(crate) fn possible(insist: bool) -> bool {
     let known = std::env::var_os("TERM").is_some_and(|term| !term.is_empty() && term != "dumb");
-    io::stderr().is_terminal() && (known || insist)
+    io::stderr().is_terminal() && (known && !echo::in_background() || insist)
 }
 
 /// From now on runs are shown live: here, or by a process that this one becomes.
