@@ -120,15 +120,3 @@ fn graphviz_reads_it() {
         assert_eq!(nodes, if args.len() > 2 { 21 } else { 14 }, "{plain}");
     }
 }
-
-#[test]
-fn the_page_about_recipes_shows_what_is_drawn() {
-    let page = fs::read_to_string(repository().join("docs/recipes.md")).unwrap();
-    let block = |start: &str| {
-        let (_, rest) = page.split_once(start).unwrap();
-        rest.split_once("```").unwrap().0.to_owned()
-    };
-    let space = TestSpace::new();
-    space.write("pipeline.toml", block("```toml\n"));
-    assert_eq!(graph(&space, &[]).must(0).stdout, block("```text\n"));
-}

@@ -124,7 +124,7 @@ fn walk(table: &DeTable<'_>, path: &str, found: &mut Vec<Written>) {
         let last = path.rsplit('.').next().unwrap_or_default();
         let is_free = free.contains(&path)
             || matches!(last, "args" | "labels" | "annotations" | "bases" | "env" | "outputs" | "replace")
-            || matches!(last, "secrets" | "contexts" | "ulimits");
+            || matches!(last, "secrets" | "contexts" | "ulimits" | "runners");
         let name = if is_free && !(path == "env" || path == "matrix" && matches!(name, "include" | "exclude"))
         {
             "*"

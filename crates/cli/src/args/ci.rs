@@ -8,8 +8,8 @@ use super::{RecipeArgs, SelectArgs};
 
 pub(super) const MATRIX_HELP: &str = "\
 Examples:
-  echo \"matrix=$(pipeline matrix app)\" >>\"$GITHUB_OUTPUT\"    for `matrix: ${{ fromJSON(needs.plan.outputs.matrix) }}`
-  pipeline matrix --plan plan.json --format gitlab          for `parallel: matrix:` in a child pipeline
+  echo \"matrix=$(pipeline matrix app)\" >>\"$GITHUB_OUTPUT\"
+  pipeline matrix --plan plan.json --format gitlab
 
 `[ci.runners]` in the recipe says which runner is of which architecture";
 

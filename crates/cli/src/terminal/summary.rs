@@ -42,8 +42,10 @@ fn text(outcome: &Outcome, account: &Account, here: &Path, style: Style) -> Stri
         let skipped = some(skipped.iter().map(ToString::to_string));
         text += &format!("{} {skipped}, for want of {because}\n", style.warn("not started:"));
     }
-    if !outcome.failed.is_empty() {
-        let next = "when that is mended, the same command goes on from there and does nothing twice";
+    let stopped = account.interrupted.is_some() && outcome.failed.is_empty();
+    if stopped || !outcome.failed.is_empty() {
+        let when = if stopped { "" } else { "when that is mended, " };
+        let next = format!("{when}the same command goes on from there and does nothing twice");
         text += &format!("{} {next}\n", style.dim("next:"));
     }
     text
@@ -231,5 +233,12 @@ not started: a@arm64, b@arm64, c@arm64, d@arm64 and 2 more, for want of image@ar
 next: when that is mended, the same command goes on from there and does nothing twice
 ";
         assert_eq!(shown(&outcome, &account()), wanted);
+    }
+
+    #[test]
+    fn what_was_interrupted_goes_on() {
+        let account = Account { interrupted: Some(2), ..account() };
+        let wanted = "next: the same command goes on from there and does nothing twice\n";
+        assert_eq!(shown(&Outcome::default(), &account), wanted);
     }
 }

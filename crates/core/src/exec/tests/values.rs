@@ -94,7 +94,7 @@ fn files_are_written_and_values_checked() {
         folder.path(),
         &options(1),
     );
-    assert_eq!(ran.failure("a").kind, FailureKind::Input);
+    assert_eq!(ran.failure("a").kind, FailureKind::Mismatch);
 }
 
 struct Own;
