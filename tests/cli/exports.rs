@@ -5,6 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
+use pipeline_core::event::EventKind;
 use pipeline_testkit::{require, skip};
 use serde_json::{Value, json};
 
@@ -204,6 +205,13 @@ fn a_trace_has_lanes_attempts_commands_and_the_critical_path() {
         (2, 4, 0)
     );
     assert!(named("command", "sh -c") >= 7, "{}", named("command", "sh -c"));
+    // Microseconds since the run began, as the events have it.
+    let began = lab.events().into_iter().find_map(|event| match event.kind {
+        EventKind::Started { instance, .. } if instance.as_str() == "flaky@one" => Some(event.elapsed),
+        _ => None,
+    });
+    let slice = events.iter().find(|event| event["cat"] == "step" && event["name"] == "flaky@one").unwrap();
+    assert_eq!(slice["ts"].as_u64(), began.map(|began| u64::try_from(began.as_micros()).unwrap()));
     // Which step ends last is the machine's affair; the critical path ends with it.
     let last = |cat: &str| {
         let end = |event: &Value| event["ts"].as_f64().unwrap() + event["dur"].as_f64().unwrap_or_default();

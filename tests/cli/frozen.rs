@@ -131,7 +131,9 @@ fn overlays_and_values_in_files_are_part_of_it() {
     ]);
     // The file counts more than the environment.
     Ran::of(command.env("PIPELINE_VAR_TAG", "of-env").env("CHANNEL", "x")).must(0);
-    lab.output(&["run", "--plan", "f.json", "-t", "two"]).must(0);
+    // What is set where it runs is not part of it, and what was not set is not either.
+    let mut run = lab.pipeline(&["run", "--plan", "f.json", "-t", "two"]);
+    Ran::of(run.env("PIPELINE_VAR_OTHER", "of-env")).must(0);
     assert_eq!(lab.calls_of("docker"), [["docker", "two", "in-a-file", "over", "x"]]);
     lab.space.write("over.toml", "version = 1\n[vars]\nother = \"changed\"\n");
     let told = lab.output(&["run", "--plan", "f.json"]).must(4).stderr;

@@ -64,6 +64,7 @@ mod tests {
         [[step]]\nid = 'image'\nuses = 'build'\ntag = 'example.com/x:1'\nsource = 'source'\n\
         [[step]]\nid = 'd'\nuses = 'deliver'\ntargets = ['a']\n\
         [[step]]\nid = 'join'\nuses = 'run'\nscope = 'once'\nargv = ['true']\nneeds = ['image']\n\
+        [[step]]\nid = 'all'\nuses = 'run'\nscope = 'once'\nargv = ['true']\nneeds = ['d']\n\
         [[step]]\nid = 'apart'\nuses = 'run'\nscope = 'once'\nargv = ['true']\n";
 
     fn left(targets: &[&str], nodes: &[&str]) -> Vec<String> {
@@ -80,6 +81,7 @@ mod tests {
         assert_eq!(left(&["a"], &[]), ["source", "image@a", "d@a@n1", "d@a@n2"]);
         assert_eq!(left(&["b"], &[]), ["source", "image@b"]);
         assert_eq!(left(&["a"], &["n2"]), ["source", "image@a", "d@a@n2"]);
+        // `all` waits for n2 as well.
         assert_eq!(left(&[], &["n1"]), ["source", "image@a", "image@b", "d@a@n1", "join", "apart"]);
         assert_eq!(left(&["*"], &[]).len(), 5, "nothing of a target needs `apart`, and `join` is of none");
     }
