@@ -35,12 +35,14 @@ fn follow(lab: &Lab, space: &TestSpace, page: &str, env: &[(&str, String)]) {
 /// The node of the pages, while it is held.
 fn node(lab: &Lab, space: &TestSpace) -> TestNode {
     let at = lab.dir.display();
+    // The lab may lie in what is laid over, and a socket seen through an overlay is another one.
     let lines = format!(
-        "for at in run var/lib; do mkdir -p \"$0/$at/up\" \"$0/$at/work\"\n\
+        "mkdir -p \"$0/lab\"; mount --bind {at} \"$0/lab\"\n\
+         for at in run var/lib; do mkdir -p \"$0/$at/up\" \"$0/$at/work\"\n\
          mount -t overlay overlay -o \"lowerdir=/$at,upperdir=$0/$at/up,workdir=$0/$at/work\" \"/$at\"; done\n\
          for at in /run/containerd /run/k3s/containerd; do mkdir -p $at; touch $at/containerd.sock\n\
-         mount --bind {at}/containerd.sock $at/containerd.sock; done\n\
-         mkdir -p /var/lib/containerd; mount --bind {at}/containerd/root /var/lib/containerd"
+         mount --bind \"$0/lab/containerd.sock\" $at/containerd.sock; done\n\
+         mkdir -p /var/lib/containerd; mount --bind \"$0/lab/containerd/root\" /var/lib/containerd"
     );
     let node = TestNode::start_after(&space.root().join("node"), NODE_PATH, &lines);
     let config = fs::read_to_string(node.path("ssh_config")).unwrap();
