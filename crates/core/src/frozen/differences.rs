@@ -39,36 +39,25 @@ impl Frozen {
 
 /// In what the files of a recipe are not those that a plan was made of, a line each.
 pub fn changed(was: &[RecipeFile], is: &[RecipeFile]) -> Vec<String> {
-    let by_path = |files: &[RecipeFile]| {
-        files.iter().map(|file| (file.path.clone(), file.digest)).collect::<BTreeMap<_, _>>()
-    };
-    let (was, is) = (by_path(was), by_path(is));
-    let mut all = Vec::new();
-    for (path, digest) in &was {
-        match is.get(path) {
-            None => all.push(format!("`{path}` is not read any more")),
-            Some(now) if now != digest => all.push(format!("`{path}` has changed")),
-            Some(_) => {}
-        }
-    }
-    all.extend(
-        is.keys().filter(|path| !was.contains_key(*path)).map(|path| format!("`{path}` is read as well")),
-    );
-    all
+    let name = |file: &RecipeFile| format!("`{}`", file.path);
+    compared(was, is, name, ["is not read any more", "has changed", "is read as well"])
 }
 
 fn steps(was: &[Step], is: &[Step]) -> Vec<String> {
-    let by_id =
-        |steps: &[Step]| steps.iter().map(|step| (step.id.clone(), step.clone())).collect::<BTreeMap<_, _>>();
-    let (was, is) = (by_id(was), by_id(is));
-    let mut all = Vec::new();
-    for (id, step) in &was {
-        match is.get(id) {
-            None => all.push(format!("{id} is not in it any more")),
-            Some(now) if now != step => all.push(format!("{id} is another step, or waits for others")),
-            Some(_) => {}
-        }
-    }
-    all.extend(is.keys().filter(|id| !was.contains_key(*id)).map(|id| format!("{id} is new")));
-    all
+    let words = ["is not in it any more", "is another step, or waits for others", "is new"];
+    compared(was, is, |step| step.id.to_string(), words)
+}
+
+/// What is gone, another, or new: `words` say so behind the name.
+fn compared<T: PartialEq>(was: &[T], is: &[T], name: impl Fn(&T) -> String, words: [&str; 3]) -> Vec<String> {
+    let by_name = |all: &'_ [T]| all.iter().map(&name).zip(0..).collect::<BTreeMap<String, usize>>();
+    let (before, now) = (by_name(was), by_name(is));
+    let [gone, another, new] = words;
+    let old = before.iter().filter_map(|(name, at)| match now.get(name) {
+        None => Some(format!("{name} {gone}")),
+        Some(now) if is[*now] != was[*at] => Some(format!("{name} {another}")),
+        Some(_) => None,
+    });
+    let new = now.keys().filter(|name| !before.contains_key(*name)).map(|name| format!("{name} {new}"));
+    old.chain(new).collect()
 }
