@@ -237,7 +237,7 @@ fn tell(
         summary.unrecorded = true;
     }
     if let Err(problem) = exports::write(&args.exports, plan, &account, &RunFolder::at(record.path())) {
-        let help = remedy(&problem).unwrap_or("`pipeline export` writes it later, with the same options");
+        let help = remedy(&problem).unwrap_or("`pipeline export` writes it later, with the same options, and `pipeline report -o FILE` the report");
         terminal::error("run::unrecorded", &problem, Some(help));
         summary.unrecorded = true;
     }

@@ -50,14 +50,16 @@ fn steps(was: &[Step], is: &[Step]) -> Vec<String> {
 
 /// What is gone, another, or new: `words` say so behind the name.
 fn compared<T: PartialEq>(was: &[T], is: &[T], name: impl Fn(&T) -> String, words: [&str; 3]) -> Vec<String> {
-    let by_name = |all: &'_ [T]| all.iter().map(&name).zip(0..).collect::<BTreeMap<String, usize>>();
-    let (before, now) = (by_name(was), by_name(is));
+    let (was, is) = (by_name(was, &name), by_name(is, &name));
     let [gone, another, new] = words;
-    let old = before.iter().filter_map(|(name, at)| match now.get(name) {
+    let old = was.iter().filter_map(|(name, before)| match is.get(name) {
         None => Some(format!("{name} {gone}")),
-        Some(now) if is[*now] != was[*at] => Some(format!("{name} {another}")),
-        Some(_) => None,
+        Some(now) => (now != before).then(|| format!("{name} {another}")),
     });
-    let new = now.keys().filter(|name| !before.contains_key(*name)).map(|name| format!("{name} {new}"));
+    let new = is.keys().filter(|name| !was.contains_key(*name)).map(|name| format!("{name} {new}"));
     old.chain(new).collect()
+}
+
+fn by_name<'a, T>(all: &'a [T], name: &impl Fn(&T) -> String) -> BTreeMap<String, &'a T> {
+    all.iter().map(|one| (name(one), one)).collect()
 }
