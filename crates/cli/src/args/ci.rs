@@ -21,8 +21,7 @@ pub(crate) struct MatrixArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
     /// Take the plan that `plan -o FILE` has frozen, instead of a recipe
-    #[arg(long, value_name = "FILE", env = "PIPELINE_PLAN",
-          conflicts_with_all = ["recipe", "file", "set", "var_file", "no_local", "target", "node", "skip"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["recipe", "file", "set", "var_file", "target", "node", "skip"])]
     pub(crate) plan: Option<PathBuf>,
     /// Whose matrix it is
     #[arg(long, value_enum, default_value_t = MatrixFormat::Github)]

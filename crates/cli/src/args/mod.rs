@@ -257,7 +257,7 @@ pub(crate) struct RunArgs {
     pub(crate) recipe: RecipeArgs,
     /// Run what `plan -o FILE` has frozen, and refuse if the recipe, its lock or its steps are not the same any more; `-t` and
     /// `--node` take a part of it
-    #[arg(long, value_name = "FILE", env = "PIPELINE_PLAN", conflicts_with_all = ["file", "set", "var_file", "no_local", "skip"])]
+    #[arg(long, value_name = "FILE", env = "PIPELINE_PLAN", conflicts_with_all = ["file", "set", "var_file", "skip"])]
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
