@@ -1,18 +1,22 @@
 //! `plan -o`, which freezes a plan, and `run --plan`, which takes nothing else: the same recipe to the byte, the same steps.
 
+mod files;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use pipeline_core::diag::{Diagnostic, Diagnostics};
-use pipeline_core::frozen::{FileRole, Frozen, Origin, RecipeFile, Select, changed};
-use pipeline_core::image::Digest;
+use pipeline_core::frozen::{FileRole, Frozen, Origin, Select};
 use pipeline_core::planner::chains;
-use pipeline_core::spec::{Given, Role};
+use pipeline_core::spec::Given;
 
 use crate::args::{RecipeArgs, SelectArgs};
 use crate::prepare::{self, Prepared, WithoutEngine};
-use crate::recipe::{self, Found};
+use crate::recipe;
 use crate::{exit_code, terminal};
+
+pub(crate) use files::same_files;
+use files::{files, stale};
 
 /// Freezes a plan that was made from these arguments.
 pub(crate) fn freeze(prepared: &Prepared, select: &SelectArgs) -> Result<Frozen, u8> {
@@ -52,33 +56,6 @@ pub(crate) fn of(prepared: &Prepared, select: &SelectArgs) -> Frozen {
     )
 }
 
-/// Every file of the recipe, by its path from the recipe's folder.
-fn files(found: &Found) -> Vec<RecipeFile> {
-    let role = |name: &str, role| match role {
-        Role::Recipe => FileRole::Recipe,
-        Role::Included => FileRole::Included,
-        Role::Overlay if found.local.as_deref() == Some(name) => FileRole::Local,
-        Role::Overlay => FileRole::Overlay,
-        Role::Variables => FileRole::Variables,
-    };
-    let sources = found.files.sources.files();
-    sources
-        .map(|file| RecipeFile {
-            path: from_folder(Path::new(file.name()), &found.folder),
-            role: role(file.name(), found.files.role(&(file.base()..file.base()))),
-            digest: Digest::of(file.text().as_bytes()),
-        })
-        .collect()
-}
-
-/// The same wherever the checkout is: a link in the way to the folder leads elsewhere on another machine.
-fn from_folder(file: &Path, folder: &Path) -> String {
-    let parent = file.parent().filter(|parent| !parent.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    let parent = fs::canonicalize(parent).unwrap_or_else(|_| parent.to_owned());
-    let whole = parent.join(file.file_name().unwrap_or_default());
-    pathdiff::diff_paths(&whole, folder).unwrap_or(whole).display().to_string()
-}
-
 /// What `run --plan` is to do: the plan made again, less what the command line leaves out. The error is the exit code.
 pub(crate) fn thaw(file: &Path, recipe: &RecipeArgs, select: &SelectArgs) -> Result<Prepared, u8> {
     let frozen = read(file)?;
@@ -107,27 +84,6 @@ pub(crate) fn thaw(file: &Path, recipe: &RecipeArgs, select: &SelectArgs) -> Res
         return Err(exit_code::USAGE);
     }
     Ok(prepared)
-}
-
-/// Refuses a recipe that was read from other files: what else is wrong with it would lead astray.
-pub(crate) fn same_files(frozen: &Frozen, found: &Found) -> Result<(), Diagnostic> {
-    let differences = changed(&frozen.files, &files(found));
-    if differences.is_empty() { Ok(()) } else { Err(stale(&differences)) }
-}
-
-/// So many differences are told.
-const MOST: usize = 10;
-
-fn stale(differences: &[String]) -> Diagnostic {
-    let mut message = "this is not the recipe that the plan was made of".to_owned();
-    for difference in differences.iter().take(MOST) {
-        message += &format!("\n  {difference}");
-    }
-    if differences.len() > MOST {
-        message += &format!("\n  and {} more", differences.len() - MOST);
-    }
-    Diagnostic::error("frozen::stale", message)
-        .help("check out what it was made of, or freeze the plan again: `pipeline plan -o FILE`")
 }
 
 /// A frozen plan is text of a few hundred bytes for each step.
