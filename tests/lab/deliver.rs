@@ -80,9 +80,11 @@ fn scp_leaves_nothing_under_the_name_when_the_connection_breaks_and_then_goes_on
     assert_eq!(names.collect::<Vec<_>>(), ["scp-broken-arm64-image.tar"]);
 }
 
-/// The process that has a file below the folder open.
+/// The process that has a file below the folder open, in which there is something already.
 fn writer_below(folder: &std::path::Path) -> Option<u32> {
-    let below = |link: &std::path::PathBuf| link.starts_with(folder);
+    let below = |link: &std::path::PathBuf| {
+        link.starts_with(folder) && fs::metadata(link).is_ok_and(|file| file.is_file() && file.len() > 0)
+    };
     fs::read_dir("/proc").unwrap().flatten().find_map(|entry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok()?;
         let mut links = fs::read_dir(entry.path().join("fd")).ok()?.flatten();
