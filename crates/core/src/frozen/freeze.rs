@@ -6,12 +6,11 @@ use std::path::Path;
 use petgraph::Direction::Incoming;
 
 use super::{Frozen, RecipeFile, Select, Step, Target, VERSION};
-use crate::diag::Diagnostics;
 use crate::doctor;
 use crate::image::Digest;
 use crate::lock;
 use crate::plan::{Action, Engine, NodeIndex, Plan, Register, SecretFrom};
-use crate::planner::chains;
+use crate::planner::chain;
 use crate::platform::Platform;
 use crate::spec::CiSpec;
 
@@ -92,9 +91,7 @@ fn targets(plan: &Plan, origin: &Origin<'_>) -> Vec<Target> {
     for instance in plan.graph.node_weights() {
         let (Some(name), Some(platform)) = (&instance.target, &instance.platform) else { continue };
         if targets.iter().all(|target| *target.name != **name) {
-            let mut chain = plan.clone();
-            // Names of targets have nothing that a glob takes for anything else.
-            chains(&mut chain, &[name.to_string()], &[], &mut Diagnostics::default());
+            let chain = chain(plan, name);
             targets.push(target(&chain, origin, name, platform));
         }
     }

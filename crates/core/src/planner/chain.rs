@@ -3,26 +3,34 @@
 use std::collections::BTreeSet;
 
 use petgraph::Direction::{Incoming, Outgoing};
+use petgraph::graph::DiGraph;
 
 use super::part::closure;
 use super::targets::globs;
 use crate::diag::{Diagnostic, Diagnostics, list_names};
-use crate::plan::{Instance, Plan};
+use crate::plan::{Edge, Instance, Plan};
 
-/// What is chosen from: how it is called, what is wanted of it, and which one an instance is of.
-type Axis<'a> = (&'a str, &'a [String], fn(&Instance) -> Option<&str>);
+/// The chain of one target: its instances and all that they need.
+pub fn chain(plan: &Plan, target: &str) -> Plan {
+    let is_own = |instance: &Instance| instance.target.as_deref().map(|name| name == target);
+    let graph = graph(plan, &kept(plan, &is_own, false));
+    Plan { recipe: plan.recipe.clone(), graph, nodes: plan.nodes.clone(), ..Plan::default() }
+}
 
 /// Takes out of a plan whatever is of other targets and nodes, and what waits for those: globs, where no list takes everything.
 ///
 /// Unlike a [`super::Selection`], which plans a part of a recipe as if the rest were not there, this leaves every instance what it
 /// is in the whole: a step that joins all targets is left out, instead of joining those that are left.
 pub fn chains(plan: &mut Plan, targets: &[String], nodes: &[String], diagnostics: &mut Diagnostics) {
-    let mut keep = vec![true; plan.graph.node_count()];
     let axes: [Axis<'_>; 2] = [
         ("target", targets, |instance| instance.target.as_deref()),
         ("node", nodes, |instance| instance.node.as_deref()),
     ];
+    let mut keep = vec![true; plan.graph.node_count()];
     for (what, patterns, name) in axes {
+        if patterns.is_empty() {
+            continue;
+        }
         let matchers = globs(patterns, what, diagnostics);
         let names: BTreeSet<&str> = plan.graph.node_weights().filter_map(name).collect();
         for (matcher, pattern) in matchers.iter().zip(patterns) {
@@ -33,24 +41,33 @@ pub fn chains(plan: &mut Plan, targets: &[String], nodes: &[String], diagnostics
                 diagnostics.push(Diagnostic::error("select::nothing", message).help(help));
             }
         }
-        if matchers.is_empty() {
-            continue;
-        }
-        let matches =
-            |instance: &Instance| name(instance).map(|name| matchers.iter().any(|one| one.is_match(name)));
-        let others = plan.graph.node_weights().map(|instance| matches(instance) == Some(false)).collect();
-        let dropped = closure(plan, others, Outgoing);
-        let own = plan
-            .graph
-            .node_indices()
-            .map(|node| !dropped[node.index()] && matches(&plan.graph[node]).unwrap_or(what == "node"));
-        let wanted = closure(plan, own.collect(), Incoming);
+        let is_own = |instance: &Instance| {
+            name(instance).map(|name| matchers.iter().any(|matcher| matcher.is_match(name)))
+        };
+        let wanted = kept(plan, &is_own, what == "node");
         keep.iter_mut().zip(wanted).for_each(|(keep, wanted)| *keep &= wanted);
     }
-    plan.graph = plan.graph.filter_map(
+    plan.graph = graph(plan, &keep);
+}
+
+/// What is chosen from: how it is called, what is wanted of it, and which one an instance is of.
+type Axis<'a> = (&'a str, &'a [String], fn(&Instance) -> Option<&str>);
+
+/// Which instances are left. `is_own` says whether one is of what was chosen; of those that are of nothing, all are wanted or only
+/// what is needed.
+fn kept(plan: &Plan, is_own: &dyn Fn(&Instance) -> Option<bool>, all: bool) -> Vec<bool> {
+    let own: Vec<Option<bool>> = plan.graph.node_weights().map(is_own).collect();
+    let others = own.iter().map(|own| *own == Some(false)).collect();
+    let dropped = closure(plan, others, Outgoing);
+    let wanted = own.iter().zip(dropped).map(|(own, dropped)| !dropped && own.unwrap_or(all));
+    closure(plan, wanted.collect(), Incoming)
+}
+
+fn graph(plan: &Plan, keep: &[bool]) -> DiGraph<Instance, Edge> {
+    plan.graph.filter_map(
         |node, instance| keep[node.index()].then(|| instance.clone()),
         |_, edge| Some(edge.clone()),
-    );
+    )
 }
 
 #[cfg(test)]

@@ -20,7 +20,7 @@ mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
 
-pub use chain::chains;
+pub use chain::{chain, chains};
 pub use names::{Names, missing, names, unused};
 pub use part::{Part, Wanted};
 pub use provenance::require_provenance;
