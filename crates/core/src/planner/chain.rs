@@ -104,6 +104,13 @@ mod tests {
     }
 
     #[test]
+    fn one_target_has_what_it_needs_and_nothing_else() {
+        let chain = chain(&plan_of(RECIPE), "b");
+        let ids: Vec<_> = chain.graph.node_weights().map(|instance| instance.id.to_string()).collect();
+        assert_eq!(ids, ["source", "image@b"]);
+    }
+
+    #[test]
     fn what_there_is_not_is_told() {
         let mut diagnostics = Diagnostics::default();
         chains(&mut plan_of(RECIPE), &["c".into()], &[], &mut diagnostics);
