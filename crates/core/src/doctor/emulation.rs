@@ -36,16 +36,24 @@ fn wants(plan: &Plan) -> Vec<Want> {
     };
     for instance in plan.graph.node_weights() {
         if let Some(platform) = &instance.platform {
-            want(platform, matches!(&*instance.kind, "build" | "smoke"), false);
+            let there = instance.builders().any(|name| is_certain(plan, name));
+            want(platform, matches!(&*instance.kind, "build" | "smoke") && !there, false);
         }
         for action in &instance.actions {
-            if let Action::EnsureBinfmt(ensure) = action {
+            if let Action::EnsureBinfmt(ensure) = action
+                && !action.builder().is_some_and(|name| is_certain(plan, name))
+            {
                 let registers = ensure.register != Register::Never;
                 ensure.platforms.iter().for_each(|platform| want(platform, true, registers));
             }
         }
     }
     wants
+}
+
+/// What is built there needs nothing here.
+fn is_certain(plan: &Plan, builder: &str) -> bool {
+    plan.builders.get(builder).is_some_and(|builder| !builder.fallback)
 }
 
 fn finding(want: &Want, subject: &Subject<'_>) -> Finding {

@@ -148,6 +148,9 @@ pub struct Basis {
     /// The build engine, whose version counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
+    /// The builder that this is asked of, by its platform. Which one it is does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub builder: Option<String>,
 }
 
 impl Basis {
@@ -234,6 +237,11 @@ pub struct Instance {
 }
 
 impl Instance {
+    /// The builders that it uses, by their platforms.
+    pub fn builders(&self) -> impl Iterator<Item = &str> {
+        self.actions.iter().chain(&self.cleanup).filter_map(Action::builder)
+    }
+
     /// Its commands are the recipe's own: what they need and where they reach is not known.
     pub fn is_own_command(&self) -> bool {
         self.kind == "run"
