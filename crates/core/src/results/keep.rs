@@ -8,7 +8,7 @@ use std::path::Path;
 use petgraph::visit::EdgeRef;
 
 use super::Lies;
-use crate::plan::{Instance, InstanceId, NodeIndex, Plan};
+use crate::plan::{Edge, Instance, InstanceId, NodeIndex, Plan};
 use crate::steps::export_image;
 
 /// An instance that is done, and what of it somebody else needs.
@@ -44,7 +44,11 @@ pub(super) fn is_last(plan: &Plan, node: NodeIndex) -> bool {
 pub(super) fn is_read(plan: &Plan, node: NodeIndex, is_done: &dyn Fn(NodeIndex) -> bool) -> bool {
     let instance = &plan.graph[node];
     let mut edges = plan.graph.edges(node);
-    edges.any(|edge| !is_done(edge.target()) && edge.weight().uses_what_is_left(instance))
+    edges.any(|edge| {
+        // Where a recipe's own command reaches is not known: whatever it needs, it may read.
+        let own = || *edge.weight() == Edge::Needs && plan.graph[edge.target()].is_own_command();
+        !is_done(edge.target()) && (edge.weight().uses_what_is_left(instance) || own())
+    })
 }
 
 /// Writes what lies in engines' stores to files: for each image an instance of its id, which says where.
