@@ -16,8 +16,8 @@ use crate::steps::export_image;
 pub struct Wanted {
     /// The instance.
     pub id: InstanceId,
-    /// Where what it left lies; none where its values are enough.
-    pub lies: Option<Lies>,
+    /// Where what travels of it lies; nowhere here, where its values are enough.
+    pub lies: Lies,
 }
 
 /// What of the instances that are done must travel: what those read that are not, and what is there for people.
@@ -27,8 +27,8 @@ pub fn wanted(whole: &Plan, done: &BTreeSet<InstanceId>) -> Vec<Wanted> {
     let wanted = nodes.filter_map(|node| {
         let lies = match Lies::of(whole, node) {
             Lies::Machine => return None,
-            Lies::Elsewhere => None,
-            lies => (is_last(whole, node) || is_read(whole, node, &is_done)).then_some(lies),
+            lies if is_last(whole, node) || is_read(whole, node, &is_done) => lies,
+            _ => Lies::Elsewhere,
         };
         Some(Wanted { id: whole.graph[node].id.clone(), lies })
     });
@@ -55,7 +55,7 @@ pub(super) fn is_read(plan: &Plan, node: NodeIndex, is_done: &dyn Fn(NodeIndex) 
 pub fn exports(wanted: &[Wanted], file: &dyn Fn(&InstanceId) -> String) -> Plan {
     let mut plan = Plan::default();
     for Wanted { id, lies } in wanted {
-        if let Some(Lies::Store { engine, users, handle, .. }) = lies {
+        if let Lies::Store { engine, users, handle, .. } = lies {
             let export = export_image(*engine, *users, handle, &file(id));
             plan.graph.add_node(Instance::new(id.clone(), "keep", vec![export.into()]));
         }
@@ -69,7 +69,7 @@ pub fn prove(whole: &Plan, part: &mut Plan, apart: &BTreeSet<InstanceId>) {
     let own = part.graph.node_weights().map(|instance| &instance.id);
     let travels = wanted(whole, &own.chain(apart).cloned().collect());
     let travels: BTreeSet<&InstanceId> =
-        travels.iter().filter(|wanted| wanted.lies.is_some()).map(|wanted| &wanted.id).collect();
+        travels.iter().filter(|wanted| wanted.lies != Lies::Elsewhere).map(|wanted| &wanted.id).collect();
     for instance in part.graph.node_weights_mut() {
         instance.basis.intermediate &= !travels.contains(&instance.id);
     }
