@@ -135,7 +135,7 @@ fn pulled_away(lab: &Lab, engine: &str) {
     let work = recipe(lab, &name, engine, &["amd64"], &slow, "");
     let mut run = work.pipeline(&["run"]);
     let mut run = run.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    eventually("it is built there", Duration::from_secs(60), || {
+    eventually("it is built there", Duration::from_mins(1), || {
         there(lab, "ps ax").contains("sleep 613").then_some(())
     });
     let cut = Cut::now(lab);
@@ -155,7 +155,7 @@ fn pulled_away(lab: &Lab, engine: &str) {
         failure.message.starts_with(&format!("builder `builder` was lost while `{engine} build")),
         "{failure:?}"
     );
-    eventually("it ends there, without a word from us", Duration::from_secs(60), || {
+    eventually("it ends there, without a word from us", Duration::from_mins(1), || {
         (!there(lab, "ps ax").contains("sleep 613")).then_some(())
     });
     clean(lab);
@@ -227,13 +227,13 @@ fn a_builder_whose_sshd_is_killed_and_whose_images_are_removed() {
     work.write("second/Dockerfile", "FROM first:1\nRUN echo second >/second && sleep 614\n");
     let mut run = work.pipeline(&["run"]);
     let mut run = run.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-    eventually("it is built there", Duration::from_secs(60), || {
+    eventually("it is built there", Duration::from_mins(1), || {
         there(lab, "ps ax").contains("sleep 614").then_some(())
     });
     let sessions = "for p in /proc/[0-9]*; do case $(tr '\\0' ' ' <$p/cmdline) in 'sshd: root@notty'*) kill -s KILL ${p#/proc/} ;; esac; done";
     there(lab, sessions);
     assert_eq!(run.wait().unwrap().code(), Some(1));
-    eventually("it ends there", Duration::from_secs(60), || {
+    eventually("it ends there", Duration::from_mins(1), || {
         (!there(lab, "ps ax").contains("sleep 614")).then_some(())
     });
     clean(lab);

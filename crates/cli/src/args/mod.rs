@@ -6,6 +6,7 @@ mod history;
 mod manual;
 mod proof;
 mod report;
+mod results;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 use report::REPORT_HELP;
 pub(crate) use report::ReportArgs;
+pub(crate) use results::ResultsArgs;
 
 /// From a git commit to verified on the node, for every CPU architecture at once.
 #[derive(Debug, Parser)]
@@ -262,6 +264,8 @@ pub(crate) struct RunArgs {
     #[command(flatten)]
     pub(crate) select: SelectArgs,
     #[command(flatten)]
+    pub(crate) results: ResultsArgs,
+    #[command(flatten)]
     pub(crate) part: PartArgs,
     /// Steps on this machine at once; the number of processors when absent
     #[arg(short, long, value_name = "N", env = "PIPELINE_JOBS", value_parser = clap::value_parser!(u16).range(1..=1024))]
@@ -283,6 +287,9 @@ pub(crate) struct RunArgs {
     /// Allow changes to the kernel's table of emulators, without asking
     #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_privileged: bool,
+    /// Refuse what this machine could run only under emulation
+    #[arg(long, env = "PIPELINE_NO_EMULATION", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) no_emulation: bool,
     /// As root, run a recipe that belongs to another user, as in a container of CI
     #[arg(long, env = "PIPELINE_ALLOW_OWNER", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_owner: bool,

@@ -19,6 +19,7 @@ mod inspected;
 mod join_index;
 mod move_image;
 mod origin;
+mod receive;
 mod rewrite_from;
 mod seal_archive;
 mod ship;
@@ -80,6 +81,8 @@ impl Actions for Performer<'_> {
             Action::EndShipment(shipment) => ship::end(shipment, &self.packer, cx).map(|()| None),
             Action::WriteFile(file) => write_file::perform(file, cx).map(|()| None),
             Action::Check(check) => check::perform(check, cx).map(|()| None),
+            Action::Receive(wanted) => receive::perform(wanted, cx).map(|()| None),
+            Action::Yield(known) => Ok(Some(known.value.clone())),
             Action::Command(_) => Err(Failure::new(FailureKind::Internal, "commands belong to the engine")),
         }
     }

@@ -36,12 +36,12 @@ fn wants(plan: &Plan) -> Vec<Want> {
     };
     for instance in plan.graph.node_weights() {
         if let Some(platform) = &instance.platform {
-            let there = instance.builders().any(|name| is_certain(plan, name));
+            let there = instance.builders().any(|name| plan.is_certain(name));
             want(platform, matches!(&*instance.kind, "build" | "smoke") && !there, false);
         }
         for action in &instance.actions {
             if let Action::EnsureBinfmt(ensure) = action
-                && !action.builder().is_some_and(|name| is_certain(plan, name))
+                && !action.builder().is_some_and(|name| plan.is_certain(name))
             {
                 let registers = ensure.register != Register::Never;
                 ensure.platforms.iter().for_each(|platform| want(platform, true, registers));
@@ -49,11 +49,6 @@ fn wants(plan: &Plan) -> Vec<Want> {
         }
     }
     wants
-}
-
-/// What is built there needs nothing here.
-fn is_certain(plan: &Plan, builder: &str) -> bool {
-    plan.builders.get(builder).is_some_and(|builder| !builder.fallback)
 }
 
 fn finding(want: &Want, subject: &Subject<'_>) -> Finding {

@@ -9,8 +9,8 @@ use super::{Frozen, RecipeFile, Select, Step, Target, VERSION};
 use crate::doctor;
 use crate::image::Digest;
 use crate::lock;
-use crate::plan::{Action, Engine, NodeIndex, Plan, Register, SecretFrom};
-use crate::planner::chain;
+use crate::plan::{Action, Engine, InstanceId, NodeIndex, Plan, Register, SecretFrom};
+use crate::planner::{Stage, chain, stages};
 use crate::platform::Platform;
 use crate::spec::CiSpec;
 
@@ -42,12 +42,13 @@ pub struct Origin<'o> {
 impl Frozen {
     /// Freezes a plan.
     pub fn of(plan: &Plan, origin: Origin<'_>) -> Self {
+        let stages = stages(plan);
         let mut frozen = Self {
             version: VERSION,
             program: origin.program.to_owned(),
             recipe: plan.recipe.clone(),
             targets: targets(plan, &origin),
-            instances: plan.order().into_iter().map(|node| step(plan, node)).collect(),
+            instances: plan.order().into_iter().map(|node| step(plan, &stages, node)).collect(),
             platform: origin.platform,
             commit: origin.commit,
             files: origin.files,
@@ -73,7 +74,7 @@ impl Frozen {
     }
 }
 
-fn step(plan: &Plan, node: NodeIndex) -> Step {
+fn step(plan: &Plan, stages: &BTreeMap<InstanceId, Stage>, node: NodeIndex) -> Step {
     let instance = &plan.graph[node];
     let after: BTreeSet<_> =
         plan.graph.neighbors_directed(node, Incoming).map(|before| plan.graph[before].id.clone()).collect();
@@ -82,6 +83,7 @@ fn step(plan: &Plan, node: NodeIndex) -> Step {
         kind: instance.kind.to_string(),
         target: instance.target.as_deref().map(str::to_owned),
         node: instance.node.as_deref().map(str::to_owned),
+        stage: stages[&instance.id],
         after: after.into_iter().collect(),
     }
 }

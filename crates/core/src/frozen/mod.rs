@@ -17,6 +17,7 @@ use serde_json::{Value, json};
 
 use crate::image::Digest;
 use crate::plan::InstanceId;
+use crate::planner::Stage;
 use crate::platform::Platform;
 
 pub use differences::changed;
@@ -144,6 +145,8 @@ pub struct Step {
     /// Its node, where it has one.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub node: Option<String>,
+    /// After which others it is done, where several machines share the plan.
+    pub stage: Stage,
     /// What it waits for.
     pub after: Vec<InstanceId>,
 }

@@ -236,10 +236,18 @@ pub struct Instance {
     pub allow_failure: bool,
 }
 
+/// The kind of an instance whose result came from another machine.
+pub const RECEIVED: &str = "received";
+
 impl Instance {
     /// The builders that it uses, by their platforms.
     pub fn builders(&self) -> impl Iterator<Item = &str> {
         self.actions.iter().chain(&self.cleanup).filter_map(Action::builder)
+    }
+
+    /// Its result came from another machine, and is only put in place.
+    pub fn is_received(&self) -> bool {
+        self.kind == RECEIVED
     }
 
     /// Its commands are the recipe's own: what they need and where they reach is not known.

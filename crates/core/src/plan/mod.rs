@@ -11,6 +11,7 @@ mod instance;
 mod limits;
 mod node;
 mod parts;
+mod received;
 mod text;
 
 use std::collections::BTreeMap;
@@ -33,10 +34,13 @@ pub use builder::{Builder, MoveImage, NativeBy, Way};
 pub use checkout::{Checkout, Signature, Signed};
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use index::{CheckIndex, IndexImage, JoinIndex};
-pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
+pub use instance::{
+    Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, RECEIVED, Store, Value,
+};
 pub use limits::{Cause, MAX_LOG, Retry, Share};
 pub use node::{HostKeys, Node, Runtime, Ssh, Storage};
 pub(crate) use node::{WATCHDOG, own_folder};
+pub use received::{Receive, Yield};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};
 
 /// Everything that a run will do, as a pure function of the recipe, the selection and the variables.
@@ -72,6 +76,21 @@ pub enum Edge {
     Gate,
 }
 
+impl Edge {
+    /// More than a value goes over it: what the producer left is read.
+    pub fn uses_what_is_left(&self, producer: &Instance) -> bool {
+        match self {
+            Self::Artifact(_) => true,
+            // Of a path, what is there counts; any other value counts for itself.
+            Self::Output(name) => producer
+                .outputs
+                .iter()
+                .any(|output| output.name == *name && matches!(output.value, Value::Known(_))),
+            Self::Needs | Self::Gate => false,
+        }
+    }
+}
+
 impl fmt::Display for Edge {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -105,6 +124,11 @@ impl Plan {
             }
         }
         order
+    }
+
+    /// Images of the platform are built by its builder or not at all: nothing is emulated here instead.
+    pub fn is_certain(&self, builder: &str) -> bool {
+        self.builders.get(builder).is_some_and(|builder| !builder.fallback)
     }
 
     /// The instance of that id.

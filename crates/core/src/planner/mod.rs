@@ -17,6 +17,7 @@ mod producers;
 mod provenance;
 mod repro;
 mod rollout;
+mod stage;
 mod targets;
 #[cfg(test)]
 pub(crate) mod testing;
@@ -26,6 +27,7 @@ pub use names::{Names, missing, names, unused};
 pub use part::{Part, Wanted};
 pub use provenance::require_provenance;
 pub use repro::{Archive, Origin, Repro, repro};
+pub use stage::{Stage, stages};
 
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::lock::Lock;
