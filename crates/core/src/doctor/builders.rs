@@ -2,7 +2,7 @@
 
 use super::{Area, Finding, Level, Subject, needs};
 use crate::event::{Failure, FailureKind};
-use crate::exec::{Ask, Connections};
+use crate::exec::{Ask, Connections, may_be_emulated};
 use crate::plan::{Builder, Engine};
 
 /// A line for each builder and engine that the plan uses.
@@ -56,8 +56,9 @@ fn one(builder: &Builder, engine: Engine, connections: &Connections, subject: &S
 
 /// Without it nothing can be built, unless that is emulated here.
 fn finding(builder: &Builder, failure: Failure) -> Finding {
-    let level = if builder.fallback { Level::Warning } else { Level::Missing };
-    let detail = if builder.fallback {
+    let emulated = may_be_emulated(builder, &failure);
+    let level = if emulated { Level::Warning } else { Level::Missing };
+    let detail = if emulated {
         format!("{}; emulated here, as `fallback = \"emulate\"` allows it", failure.message)
     } else {
         failure.message

@@ -57,7 +57,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use ask::{Answer, NoAnswer, Question, ask};
-pub(crate) use builder::Ask;
+pub(crate) use builder::{Ask, may_be_emulated};
 pub use connection::Connections;
 pub(crate) use connection::Start;
 pub use context::{ActionCx, Captured};

@@ -17,7 +17,7 @@ use crate::platform::Platform;
 #[derive(Debug, Clone, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub struct BuilderSpec {
-    /// `ssh://[user@]host[:port]`; the engine's socket there may follow, such as `/run/podman/podman.sock`.
+    /// `ssh://[user@]host[:port]`; docker's socket there may follow, such as `/run/user/1000/docker.sock`.
     pub url: Str,
     /// An ssh configuration file instead of the user's own; relative to the recipe's folder.
     pub ssh_config: Option<Str>,

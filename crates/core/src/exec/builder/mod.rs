@@ -80,6 +80,11 @@ pub(super) struct Decided {
     here: Once<Engine, Option<String>>,
 }
 
+/// The recipe allows it, and the builder does not answer. One that answers and will not do is a slip, which nobody shall miss.
+pub(crate) fn may_be_emulated(builder: &Builder, failure: &Failure) -> bool {
+    builder.fallback && failure.kind == FailureKind::Unreachable
+}
+
 impl ActionCx<'_> {
     /// Where what is meant for a builder's engine is done, decided once in a run.
     pub(super) fn at(&self, name: &str, engine: Engine) -> Result<Where, Failure> {
@@ -90,7 +95,9 @@ impl ActionCx<'_> {
         // None: there. What was lost later is never emulated instead: that would be another thing than was told.
         let first = self.shared.decided.first.get(key.clone(), || match self.bridge(builder, engine) {
             Ok(_) => Ok(None),
-            Err(failure) if builder.fallback && !self.cancelled() => Ok(Some(failure.message)),
+            Err(failure) if may_be_emulated(builder, &failure) && !self.cancelled() => {
+                Ok(Some(failure.message))
+            }
             Err(failure) => Err(failure),
         })?;
         let place = match first {
