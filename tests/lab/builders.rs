@@ -133,6 +133,11 @@ fn pulled_away(lab: &Lab, engine: &str) {
     let name = format!("away-{engine}");
     let slow = format!("{SAID}\nRUN sleep 613");
     let work = recipe(lab, &name, engine, &["amd64"], &slow, "");
+    // Of an earlier test in a lab that stays up.
+    there(
+        lab,
+        &format!("{engine} image rm --force localhost/pipeline/{name}/image/amd64:latest 2>&1 || true"),
+    );
     let mut run = work.pipeline(&["run"]);
     let mut run = run.stderr(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
     eventually("it is built there", Duration::from_mins(1), || {
