@@ -92,11 +92,18 @@ fn one_there_and_one_here(lab: &Lab, engine: &str) {
     let plan = String::from_utf8(plan.stdout).unwrap();
     assert!(plan.contains("linux/amd64: native on builder, by [builders]"), "{plan}");
     assert!(plan.contains("linux/arm64: emulated here, as [builders] names nobody for it"), "{plan}");
+    let json = work.pipeline(&["plan", "--format", "json"]).output().unwrap().stdout;
+    let json: serde_json::Value = serde_json::from_slice(&json).unwrap();
+    assert_eq!(json["builders"]["linux/amd64"]["ssh"]["destination"], "builder", "{json}");
     let doctor = work.pipeline(&["doctor"]).output().unwrap();
     let doctor = String::from_utf8(doctor.stdout).unwrap();
     assert!(doctor.contains(&format!("builds natively by {engine} ")), "{doctor}");
 
-    let outcome = work.run(&["-j2"]).exits(0).says("linux/amd64: native on builder, by [builders]");
+    let outcome = work.run(&["-j2", "--report", "run.html"]).exits(0);
+    let outcome =
+        outcome.says("linux/amd64: native on builder, by [builders]").says("linux/amd64, native on builder;");
+    let report = work.read("run.html");
+    assert!(report.contains("builder of linux/amd64") && report.contains("native on builder, by [builders]"));
     assert_eq!(told(&outcome), (true, "native on builder, by [builders]".into()));
     assert!(outcome.output("smoke@amd64", "stdout").starts_with("on x86_64"));
     assert!(outcome.output("smoke@arm64", "stdout").starts_with("on aarch64"));
