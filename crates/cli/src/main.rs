@@ -21,6 +21,7 @@ mod recipe;
 mod records;
 mod report;
 mod repro;
+mod results;
 mod retention;
 mod runs;
 mod ship;

@@ -27,6 +27,7 @@ pub mod plan;
 pub mod planner;
 pub mod platform;
 pub mod report;
+pub mod results;
 pub mod schema;
 pub mod show;
 pub mod source;

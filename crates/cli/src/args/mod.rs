@@ -6,6 +6,7 @@ mod history;
 mod manual;
 mod proof;
 mod report;
+mod results;
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -23,6 +24,7 @@ use proof::{AUDIT_HELP, LOCK_HELP, REPRO_HELP, VERIFY_HELP};
 pub(crate) use proof::{AuditArgs, EvidenceArgs, LockArgs, ReproArgs, VerifyBundleArgs};
 use report::REPORT_HELP;
 pub(crate) use report::ReportArgs;
+pub(crate) use results::ResultsArgs;
 
 /// From a git commit to verified on the node, for every CPU architecture at once.
 #[derive(Debug, Parser)]
@@ -264,6 +266,8 @@ pub(crate) struct RunArgs {
     pub(crate) plan: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) select: SelectArgs,
+    #[command(flatten)]
+    pub(crate) results: ResultsArgs,
     #[command(flatten)]
     pub(crate) part: PartArgs,
     /// Steps on this machine at once; the number of processors when absent

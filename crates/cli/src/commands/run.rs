@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::ffi::{OsStr, OsString};
+use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
@@ -26,16 +27,13 @@ use crate::evidence;
 use crate::lock_file::Pins;
 use crate::prepare::{self, Prepared, WithoutEngine, prepare};
 use crate::recipe::{Fetched, Found};
+use crate::results::{self, Outgoing};
 use crate::terminal::{Live, Plain, Scene};
 use crate::{environment, exit_code, exports, frozen, place, records, retention, step_summary, terminal};
 
 pub(super) fn run(args: &RunArgs) -> u8 {
-    let prepared = match &args.plan {
-        Some(plan) => frozen::thaw(plan, &args.recipe, &args.select),
-        None => prepare(&args.recipe, &args.select, WithoutEngine::Refuse),
-    };
-    let mut prepared = match prepared {
-        Ok(prepared) => prepared,
+    let (mut prepared, outgoing) = match planned(args) {
+        Ok(planned) => planned,
         Err(code) => return code,
     };
     let wanted = match prepare::cut(&mut prepared, &args.part) {
@@ -56,13 +54,28 @@ pub(super) fn run(args: &RunArgs) -> u8 {
     {
         return code;
     }
-    let (Ok(code) | Err(code)) = start(args, &prepared, &wanted);
+    let (Ok(code) | Err(code)) = start(args, &prepared, &wanted, outgoing.as_ref());
     // The process ends now: taking a large plan apart would only take time.
     std::mem::forget(prepared);
     code
 }
 
-fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8> {
+/// What is to be done, and what of it goes to other machines.
+fn planned(args: &RunArgs) -> Result<(Prepared, Option<Outgoing>), u8> {
+    let Some(plan) = &args.plan else {
+        return Ok((prepare(&args.recipe, &args.select, WithoutEngine::Refuse)?, None));
+    };
+    let (mut prepared, frozen) = frozen::thaw(plan, &args.recipe)?;
+    let outgoing = results::share(args, &mut prepared, &frozen)?;
+    Ok((prepared, outgoing))
+}
+
+fn start(
+    args: &RunArgs,
+    prepared: &Prepared,
+    wanted: &Wanted,
+    outgoing: Option<&Outgoing>,
+) -> Result<u8, u8> {
     let Prepared { plan, found, env, secret, .. } = prepared;
     hidden(secret)?;
     let signer = args.sign.as_deref().map(evidence::signer).transpose()?;
@@ -93,11 +106,19 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
     // Where nothing has to be done, nothing is needed for it: neither tools nor nodes, nor processes to contain.
     let idle = prepare::performer(false);
     let host_of_idle = host(&idle);
-    if let Some(settled) = exec::settled(plan, &host_of_idle, &mut records) {
+    if outgoing.is_none()
+        && let Some(settled) = exec::settled(plan, &host_of_idle, &mut records)
+    {
         let record = record(found, &options.run)?;
-        let code = tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
-            settled.tell(&host_of_idle, &options, sink)
-        });
+        let code = tell(
+            args,
+            prepared,
+            record,
+            &options.run,
+            signer.as_ref(),
+            |sink| settled.tell(&host_of_idle, &options, sink),
+            |_, _| Ok(()),
+        );
         retention::after_run(&lock, &found.folder, args.keep_runs);
         return Ok(code);
     }
@@ -144,9 +165,18 @@ fn start(args: &RunArgs, prepared: &Prepared, wanted: &Wanted) -> Result<u8, u8>
                 scope.spawn(move || connections.reach(node, host, &|| over.load(Ordering::Relaxed)));
             }
         }
-        let code = tell(args, prepared, record, &options.run, signer.as_ref(), |sink| {
-            exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink)
-        });
+        let code = tell(
+            args,
+            prepared,
+            record,
+            &options.run,
+            signer.as_ref(),
+            |sink| exec::run_recorded(plan, &host, &options, Some(&signals), &mut records, sink),
+            |summary, run| match outgoing {
+                Some(outgoing) => results::keep(outgoing, summary, run, &host, &options, Some(&signals)),
+                None => Ok(()),
+            },
+        );
         over.store(true, Ordering::Relaxed);
         retention::after_run(&lock, &found.folder, args.keep_runs);
         code
@@ -194,6 +224,7 @@ fn tell(
     id: &str,
     signer: Option<&SigningKey>,
     run: impl FnOnce(&mut dyn FnMut(&Event)) -> Summary,
+    hand_over: impl FnOnce(&Summary, &Path) -> Result<(), String>,
 ) -> u8 {
     let Prepared { plan, found, .. } = prepared;
     for remark in plan.notes.iter().filter(|_| args.progress != Progress::Quiet) {
@@ -239,6 +270,12 @@ fn tell(
     if let Err(problem) = exports::write(&args.exports, plan, &account, &RunFolder::at(record.path())) {
         let help = remedy(&problem).unwrap_or("`pipeline export` writes it later, with the same options, and `pipeline report -o FILE` the report");
         terminal::error("run::unrecorded", &problem, Some(help));
+        summary.unrecorded = true;
+    }
+    if let Err(problem) = hand_over(&summary, record.path()) {
+        let help =
+            remedy(&problem).unwrap_or("run it again: what is done is on record here, and is not made again");
+        terminal::error("results::unkept", &problem, Some(help));
         summary.unrecorded = true;
     }
     let outcome = Outcome::of(plan, &account);

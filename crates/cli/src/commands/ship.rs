@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pipeline_core::image::Digest;
 
-use crate::args::{PartArgs, RecipeArgs, RunArgs, SelectArgs, ShipArgs};
+use crate::args::{PartArgs, RecipeArgs, ResultsArgs, RunArgs, SelectArgs, ShipArgs};
 use crate::ship::{Refusal, image, node, recipe};
 use crate::{environment, exit_code};
 
@@ -88,6 +88,7 @@ fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
         recipe: RecipeArgs { file: vec![file], no_local: true, ..RecipeArgs::default() },
         select: SelectArgs::default(),
         part: PartArgs::default(),
+        results: ResultsArgs::default(),
         jobs: None,
         // A node that fails keeps no other from its image.
         keep_going: true,

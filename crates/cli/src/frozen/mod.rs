@@ -5,9 +5,8 @@ mod files;
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use pipeline_core::diag::{Diagnostic, Diagnostics};
+use pipeline_core::diag::Diagnostic;
 use pipeline_core::frozen::{FileRole, Frozen, Origin, Select};
-use pipeline_core::planner::chains;
 use pipeline_core::spec::Given;
 
 use crate::args::{RecipeArgs, SelectArgs};
@@ -57,8 +56,8 @@ pub(crate) fn of(prepared: &Prepared, select: &SelectArgs) -> Frozen {
     )
 }
 
-/// What `run --plan` is to do: the plan made again, less what the command line leaves out. The error is the exit code.
-pub(crate) fn thaw(file: &Path, recipe: &RecipeArgs, select: &SelectArgs) -> Result<Prepared, u8> {
+/// What `run --plan` is to do a part of: the plan, made again. The error is the exit code.
+pub(crate) fn thaw(file: &Path, recipe: &RecipeArgs) -> Result<(Prepared, Frozen), u8> {
     let frozen = read(file)?;
     let refused = |diagnostic: &Diagnostic| {
         terminal::diagnostic(diagnostic);
@@ -72,19 +71,13 @@ pub(crate) fn thaw(file: &Path, recipe: &RecipeArgs, select: &SelectArgs) -> Res
     };
     let looked = prepare::look(&args, &wanted, WithoutEngine::Refuse, Some(&frozen));
     terminal::diagnostics(&looked.diagnostics);
-    let mut prepared = looked.prepared?;
+    let prepared = looked.prepared?;
     let differences = frozen.differences(&of(&prepared, &wanted));
     if !differences.is_empty() {
         terminal::diagnostic(&stale(&differences));
         return Err(exit_code::LOCK_STALE);
     }
-    let mut diagnostics = Diagnostics::default();
-    chains(&mut prepared.plan, &select.target, &select.node, &mut diagnostics);
-    if diagnostics.has_errors() {
-        terminal::diagnostics(&diagnostics);
-        return Err(exit_code::USAGE);
-    }
-    Ok(prepared)
+    Ok((prepared, frozen))
 }
 
 /// A frozen plan is text of a few hundred bytes for each step.

@@ -18,6 +18,7 @@ mod image_id;
 mod inspected;
 mod join_index;
 mod origin;
+mod receive;
 mod rewrite_from;
 mod seal_archive;
 mod ship;
@@ -78,6 +79,8 @@ impl Actions for Performer<'_> {
             Action::EndShipment(shipment) => ship::end(shipment, &self.packer, cx).map(|()| None),
             Action::WriteFile(file) => write_file::perform(file, cx).map(|()| None),
             Action::Check(check) => check::perform(check, cx).map(|()| None),
+            Action::Receive(wanted) => receive::perform(wanted, cx).map(|()| None),
+            Action::Yield(known) => Ok(Some(known.value.clone())),
             Action::Command(_) => Err(Failure::new(FailureKind::Internal, "commands belong to the engine")),
         }
     }

@@ -13,7 +13,7 @@ use petgraph::visit::EdgeRef;
 use super::assess::{Verdict, assess};
 use super::cancel::Cancel;
 use super::context::Shared;
-use super::memory::{Memory, uses_what_it_left};
+use super::memory::Memory;
 use super::{Host, Port, Records, Values, probe};
 use crate::fresh::{Observed, Reason, configuration, content};
 use crate::plan::{Edge, InstanceId, NodeIndex, Plan};
@@ -94,7 +94,7 @@ impl Walk<'_, '_> {
         if !self.memory.is_unproven(node) {
             return;
         }
-        let left = |edge: &Edge| uses_what_it_left(edge, &self.plan.graph[node]);
+        let left = |edge: &Edge| edge.uses_what_is_left(&self.plan.graph[node]);
         let after = self.plan.graph.edges(node).filter(|edge| left(edge.weight())).map(|edge| edge.target());
         let after: Vec<NodeIndex> = after.collect();
         let asks = |sure: bool| {

@@ -17,7 +17,7 @@ use super::remedy;
 use super::round::Rounds;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::Reason;
-use crate::plan::{Action, Command, Edge, Instance, Late, NodeIndex, Place, Plan, Probe, Value};
+use crate::plan::{Action, Command, Instance, Late, NodeIndex, Place, Plan, Probe};
 use crate::state::{Detail, Digest, Record, State};
 
 /// So long, what was recorded may be lost in a power cut: it is only done again.
@@ -93,7 +93,7 @@ impl<'a, 'r> Memory<'a, 'r> {
         });
         let inputs = self.plan.graph.edges_directed(node, Incoming).filter_map(|edge| {
             let producer = &self.plan.graph[edge.source()];
-            let counts = uses_what_it_left(edge.weight(), producer);
+            let counts = edge.weight().uses_what_is_left(producer);
             let result = counts.then(|| self.results[edge.source().index()])??;
             Some((producer.id.to_string(), result))
         });
@@ -167,7 +167,7 @@ impl<'a, 'r> Memory<'a, 'r> {
     pub(super) fn lost_before(&self, node: NodeIndex) -> Option<NodeIndex> {
         let edges = self.plan.graph.edges_directed(node, Incoming);
         edges
-            .filter(|edge| uses_what_it_left(edge.weight(), &self.plan.graph[edge.source()]))
+            .filter(|edge| edge.weight().uses_what_is_left(&self.plan.graph[edge.source()]))
             .map(|edge| edge.source())
             .find(|source| self.lost[source.index()])
     }
@@ -196,7 +196,7 @@ impl<'a, 'r> Memory<'a, 'r> {
     pub(super) fn unproven_before(&mut self, node: NodeIndex, reason: &Reason) -> Vec<NodeIndex> {
         let edges = self.plan.graph.edges_directed(node, Incoming);
         let mut before: Vec<NodeIndex> = edges
-            .filter(|edge| uses_what_it_left(edge.weight(), &self.plan.graph[edge.source()]))
+            .filter(|edge| edge.weight().uses_what_is_left(&self.plan.graph[edge.source()]))
             .map(|edge| edge.source())
             .filter(|source| self.is_unproven(*source))
             .collect();
@@ -312,18 +312,5 @@ impl<'a, 'r> Memory<'a, 'r> {
             here.join(".pipeline/state").display(),
             remedy(problem).unwrap_or(WRITABLE)
         ))
-    }
-}
-
-/// Over this edge goes more than a value: what the producer left is read.
-pub(super) fn uses_what_it_left(edge: &Edge, producer: &Instance) -> bool {
-    match edge {
-        Edge::Artifact(_) => true,
-        // Of a path, what is there counts; any other value counts for itself.
-        Edge::Output(name) => producer
-            .outputs
-            .iter()
-            .any(|output| output.name == *name && matches!(output.value, Value::Known(_))),
-        Edge::Needs | Edge::Gate => false,
     }
 }

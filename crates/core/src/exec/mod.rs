@@ -197,6 +197,18 @@ pub fn run_recorded(
     scheduler::run(plan, host, options, signals, Values::new(), Some(records), sink)
 }
 
+/// Carries out a plan that goes on where another run ended: `values` are those of its instances.
+pub fn run_after(
+    plan: &Plan,
+    host: &Host<'_>,
+    options: &Options,
+    signals: Option<&Signals>,
+    values: &Values,
+    sink: &mut dyn FnMut(&Event),
+) -> Summary {
+    scheduler::run(plan, host, options, signals, values.clone(), None, sink)
+}
+
 /// A run of the plan, where records and stamps tell that nothing has to be done. Starts neither thread nor process; where
 /// something must run or only a tool can tell, it yields nothing, and [`run_recorded`] is to be called.
 pub fn settled<'a, 'r>(

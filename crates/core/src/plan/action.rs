@@ -10,6 +10,7 @@ use super::build::{CheckFrontend, HandSecrets};
 use super::checkout::Checkout;
 use super::cri::{CriPod, CriRun, CriVerify};
 use super::index::{CheckIndex, JoinIndex};
+use super::received::{Receive, Yield};
 use super::text::{Grammar, Text};
 use crate::audit::Rules;
 use crate::image::ArchiveFormat;
@@ -65,6 +66,10 @@ pub enum Action {
     EndShipment(Shipment),
     /// Give a reference on a node back to the image that had it before.
     Rollback(Rollback),
+    /// Put what came from another machine in its place.
+    Receive(Receive),
+    /// Yield a value that is known from another machine.
+    Yield(Yield),
 }
 
 /// A tool and its arguments. No shell reads them, here or on a node.

@@ -10,6 +10,7 @@ mod instance;
 mod limits;
 mod node;
 mod parts;
+mod received;
 mod text;
 
 use std::collections::BTreeMap;
@@ -35,6 +36,7 @@ pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence
 pub use limits::{Cause, MAX_LOG, Retry, Share};
 pub use node::{HostKeys, Node, Runtime, Ssh, Storage};
 pub(crate) use node::{WATCHDOG, own_folder};
+pub use received::{Receive, Yield};
 pub use text::{Grammar, Late, LateError, Part, Text, lates};
 
 /// Everything that a run will do, as a pure function of the recipe, the selection and the variables.
@@ -66,6 +68,21 @@ pub enum Edge {
     Needs,
     /// The other is a check of the image that it would put on a node or into a registry.
     Gate,
+}
+
+impl Edge {
+    /// More than a value goes over it: what the producer left is read.
+    pub fn uses_what_is_left(&self, producer: &Instance) -> bool {
+        match self {
+            Self::Artifact(_) => true,
+            // Of a path, what is there counts; any other value counts for itself.
+            Self::Output(name) => producer
+                .outputs
+                .iter()
+                .any(|output| output.name == *name && matches!(output.value, Value::Known(_))),
+            Self::Needs | Self::Gate => false,
+        }
+    }
 }
 
 impl fmt::Display for Edge {

@@ -101,7 +101,8 @@ impl Action {
                 texts.extend(ship.from.texts());
                 texts
             }
-            Self::EndShipment(_) | Self::Rollback(_) | Self::EndCriRun(_) => Vec::new(),
+            Self::Receive(receive) => vec![&receive.to],
+            Self::EndShipment(_) | Self::Rollback(_) | Self::EndCriRun(_) | Self::Yield(_) => Vec::new(),
         }
     }
 
@@ -113,6 +114,7 @@ impl Action {
             }
             Self::ShipMissing(_) | Self::CriVerify(_) => Grammar::Number,
             Self::Checkout(_) => Grammar::Hex,
+            Self::Yield(known) => known.grammar,
             _ => Grammar::Digest,
         }
     }
@@ -144,6 +146,7 @@ impl Action {
             Self::JoinIndex(join) => Some(&join.output),
             Self::ArchiveDigest(digest) => Some(&digest.output),
             Self::ShipMissing(ship) => Some(&ship.output),
+            Self::Yield(known) => Some(&known.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
             Self::PinBases(_)
             | Self::CheckFrontend(_)
@@ -159,6 +162,7 @@ impl Action {
             | Self::CriRun(_)
             | Self::EndCriRun(_)
             | Self::EndShipment(_)
+            | Self::Receive(_)
             | Self::Rollback(_) => None,
         }
     }

@@ -169,7 +169,7 @@ fn archive(instance: &mut Instance, engine: Engine) -> Option<String> {
     let (handle, id) = (late("handle"), late("id"));
     instance.actions.extend([
         Command::new(["rm", "-f", "--", &exported]).into(),
-        export_image(engine, &handle, &exported).into(),
+        export_image(engine, false, &handle, &exported).into(),
         Action::SealArchive(SealArchive {
             from: exported.as_str().into(),
             to: to.as_str().into(),

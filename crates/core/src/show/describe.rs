@@ -130,6 +130,11 @@ pub(super) fn describe(action: &Action) -> String {
             Expect::Regex(regex) => format!("check that {} matches {regex}", check.what),
             Expect::ManifestConfig(id) => format!("check that {} is the image {id}", check.what),
         },
+        Action::Receive(receive) => {
+            let what = if receive.folder { "unpack" } else { "copy" };
+            format!("{what} {} to {}, {}", receive.from, receive.to, receive.sha256)
+        }
+        Action::Yield(known) => format!("take {} as it was: {}", known.output, known.value),
         Action::CriVerify(verify) => cri::verify(verify),
         Action::CriRun(run) => cri::run(run),
         Action::EndCriRun(pod) => format!("remove the pod {} from {}", pod.name, pod.node),

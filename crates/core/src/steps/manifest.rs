@@ -211,7 +211,8 @@ impl StepBody for Spec {
                 let engine = Engine::ALL.into_iter().find(|engine| Some(engine.name()) == name).unwrap_or(cx.engine);
                 let remove = Command::new(["rm", "-f", "--", &exported]);
                 lowered.push(remove.clone());
-                lowered.push(engine::export(engine, &need(cx, one, "handle")?, &exported));
+                let users = one.input.outputs.get("store").is_some();
+                lowered.push(engine::export(engine, users, &need(cx, one, "handle")?, &exported));
                 lowered.cleanup.push(remove.into());
                 exported.into()
             };

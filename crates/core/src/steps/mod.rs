@@ -44,7 +44,9 @@ step_kinds! {
 }
 
 pub use engine::inspect_users as inspect_image;
-pub(crate) use engine::{export as export_image, remove as remove_image};
+pub(crate) use engine::{
+    export as export_image, import as import_image, remove as remove_image, tag as tag_image,
+};
 pub(crate) use scp::remote_path_problem;
 
 /// The kind of that name.

@@ -85,7 +85,7 @@ impl StepBody for Spec {
         let folder = path.rsplit_once('/').map_or(".", |(folder, _)| folder);
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work(""), folder]));
         lowered.push(Command::new(["rm", "-f", "--", &exported]));
-        lowered.push(engine::export(engine, &handle, &exported));
+        lowered.push(engine::export(engine, cx.input("image", "store").is_some(), &handle, &exported));
         lowered.push(Action::SealArchive(SealArchive {
             from: exported.as_str().into(),
             to: path.as_str().into(),

@@ -109,8 +109,8 @@ pub(super) fn store(engine: Engine) -> Store {
     }
 }
 
-/// Writes an image as a docker-archive.
-pub(crate) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
+/// Writes an image as a docker-archive; from the user's own store, or from the recipe's where the engine has one.
+pub(crate) fn export(engine: Engine, users: bool, handle: &Text, to: &str) -> Command {
     match engine {
         Engine::Docker | Engine::Buildx => {
             Command::new(["docker", "save", "--output", to, "--"]).arg(handle.clone())
@@ -119,10 +119,36 @@ pub(crate) fn export(engine: Engine, handle: &Text, to: &str) -> Command {
             Command::new(["podman", "save", "--quiet", "--format", "docker-archive", "--output", to, "--"])
                 .arg(handle.clone())
         }
-        Engine::Buildah => buildah::command(&["push", "--quiet", "--"])
+        Engine::Buildah => buildah_on(users, &["push", "--quiet", "--"])
             .arg(handle.clone())
             .arg(Text::from("docker-archive:").lit(to)),
     }
+}
+
+/// Takes an image out of a docker-archive into the user's own store, or into the recipe's where the engine has one.
+pub(crate) fn import(engine: Engine, users: bool, from: &str) -> Command {
+    match engine {
+        Engine::Docker | Engine::Buildx => Command::new(["docker", "load", "--quiet", "--input", from]),
+        Engine::Podman => Command::new(["podman", "load", "--quiet", "--input", from]),
+        Engine::Buildah => {
+            buildah_on(users, &["pull", "--quiet", "--"]).arg(Text::from("docker-archive:").lit(from))
+        }
+    }
+}
+
+/// Gives an image a name there.
+pub(crate) fn tag(engine: Engine, users: bool, id: &str, name: &Text) -> Command {
+    match engine {
+        Engine::Docker | Engine::Buildx => Command::new(["docker", "image", "tag", "--", id]),
+        Engine::Podman => Command::new(["podman", "image", "tag", "--", id]),
+        Engine::Buildah => buildah_on(users, &["tag", "--", id]),
+    }
+    .arg(name.clone())
+}
+
+/// `buildah` on the user's own store, or on the recipe's.
+fn buildah_on(users: bool, args: &[&str]) -> Command {
+    if users { Command::new(["buildah"]).args(args.iter().copied()) } else { buildah::command(args) }
 }
 
 /// Takes a name and what only it names out of the user's own store; nothing where the engine's is the recipe's.
