@@ -70,7 +70,7 @@ fn building(case: &Case, target: &str) -> Vec<String> {
     of.map(str::to_owned).to_vec()
 }
 
-pub(super) fn github(case: &Case, file: &Value) {
+pub(super) fn github(case: &Case, file: &Value, all: bool) {
     let step = |job: &str, name: &str| {
         let steps = file["jobs"][job]["steps"].as_array().unwrap();
         steps.iter().find(|step| step["name"] == name).unwrap().clone()
@@ -89,10 +89,12 @@ pub(super) fn github(case: &Case, file: &Value) {
     assert_eq!(targets.iter().map(|name| name.as_str().unwrap()).collect::<Vec<_>>(), names);
     let build = step("build", "Build");
     assert_eq!(build["env"]["TARGET"], "${{ matrix.target }}");
-    assert_eq!(run(&build, &[("TARGET", names[0])]), [building(case, names[0])]);
+    if all {
+        assert_eq!(run(&build, &[("TARGET", names[0])]), [building(case, names[0])]);
+    }
 }
 
-pub(super) fn gitlab(case: &Case, file: &Value) {
+pub(super) fn gitlab(case: &Case, file: &Value, all: bool) {
     let script = |job: &str| {
         let lines = file[job]["script"].as_array().unwrap();
         lines.iter().map(|line| line.as_str().unwrap()).collect::<Vec<_>>().join("\n")
@@ -101,6 +103,9 @@ pub(super) fn gitlab(case: &Case, file: &Value) {
     assert_eq!(calls.len(), 3);
     assert_eq!(calls[2], planning(case));
     assert_eq!(calls[1].last(), Some(&case.place.file));
+    if !all {
+        return;
+    }
     let target = &case.frozen.targets[0].name;
     let calls = told(&script("build"), &[("TARGET".to_owned(), target.clone())]);
     assert_eq!(calls[0][..10], building(case, target));
