@@ -15,6 +15,7 @@ mod frozen;
 mod init;
 mod lock_file;
 mod logs;
+mod merge;
 mod place;
 mod prepare;
 mod recipe;

@@ -65,6 +65,7 @@ pub(crate) struct CiArgs {
     pub(crate) output: Option<PathBuf>,
     /// Only say whether the file is what would be written; where the CI system looks for it when none is named
     #[arg(long, value_name = "FILE", num_args = 0..=1, conflicts_with = "output")]
+    #[expect(clippy::option_option, reason = "clap's form of a value that may be left out")]
     pub(crate) check: Option<Option<PathBuf>>,
     /// GitLab: a short file, whose first job writes all others, which run as a child pipeline
     #[arg(long, conflicts_with = "plan")]

@@ -290,6 +290,9 @@ pub(crate) struct RunArgs {
     /// Allow changes to the kernel's table of emulators, without asking
     #[arg(long, env = "PIPELINE_ALLOW_PRIVILEGED", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_privileged: bool,
+    /// Refuse what this machine could run only under emulation
+    #[arg(long, env = "PIPELINE_NO_EMULATION", value_parser = clap::builder::BoolishValueParser::new())]
+    pub(crate) no_emulation: bool,
     /// As root, run a recipe that belongs to another user, as in a container of CI
     #[arg(long, env = "PIPELINE_ALLOW_OWNER", value_parser = clap::builder::BoolishValueParser::new())]
     pub(crate) allow_owner: bool,

@@ -8,6 +8,7 @@ use pipeline_core::plan::Plan;
 use pipeline_core::report::{self, Before, Source};
 
 use crate::args::ReportArgs;
+use crate::merge::{Together, together};
 use crate::{exit_code, files, runs, terminal};
 
 pub(super) fn report(args: &ReportArgs) -> u8 {
@@ -16,24 +17,35 @@ pub(super) fn report(args: &ReportArgs) -> u8 {
 }
 
 fn written(args: &ReportArgs) -> Result<u8, u8> {
+    if !args.merge.is_empty() {
+        let Together { merged, folder } = together(&args.merge)?;
+        let (plan, account) = (Some(&merged.plan), &merged.account);
+        let source = Source { plan, account, folder: folder.path(), before: None };
+        return put(args, &source, "merged");
+    }
     let run = runs::find(&runs::folder(args.recipe.as_deref())?, args.run.as_deref())?;
     let account = run.account().map_err(|error| unread(&error))?;
     let plan = plan(&run);
     let before = Before::read(run.path());
     let source =
         Source { plan: plan.as_ref(), account: &account, folder: run.path(), before: before.as_ref() };
-    let Some(path) = place(args.output.as_deref(), &run.id) else {
-        return Ok(match terminal::out_by(|out| report::write(out, &source)) {
+    put(args, &source, &run.id)
+}
+
+/// Writes the report where it was asked for.
+fn put(args: &ReportArgs, source: &Source<'_>, run: &str) -> Result<u8, u8> {
+    let Some(path) = place(args.output.as_deref(), run) else {
+        return Ok(match terminal::out_by(|out| report::write(out, source)) {
             // Whoever reads it has seen enough.
             Ok(()) => exit_code::DONE,
             Err(error) if error.kind() == io::ErrorKind::BrokenPipe => exit_code::DONE,
             Err(error) => failed(&format!("cannot write the report: {error}")),
         });
     };
-    if let Err(error) = files::write(&path, &mut |out| report::write(out, &source)) {
+    if let Err(error) = files::write(&path, &mut |out| report::write(out, source)) {
         return Err(failed(&format!("cannot write {}: {error}", path.display())));
     }
-    terminal::note(&format!("{}: run {}\n", path.display(), run.id));
+    terminal::note(&format!("{}: run {run}\n", path.display()));
     Ok(exit_code::DONE)
 }
 

@@ -78,6 +78,9 @@ fn start(
 ) -> Result<u8, u8> {
     let Prepared { plan, found, env, secret, .. } = prepared;
     hidden(secret)?;
+    if args.no_emulation {
+        native(plan)?;
+    }
     let signer = args.sign.as_deref().map(evidence::signer).transpose()?;
     let locked = locked::wanted(args);
     if locked {
@@ -356,6 +359,32 @@ pub(super) fn handed(prepared: &Prepared) -> Result<(Secrets, Redactor), u8> {
     let redactor = environment::redactor(secret, &values);
     terminal::hide(redactor.clone());
     Ok((secrets, redactor))
+}
+
+/// This machine runs all programs of the plan without an emulator.
+fn native(plan: &Plan) -> Result<(), u8> {
+    let here = prepare::platform();
+    let foreign: BTreeSet<String> = plan
+        .graph
+        .node_weights()
+        .filter(|instance| instance.runs_its_programs() && !instance.is_own_command())
+        .filter_map(|instance| instance.platform.as_ref())
+        .filter(|platform| !here.runs_natively(platform))
+        .map(ToString::to_string)
+        .collect();
+    if foreign.is_empty() {
+        return Ok(());
+    }
+    let foreign: Vec<String> = foreign.into_iter().collect();
+    terminal::error(
+        "run::emulated",
+        &format!(
+            "this machine is {here}: it would emulate {}, and `--no-emulation` forbids that",
+            foreign.join(", ")
+        ),
+        Some("run it on a machine of that architecture; in CI, `[ci.runners]` says which runner is one"),
+    );
+    Err(exit_code::PREFLIGHT_FAILED)
 }
 
 /// Whether the kernel's table of emulators may be changed; asks on a terminal when it must be and nobody said so.

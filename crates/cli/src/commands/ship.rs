@@ -96,6 +96,7 @@ fn run_args(args: &ShipArgs, file: PathBuf) -> RunArgs {
         yes: true,
         locked: Some(false),
         allow_privileged: false,
+        no_emulation: false,
         allow_owner: false,
         allow_network_disk: true,
         wait_lock: Duration::MAX,

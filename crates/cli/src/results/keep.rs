@@ -9,7 +9,9 @@ use pipeline_core::event::{EventKind, Status};
 use pipeline_core::exec::{self, Host, Options, Signals, Summary};
 use pipeline_core::image::digest::sha256_file;
 use pipeline_core::plan::{Grammar, Instance, InstanceId, Late, Plan, Text, Value};
-use pipeline_core::results::{FILE, Kept, Lies, Made, Results, Wanted, exports, file_name, pack, wanted};
+use pipeline_core::results::{
+    FILE, Kept, Lies, Made, RUNS, Results, Wanted, exports, file_name, pack, wanted,
+};
 
 use super::Outgoing;
 use crate::files;
@@ -23,8 +25,15 @@ pub(crate) fn keep(
     options: &Options,
     signals: Option<&Signals>,
 ) -> Result<(), String> {
-    let Outgoing { folder, frozen, whole, apart, taken, there } = outgoing;
+    let Outgoing { folder, frozen, whole, apart, taken, there, goes_on } = outgoing;
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
+    if !goes_on {
+        for of_another_plan in ["files", RUNS] {
+            let path = folder.join(of_another_plan);
+            gone(fs::remove_dir_all(&path))
+                .map_err(|error| format!("cannot clear {}: {error}", path.display()))?;
+        }
+    }
     let is_done = |status: &Status| matches!(status, Status::Done | Status::UpToDate | Status::Allowed(_));
     let done: BTreeSet<InstanceId> =
         summary.results.iter().filter(|(_, (status, _))| is_done(status)).map(|(id, _)| id.clone()).collect();
@@ -52,12 +61,9 @@ pub(crate) fn keep(
         };
         made.insert(id.clone(), Made { values: values(instances[id], summary), files });
     }
-    let to = folder.join("run");
-    let copied = match fs::remove_dir_all(&to) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => copy(run, &to),
-    };
-    copied.map_err(|error| format!("cannot write {}: {error}", to.display()))?;
+    // Beside those of earlier attempts: what they did is not done again.
+    let to = folder.join(RUNS).join(run.file_name().unwrap_or_default());
+    copy(run, &to).map_err(|error| format!("cannot write {}: {error}", to.display()))?;
     let text = Results::new(*frozen, made).to_json();
     let file = folder.join(FILE);
     files::write(&file, &mut |out| out.write_all(text.as_bytes()))
@@ -83,7 +89,8 @@ fn stored(
     }
     for instance in plan.graph.node_weights() {
         let to = place(&instance.id);
-        let cleared = fs::create_dir_all(to.parent().unwrap_or(folder)).and_then(|()| removed(&to));
+        let cleared =
+            fs::create_dir_all(to.parent().unwrap_or(folder)).and_then(|()| gone(fs::remove_file(&to)));
         cleared.map_err(|error| format!("cannot write {}: {error}", to.display()))?;
     }
     let mut problem = None;
@@ -104,8 +111,9 @@ fn stored(
     }
 }
 
-fn removed(path: &Path) -> io::Result<()> {
-    match fs::remove_file(path) {
+/// What was not there is gone.
+fn gone(removed: io::Result<()>) -> io::Result<()> {
+    match removed {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
         _ => Ok(()),
     }
@@ -127,7 +135,7 @@ fn file(folder: &Path, id: &InstanceId, number: usize, path: &Path) -> Result<Ke
     }
     let to = folder.join(&name);
     let brought = fs::create_dir_all(to.parent().unwrap_or(folder)).and_then(|()| {
-        removed(&to)?;
+        gone(fs::remove_file(&to))?;
         if is_folder { pack(path, &to) } else { fs::copy(path, &to).map(drop) }
     });
     brought.map_err(|error| format!("cannot keep {} as {}: {error}", path.display(), to.display()))?;

@@ -33,6 +33,8 @@ pub(crate) struct Outgoing {
     taken: BTreeSet<InstanceId>,
     /// What is in the folder already, and is not made again.
     there: BTreeMap<InstanceId, Made>,
+    /// The folder is one of this plan's already.
+    goes_on: bool,
 }
 
 /// Cuts the frozen plan down to what is done here, with what comes from elsewhere put in place. The error is the exit code.
@@ -71,8 +73,10 @@ pub(crate) fn share(
     let outgoing = wanted.results_to.as_ref().map(|folder| take::own(folder, digest)).transpose()?;
     let apart = apart(&prepared.plan, &stages, stage);
     let mut received = take::others(&wanted.results_from, digest)?;
-    if let (Some((folder, own)), Some(whole)) = (&outgoing, &whole) {
+    if let Some(whole) = &whole {
         results::prove(whole, &mut prepared.plan, &apart);
+    }
+    if let Some((folder, Some(own))) = &outgoing {
         for (id, made) in own {
             let own = || Received { made: made.clone(), folder: folder.clone() };
             received.entry(id.clone()).or_insert_with(own);
@@ -90,12 +94,14 @@ pub(crate) fn share(
                 .push(format!("done before, and taken from results: {} of the steps", taken.len()));
         }
     }
-    let (Some((folder, mut there)), Some(whole)) = (outgoing, whole) else { return Ok(None) };
+    let (Some((folder, there)), Some(whole)) = (outgoing, whole) else { return Ok(None) };
+    let goes_on = there.is_some();
+    let mut there = there.unwrap_or_default();
     // What was to be taken and could not be is made again.
     let made: BTreeSet<&InstanceId> =
         prepared.plan.graph.node_weights().map(|instance| &instance.id).collect();
     there.retain(|id, _| taken.contains(id) || !made.contains(id));
-    Ok(Some(Outgoing { folder, frozen: digest, whole, apart, taken, there }))
+    Ok(Some(Outgoing { folder, frozen: digest, whole, apart, taken, there, goes_on }))
 }
 
 /// What is not done here, and not later than what is: other targets' chains.

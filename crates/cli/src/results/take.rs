@@ -33,15 +33,15 @@ pub(super) fn others(folders: &[PathBuf], plan: Digest) -> Result<BTreeMap<Insta
     Ok(all)
 }
 
-/// What is in the folder that this machine's own results go to. Of another plan, or damaged, it is as good as nothing.
-pub(super) fn own(folder: &Path, plan: Digest) -> Result<(PathBuf, BTreeMap<InstanceId, Made>), u8> {
+/// What is in the folder that this machine's own results go to; none where all of it is another plan's, or damaged.
+pub(super) fn own(folder: &Path, plan: Digest) -> Result<(PathBuf, Option<BTreeMap<InstanceId, Made>>), u8> {
     let folder = std::path::absolute(folder).unwrap_or_else(|_| folder.to_owned());
     let nothing = |why: &str| {
         terminal::warning(why, "everything of this part of the plan is done");
-        Ok((folder.clone(), BTreeMap::new()))
+        Ok((folder.clone(), None))
     };
     match read(&folder, plan) {
-        Ok(results) => Ok((folder, results.made)),
+        Ok(results) => Ok((folder, Some(results.made))),
         Err(Problem::Missing(path)) if path.ends_with(FILE) => {
             if fs::read_dir(&folder).is_ok_and(|mut entries| entries.next().is_some()) {
                 terminal::error(
@@ -51,7 +51,7 @@ pub(super) fn own(folder: &Path, plan: Digest) -> Result<(PathBuf, BTreeMap<Inst
                 );
                 return Err(exit_code::USAGE);
             }
-            Ok((folder, BTreeMap::new()))
+            Ok((folder, None))
         }
         Err(problem @ (Problem::OtherPlan(_) | Problem::Altered(_) | Problem::Missing(_))) => {
             nothing(&problem.to_string())

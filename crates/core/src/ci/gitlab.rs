@@ -140,7 +140,7 @@ fn build(jobs: &Jobs<'_>) -> Result<Map, Refused> {
         .with_some("tags", tagged(jobs)?.then(|| vec!["$RUNNER".into()].into()))
         .with_some("variables", privileged.map(Yaml::from))
         .with("cache", cache)
-        .with("script", vec![Yaml::own(told(jobs.build_one().by_target(), "build-$TARGET"))])
+        .with("script", vec![Yaml::own(told(&jobs.build_one().by_target(), "build-$TARGET"))])
         .with("artifacts", results("build-$TARGET")))
 }
 
@@ -176,7 +176,7 @@ fn deliver(jobs: &Jobs<'_>) -> Map {
         .with("rules", vec![Map::default().with("if", ON_DEFAULT_BRANCH).into()])
         .with("environment", Map::default().with("name", Yaml::free(&ci.environment)))
         .with("interruptible", Yaml::Bool(false))
-        .with("script", vec![Yaml::own(told(jobs.deliver_one().by_target(), "deliver-$TARGET"))])
+        .with("script", vec![Yaml::own(told(&jobs.deliver_one().by_target(), "deliver-$TARGET"))])
         .with("artifacts", results("deliver-$TARGET"))
 }
 
@@ -200,7 +200,7 @@ fn join(jobs: &Jobs<'_>, after_deliver: bool) -> Map {
         needs.extend((!jobs.build.is_empty()).then(|| "build".into()));
         job.with("needs", needs)
     };
-    job.with("script", vec![Yaml::own(told(jobs.join_all().literal(None), "join"))])
+    job.with("script", vec![Yaml::own(told(&jobs.join_all().literal(None), "join"))])
         .with("artifacts", results("join"))
 }
 
@@ -223,7 +223,7 @@ fn staged(stage: &'static str) -> Map {
 }
 
 /// With the failures for the merge request.
-fn told(line: String, folder: &str) -> String {
+fn told(line: &str, folder: &str) -> String {
     format!("{line} --junit \"{FOLDER}/{folder}.xml\"")
 }
 

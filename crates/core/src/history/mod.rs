@@ -9,6 +9,7 @@ mod difference;
 mod ending;
 mod folder;
 mod images;
+mod merge;
 mod outcome;
 mod retention;
 
@@ -18,6 +19,7 @@ pub use difference::{Change, Difference, Section, difference};
 pub use ending::Ending;
 pub use folder::{RunFolder, Unread, runs};
 pub use images::{ImageFile, LocatedImage, Pushed, images};
+pub use merge::{Merged, Part, merge};
 pub use outcome::{Arrival, Image, Outcome, Target};
 pub use retention::{Rule, removable};
 

@@ -233,7 +233,15 @@ pub struct Instance {
     pub allow_failure: bool,
 }
 
+/// The kind of an instance whose result came from another machine.
+pub const RECEIVED: &str = "received";
+
 impl Instance {
+    /// Its result came from another machine, and is only put in place.
+    pub fn is_received(&self) -> bool {
+        self.kind == RECEIVED
+    }
+
     /// Its commands are the recipe's own: what they need and where they reach is not known.
     pub fn is_own_command(&self) -> bool {
         self.kind == "run"

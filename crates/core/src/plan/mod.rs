@@ -32,7 +32,9 @@ pub use build::{CheckFrontend, HandSecrets, SecretFrom};
 pub use checkout::{Checkout, Signature, Signed};
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use index::{CheckIndex, IndexImage, JoinIndex};
-pub use instance::{Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, Store, Value};
+pub use instance::{
+    Artifact, Basis, Instance, InstanceId, Output, Pool, Presence, Probe, RECEIVED, Store, Value,
+};
 pub use limits::{Cause, MAX_LOG, Retry, Share};
 pub use node::{HostKeys, Node, Runtime, Ssh, Storage};
 pub(crate) use node::{WATCHDOG, own_folder};

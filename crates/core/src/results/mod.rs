@@ -22,13 +22,16 @@ use crate::plan::InstanceId;
 pub use keep::{Wanted, exports, file_name, pack, prove, wanted};
 pub use lies::Lies;
 pub use read::{Problem, read};
-pub use take::{KIND, Missing, take};
+pub use take::{Missing, take};
 
 /// The version of this form.
 pub const VERSION: u32 = 1;
 
 /// The name of the file that says what the folder holds.
 pub const FILE: &str = "results.json";
+
+/// The folder in it with the folders of the runs that made it.
+pub const RUNS: &str = "runs";
 
 /// See the module.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]

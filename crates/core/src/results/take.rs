@@ -10,13 +10,10 @@ use super::keep::{is_last, is_read};
 use super::{Lies, Made, Received};
 use crate::plan::{
     Action, Basis, Check, Edge, Expect, Grammar, Instance, InstanceId, Late, NodeIndex, Output, Plan, Pool,
-    Probe, Receive, Text, Value, Yield, lates,
+    Probe, RECEIVED, Receive, Text, Value, Yield, lates,
 };
 use crate::planner::Stage;
 use crate::steps::{import_image, tag_image};
-
-/// The kind of an instance whose result came from another machine.
-pub const KIND: &str = "received";
 
 /// An instance of an earlier stage that is needed here and was not received.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -213,7 +210,7 @@ fn received_one(instance: Instance, received: &Received, lies: Option<&Lies>) ->
     }
     actions.extend(yields(&instance, &known));
     Instance {
-        kind: KIND.into(),
+        kind: RECEIVED.into(),
         actions,
         cleanup: Vec::new(),
         probe: if lies.is_some() { instance.probe } else { Probe::Nothing },
