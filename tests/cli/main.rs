@@ -41,6 +41,7 @@ mod reference;
 mod remote;
 mod report;
 mod repro;
+mod results;
 mod resume;
 mod secrets;
 mod select;

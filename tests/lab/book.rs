@@ -77,6 +77,12 @@ fn a_node_with_containerd_gets_an_image_and_the_one_before_back() {
 }
 
 #[test]
+fn several_machines() {
+    let lab = require_lab!();
+    follow(lab, &TestSpace::with_real_tools(), "docs/how-to/several-machines.md", &[]);
+}
+
+#[test]
 fn the_jobs_of_github_do_what_the_page_says() {
     let lab = require_lab!();
     follow(lab, &TestSpace::with_real_tools(), "docs/how-to/github.md", &[]);

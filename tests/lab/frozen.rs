@@ -56,3 +56,64 @@ fn clones_build_the_very_images_of_the_plan() {
         assert!(refused.stderr.contains("`pipeline.toml` has changed"), "{}", refused.stderr);
     }
 }
+
+/// What two machines built is joined on a third, which has neither their stores nor their files; each engine's images travel.
+#[test]
+fn images_of_two_machines_are_joined_on_a_third() {
+    let lab = require_lab!("dockerd");
+    pipeline_testkit::require!("podman");
+    for engine in ["buildah", "podman", "docker"] {
+        let targets = [("arm64", ""), ("armv7", "")];
+        let rest = "[[step]]\nuses = \"smoke\"\nargv = [\"uname\", \"-m\"]\n\
+            [[step]]\nid = \"both\"\nuses = \"manifest\"\ndest = \"oci-archive:both.tar\"\n";
+        let ready = |mut work: Work| {
+            match engine {
+                "docker" => _ = work.with_docker(lab),
+                "podman" => _ = work.with_podman(lab),
+                _ => {}
+            }
+            work
+        };
+        let name = format!("travel-{engine}");
+        let here = ready(Work::tiny(&name, engine, &targets, "RUN echo made >/x", rest));
+        git(&here, &["init", "--quiet"]);
+        git(&here, &["add", "--force", "."]);
+        git(&here, &["commit", "--quiet", "-m", "recipe"]);
+        let plan = here.root().join("plan.json");
+        let frozen = here.pipeline(&["plan", "-o", plan.to_str().unwrap()]).output().unwrap();
+        assert!(frozen.status.success(), "{engine}: {}", String::from_utf8_lossy(&frozen.stderr));
+        let results: Vec<String> =
+            targets.iter().map(|(target, _)| here.root().join(target).to_str().unwrap().to_owned()).collect();
+        let mut ids = Vec::new();
+        for ((target, _), to) in targets.iter().zip(&results) {
+            let other = ready(clone(&here));
+            let part = ["--target", target, "--stage", "build", "--results-to", to];
+            let part = run(&other, &plan, &part).exits(0);
+            ids.push(part.output(&format!("image@{target}"), "id"));
+            if engine == "docker" {
+                // All machines have the one dockerd of the lab.
+                let id = ids.last().unwrap();
+                assert!(
+                    other.command("docker").args(["image", "rm", "--force", id]).status().unwrap().success()
+                );
+            }
+        }
+        let third = ready(clone(&here));
+        let from = ["--results-from", &results[0], "--results-from", &results[1]];
+        let joined = run(&third, &plan, &[&["--stage", "join"][..], &from].concat()).exits(0);
+        assert!(third.path("both.tar").is_file(), "{engine}");
+        for ((target, _), id) in targets.iter().zip(&ids) {
+            let image = format!("image@{target}");
+            assert_eq!(joined.output(&image, "id"), *id, "{engine}");
+            assert!(
+                !joined.commands(&image).iter().any(|argv| argv.iter().any(|word| word == "build")),
+                "{engine}: it came"
+            );
+            assert_eq!(
+                joined.status(&format!("smoke@{target}")),
+                None,
+                "{engine}: it was tried where it was built"
+            );
+        }
+    }
+}

@@ -46,18 +46,18 @@ pub(crate) fn keep(
     let images = stored(&travels, folder, summary, host, options, signals)?;
     for Wanted { id, lies } in &travels {
         let files = match lies {
-            None => Vec::new(),
-            Some(Lies::Here(paths)) => {
+            Lies::Elsewhere | Lies::Machine => Vec::new(),
+            Lies::Here(paths) => {
                 let paths = paths.iter().map(|path| at_home(path, summary, host)).collect::<Option<Vec<_>>>();
                 // A value that a path has in it is not known: nobody can have read it.
                 let Some(paths) = paths else { continue };
                 let kept = paths.iter().enumerate().map(|(number, path)| file(folder, id, number, path));
                 kept.collect::<Result<Vec<_>, _>>()?
             }
-            Some(_) => match images.contains(id) {
-                true => vec![described(folder, file_name(id, 0, IMAGE), false)?],
-                false => continue,
-            },
+            Lies::Store { .. } if images.contains(id) => {
+                vec![described(folder, file_name(id, 0, IMAGE), false)?]
+            }
+            Lies::Store { .. } => continue,
         };
         made.insert(id.clone(), Made { values: values(instances[id], summary), files });
     }

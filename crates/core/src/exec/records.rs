@@ -35,8 +35,10 @@ impl Records<'_> {
         Some(Duration::from_millis(millis.into()))
     }
 
+    /// What came from another machine is no word about what was made here.
     pub(super) fn key(&self, instance: &Instance) -> String {
-        format!("{}/{}", self.recipe, instance.id)
+        let received = if instance.is_received() { "received/" } else { "" };
+        format!("{}/{received}{}", self.recipe, instance.id)
     }
 }
 

@@ -29,12 +29,12 @@ enum Span<'p> {
     Many,
 }
 
-impl<'p> Span<'p> {
+impl Span<'_> {
     fn and(self, other: Self) -> Self {
         match (self, other) {
             (span, Self::None) | (Self::None, span) => span,
             (one, other) if one == other => one,
-            _ => Span::Many,
+            _ => Self::Many,
         }
     }
 }

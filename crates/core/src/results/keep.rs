@@ -8,7 +8,7 @@ use std::path::Path;
 use petgraph::visit::EdgeRef;
 
 use super::Lies;
-use crate::plan::{Instance, InstanceId, NodeIndex, Plan};
+use crate::plan::{Edge, Instance, InstanceId, NodeIndex, Plan};
 use crate::steps::export_image;
 
 /// An instance that is done, and what of it somebody else needs.
@@ -16,8 +16,8 @@ use crate::steps::export_image;
 pub struct Wanted {
     /// The instance.
     pub id: InstanceId,
-    /// Where what it left lies; none where its values are enough.
-    pub lies: Option<Lies>,
+    /// Where what travels of it lies; nowhere here, where its values are enough.
+    pub lies: Lies,
 }
 
 /// What of the instances that are done must travel: what those read that are not, and what is there for people.
@@ -27,8 +27,8 @@ pub fn wanted(whole: &Plan, done: &BTreeSet<InstanceId>) -> Vec<Wanted> {
     let wanted = nodes.filter_map(|node| {
         let lies = match Lies::of(whole, node) {
             Lies::Machine => return None,
-            Lies::Elsewhere => None,
-            lies => (is_last(whole, node) || is_read(whole, node, &is_done)).then_some(lies),
+            lies if is_last(whole, node) || is_read(whole, node, &is_done) => lies,
+            _ => Lies::Elsewhere,
         };
         Some(Wanted { id: whole.graph[node].id.clone(), lies })
     });
@@ -44,14 +44,18 @@ pub(super) fn is_last(plan: &Plan, node: NodeIndex) -> bool {
 pub(super) fn is_read(plan: &Plan, node: NodeIndex, is_done: &dyn Fn(NodeIndex) -> bool) -> bool {
     let instance = &plan.graph[node];
     let mut edges = plan.graph.edges(node);
-    edges.any(|edge| !is_done(edge.target()) && edge.weight().uses_what_is_left(instance))
+    edges.any(|edge| {
+        // Where a recipe's own command reaches is not known: whatever it needs, it may read.
+        let own = || *edge.weight() == Edge::Needs && plan.graph[edge.target()].is_own_command();
+        !is_done(edge.target()) && (edge.weight().uses_what_is_left(instance) || own())
+    })
 }
 
 /// Writes what lies in engines' stores to files: for each image an instance of its id, which says where.
 pub fn exports(wanted: &[Wanted], file: &dyn Fn(&InstanceId) -> String) -> Plan {
     let mut plan = Plan::default();
     for Wanted { id, lies } in wanted {
-        if let Some(Lies::Store { engine, users, handle, .. }) = lies {
+        if let Lies::Store { engine, users, handle, .. } = lies {
             let export = export_image(*engine, *users, handle, &file(id));
             plan.graph.add_node(Instance::new(id.clone(), "keep", vec![export.into()]));
         }
@@ -65,7 +69,7 @@ pub fn prove(whole: &Plan, part: &mut Plan, apart: &BTreeSet<InstanceId>) {
     let own = part.graph.node_weights().map(|instance| &instance.id);
     let travels = wanted(whole, &own.chain(apart).cloned().collect());
     let travels: BTreeSet<&InstanceId> =
-        travels.iter().filter(|wanted| wanted.lies.is_some()).map(|wanted| &wanted.id).collect();
+        travels.iter().filter(|wanted| wanted.lies != Lies::Elsewhere).map(|wanted| &wanted.id).collect();
     for instance in part.graph.node_weights_mut() {
         instance.basis.intermediate &= !travels.contains(&instance.id);
     }

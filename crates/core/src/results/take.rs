@@ -69,7 +69,7 @@ pub fn take(
 /// What is made here, with what of the rest is put in place or has a value that is used.
 fn graph(
     plan: &Plan,
-    taken: &[Option<Option<Lies>>],
+    taken: &[Option<Lies>],
     made: &[bool],
     received: &BTreeMap<InstanceId, Received>,
 ) -> DiGraph<Instance, Edge> {
@@ -88,9 +88,9 @@ fn graph(
     for node in plan.graph.node_indices() {
         let instance = plan.graph[node].clone();
         let instance = match &taken[node.index()] {
-            Some(lies) if lies.is_some() || yields.contains(&node) => {
+            Some(lies) if *lies != Lies::Elsewhere || yields.contains(&node) => {
                 let received = &received[&instance.id];
-                received_one(instance, received, lies.as_ref())
+                received_one(instance, received, lies)
             }
             None if made[node.index()] => instance,
             _ => continue,
@@ -127,13 +127,13 @@ fn texts(instance: &Instance) -> impl Iterator<Item = &Text> {
     instance.actions.iter().chain(&instance.cleanup).chain(looks).flat_map(Action::texts).chain(known)
 }
 
-/// What is taken over: none of what is made here, and where of what is put in place. Those come first that need the others.
+/// What is taken over, and where what of it is put in place belongs. Whoever needs others is looked at before them.
 fn taken(
     plan: &Plan,
     received: &BTreeMap<InstanceId, Received>,
     is_own: &dyn Fn(NodeIndex) -> bool,
-) -> Vec<Option<Option<Lies>>> {
-    let mut taken: Vec<Option<Option<Lies>>> = vec![None; plan.graph.node_count()];
+) -> Vec<Option<Lies>> {
+    let mut taken: Vec<Option<Lies>> = vec![None; plan.graph.node_count()];
     // Values that are made or used here. They come through the outputs of others as well.
     let mut used: BTreeSet<Late> = BTreeSet::new();
     for node in plan.order().into_iter().rev() {
@@ -149,23 +149,23 @@ fn taken(
     taken
 }
 
-/// Where what is put in place belongs, if what came is enough. Nothing is put in place that nobody reads.
+/// Where what is put in place belongs, if what came is enough: nowhere, if nobody reads it.
 fn suffices(
     instance: &Instance,
     made: &Made,
     lies: Lies,
     reads: bool,
     used: &BTreeSet<Late>,
-) -> Option<Option<Lies>> {
+) -> Option<Lies> {
     let lies = match lies {
         Lies::Machine => return None,
-        Lies::Elsewhere => None,
-        lies => reads.then_some(lies),
+        lies if reads => lies,
+        _ => Lies::Elsewhere,
     };
     let has_files = match &lies {
-        None => true,
-        Some(Lies::Here(paths)) => paths.len() == made.files.len(),
-        Some(_) => made.files.len() == 1,
+        Lies::Here(paths) => paths.len() == made.files.len(),
+        Lies::Store { .. } => made.files.len() == 1,
+        Lies::Elsewhere | Lies::Machine => true,
     };
     let is_used = |output: &Output| {
         let (instance, output) = (instance.id.to_string(), output.name.clone());
@@ -182,21 +182,21 @@ fn suffices(
 }
 
 /// The instance as it is where its result was received.
-fn received_one(instance: Instance, received: &Received, lies: Option<&Lies>) -> Instance {
+fn received_one(instance: Instance, received: &Received, lies: &Lies) -> Instance {
     let Received { made, folder } = received;
     let file = |at: usize| made.files[at].name.as_str();
     let from = |at: usize| folder.join(file(at)).to_string_lossy().into_owned();
     let mut actions = Vec::new();
     let mut known = made.clone();
     match lies {
-        Some(Lies::Here(paths)) => {
+        Lies::Here(paths) => {
             actions.extend(paths.iter().enumerate().map(|(at, to)| {
                 let kept = &made.files[at];
                 let to = to.clone();
                 Action::Receive(Receive { from: from(at), to, sha256: kept.sha256, folder: kept.folder })
             }));
         }
-        Some(Lies::Store { engine, users, name, .. }) => {
+        Lies::Store { engine, users, name, .. } => {
             actions.push(import_image(*engine, *users, &from(0)).into());
             let id = known.values.remove("id").unwrap_or_default();
             if let Some(name) = name {
@@ -206,14 +206,14 @@ fn received_one(instance: Instance, received: &Received, lies: Option<&Lies>) ->
             known.values.clear();
             actions.extend(looked_up(&instance, id));
         }
-        Some(Lies::Elsewhere | Lies::Machine) | None => {}
+        Lies::Elsewhere | Lies::Machine => {}
     }
     actions.extend(yields(&instance, &known));
     Instance {
         kind: RECEIVED.into(),
         actions,
         cleanup: Vec::new(),
-        probe: if lies.is_some() { instance.probe } else { Probe::Nothing },
+        probe: if *lies == Lies::Elsewhere { Probe::Nothing } else { instance.probe },
         basis: Basis::default(),
         pool: Pool::Local,
         mutex: None,
