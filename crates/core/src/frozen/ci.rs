@@ -40,7 +40,7 @@ impl CiJobs {
             install: text(&ci.install),
             image: text(&ci.image),
             secrets: secrets.to_vec(),
-            timeout_minutes: ci.timeout_minutes.unwrap_or(120),
+            timeout_minutes: ci.timeout_minutes.as_ref().map_or(120, |minutes| *minutes.get_ref()),
         }
     }
 }

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::Deserialize;
+use toml::Spanned;
 
 use super::text::Str;
 use crate::diag::{Diagnostic, Diagnostics};
@@ -28,7 +29,8 @@ pub struct CiSpec {
     /// The image of GitLab's jobs; the runner's own when absent.
     pub image: Option<Str>,
     /// After so many minutes a job is ended; 120 when absent.
-    pub timeout_minutes: Option<u16>,
+    #[schemars(with = "Option<u16>")]
+    pub timeout_minutes: Option<Spanned<u16>>,
 }
 
 /// GitHub's own at the time of writing; a label, so that no recipe changes where it moves.
@@ -123,9 +125,10 @@ pub(super) fn check(ci: &CiSpec, diagnostics: &mut Diagnostics) {
                 .help("write printable lines without `${{`, which GitHub would replace; a script of the repository can hold the rest"),
         );
     }
-    if ci.timeout_minutes == Some(0) {
+    if let Some(none) = ci.timeout_minutes.as_ref().filter(|minutes| *minutes.get_ref() == 0) {
         diagnostics.push(
             Diagnostic::error("spec::bad-value", "`timeout-minutes` of 0 leaves no time for a job")
+                .at(&none.span(), "this number")
                 .help("leave it out for 120 minutes"),
         );
     }
