@@ -11,6 +11,7 @@ mod book;
 mod build;
 mod checkout;
 mod checkout_full;
+mod ci;
 mod deliver;
 mod delta;
 mod demo;
