@@ -6,6 +6,7 @@ mod build;
 mod chain;
 mod check;
 mod ci;
+mod ci_files;
 mod compose;
 mod connection;
 mod contend;

@@ -238,6 +238,7 @@ fn what_all_targets_share_must_come_out_the_same() {
     for (machine, target) in machines.iter().zip(["one", "two"]) {
         machine.lab.space.write("pipeline.lock", one.text("pipeline.lock"));
         machine.run(&["-t", target, "--results-to", "out"]).must(0);
+        assert!(!machine.path("out/files/source").exists(), "who needs the sources checks them out");
     }
     let third = &machines[2];
     third.lab.space.write("pipeline.lock", one.text("pipeline.lock"));

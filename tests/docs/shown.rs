@@ -1,7 +1,6 @@
 //! What README.md and the book show as a command is one that a page runs.
 //!
-//! A command is shown in three forms. In a `console` block it runs, and so do the jobs of a workflow (testkit's `page`). In any other
-//! block, an indented line, a sentence or a table it must be a shorter form of one that runs somewhere: the same words in this order, where `FILE`, `[RECIPE]` and `…` stand for any.
+//! A command is shown in three forms. In a `console` block it runs (testkit's `page`). In any other block, an indented line, a sentence or a table it must be a shorter form of one that runs somewhere: the same words in this order, where `FILE`, `[RECIPE]` and `…` stand for any.
 
 use std::collections::BTreeSet;
 

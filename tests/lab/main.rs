@@ -12,6 +12,7 @@ mod build;
 mod builders;
 mod checkout;
 mod checkout_full;
+mod ci;
 mod deliver;
 mod delta;
 mod demo;

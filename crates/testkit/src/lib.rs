@@ -33,7 +33,6 @@ mod space;
 mod sshd;
 mod terminal;
 mod wire;
-mod workflow;
 
 pub use browser::{in_browser, longest};
 pub use normalise::{DIGESTS, DURATIONS, TIMES, literal, normalise};

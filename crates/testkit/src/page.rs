@@ -6,7 +6,6 @@
 //! - What follows a command is what it prints, on either stream: lines in their order, of which `…` stands for anything, and
 //!   others may lie between. A block `console sample` shows what one run printed: the numbers, times and digests in its lines are
 //!   others each time, and so is the order in which steps end.
-//! - After the file of a workflow (GitHub Actions, GitLab CI) the commands of its jobs run, in the same folder.
 //! - A page begins with `<!-- tools: git openssl -->` where its commands need these.
 
 use std::fs;
@@ -14,7 +13,7 @@ use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-use crate::{TestSpace, workflow};
+use crate::TestSpace;
 
 /// What is to be done, in order.
 #[derive(Debug)]
@@ -39,7 +38,6 @@ pub struct PageCommand {
     code: i32,
     prints: Vec<String>,
     is_sample: bool,
-    env: Vec<(&'static str, &'static str)>,
 }
 
 impl Page {
@@ -60,12 +58,7 @@ impl Page {
                     parts.extend(commands.map(sample).map(Part::Command));
                 }
                 [_, name] => {
-                    let jobs = workflow::lines(name, &block.text);
                     parts.push(Part::File { name: (*name).to_owned(), text: block.text });
-                    parts.extend(jobs.into_iter().map(|(line, env)| {
-                        let nothing = PageCommand::default();
-                        Part::Command(PageCommand { line, env, ..nothing })
-                    }));
                 }
                 _ => {}
             }
@@ -145,7 +138,7 @@ fn one(
     let line = &command.line;
     let script = format!("exec 2>&1\ncd -- \"$1\"\n{line}\ncode=$?\nprintf '{MARK}%s' \"$PWD\"\nexit $code");
     let mut bash = bash();
-    bash.args(["-c", &script, "bash", here]).envs(command.env.iter().copied());
+    bash.args(["-c", &script, "bash", here]);
     let output = bash.output().unwrap();
     let said = String::from_utf8_lossy(&[output.stderr, output.stdout].concat()).into_owned();
     match said.rsplit_once(MARK) {

@@ -58,6 +58,9 @@ fn is_executable(file: &Path) -> bool {
 fn advice(tool: &str) -> String {
     let package = match tool {
         "taplo" => return "pip install taplo".into(),
+        "actionlint" => return "go install github.com/rhysd/actionlint/cmd/actionlint@v1.7.12".into(),
+        "act" => return "go install github.com/nektos/act@v0.2.89".into(),
+        "gitlab-ci-local" => return "npm install gitlab-ci-local@4.62.0".into(),
         "docker" => "docker.io",
         "ctr" => "containerd",
         "ssh" => "openssh-client",

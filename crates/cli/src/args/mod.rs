@@ -14,8 +14,8 @@ use std::time::Duration;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use pipeline_core::steps::parse_duration;
 
-use ci::MATRIX_HELP;
-pub(crate) use ci::{MatrixArgs, MatrixFormat};
+use ci::{CI_HELP, MATRIX_HELP};
+pub(crate) use ci::{CiArgs, CiSystem, MatrixArgs, MatrixFormat};
 pub(crate) use exports::ExportArgs;
 use history::{CLEAN_HELP, LOGS_HELP};
 pub(crate) use history::{CleanArgs, DiffArgs, ExportCommandArgs, HistoryArgs, LogsArgs, StatusArgs};
@@ -82,6 +82,9 @@ pub(crate) enum Command {
     /// The jobs of a CI matrix: one for the chain of each target, on a runner of its architecture
     #[command(after_help = MATRIX_HELP)]
     Matrix(MatrixArgs),
+    /// Write the file that makes a CI system run the recipe: one job for the chain of each target, and what joins them
+    #[command(after_help = CI_HELP)]
+    Ci(CiArgs),
     /// Say for every step whether it would run, and why
     Explain(ExplainArgs),
     /// Show which step waits for which

@@ -5,13 +5,14 @@ use pipeline_core::diag::did_you_mean;
 use crate::{exit_code, terminal};
 
 /// A page for each area of codes: `# AREA: …`, and `## CODE` with what it means.
-const PAGES: [&str; 16] = [
+const PAGES: [&str; 17] = [
     include_str!("../../../../docs/errors/usage.md"),
     include_str!("../../../../docs/errors/select.md"),
     include_str!("../../../../docs/errors/spec.md"),
     include_str!("../../../../docs/errors/plan.md"),
     include_str!("../../../../docs/errors/lock.md"),
     include_str!("../../../../docs/errors/frozen.md"),
+    include_str!("../../../../docs/errors/ci.md"),
     include_str!("../../../../docs/errors/results.md"),
     include_str!("../../../../docs/errors/engine.md"),
     include_str!("../../../../docs/errors/place.md"),

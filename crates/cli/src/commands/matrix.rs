@@ -1,6 +1,6 @@
 //! `pipeline matrix`
 
-use pipeline_core::ci::{Form, TooMany, matrix as jobs};
+use pipeline_core::ci::{Form, matrix as jobs};
 use pipeline_core::frozen::Frozen;
 
 use crate::args::{MatrixArgs, MatrixFormat};
@@ -26,13 +26,7 @@ pub(super) fn matrix(args: &MatrixArgs) -> u8 {
         Ok(jobs) if form == Form::Github => terminal::out(&format!("{jobs}\n")),
         Ok(jobs) => terminal::out(&format!("{jobs:#}\n")),
         Err(error) => {
-            let help = match &error {
-                TooMany::Jobs { .. } => {
-                    "`--target` takes a part of the targets: make several matrices of them"
-                }
-                TooMany::Tags(_) => "give it one tag in `[ci.runners]` that only such runners have",
-            };
-            terminal::error("frozen::matrix", &error.to_string(), Some(help));
+            terminal::error("frozen::matrix", &error.to_string(), Some(error.help()));
             return exit_code::USAGE;
         }
     }

@@ -3,6 +3,7 @@
 mod action;
 mod audit;
 mod check;
+mod ci;
 mod clean;
 mod completions;
 mod diff;
@@ -52,6 +53,7 @@ pub(crate) fn dispatch(cli: Cli) -> u8 {
         Command::Ship(args) => ship::ship(&args),
         Command::Plan(args) => plan::plan(&args),
         Command::Matrix(args) => matrix::matrix(&args),
+        Command::Ci(args) => ci::ci(&args),
         Command::Explain(args) => explain::explain(&args),
         Command::Graph(args) => graph::graph(&args),
         Command::Check(args) => check::check(&args),

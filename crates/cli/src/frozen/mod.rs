@@ -50,6 +50,7 @@ pub(crate) fn of(prepared: &Prepared, select: &SelectArgs) -> Frozen {
             env,
             select,
             ci: &prepared.ci,
+            secret: &prepared.secret,
             auto: prepared.auto,
         },
     )

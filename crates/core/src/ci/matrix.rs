@@ -2,6 +2,7 @@
 
 use serde_json::{Value, json};
 
+use super::Refused;
 use crate::frozen::{Frozen, Target};
 
 /// Whose matrix.
@@ -25,30 +26,26 @@ impl Form {
             Self::Json => usize::MAX,
         }
     }
-}
 
-/// Why there is no matrix of that form.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TooMany {
-    /// Of jobs.
-    #[error("the plan has {there} targets, and a matrix has at most {most} jobs")]
-    Jobs {
-        /// So many targets there are.
-        there: usize,
-        /// So many would do.
-        most: usize,
-    },
-    /// Of tags for a runner, where the matrix has one value for each job.
-    #[error("the runner of `{0}` has several tags, and GitLab's matrix gives each job one")]
-    Tags(String),
+    fn name(self) -> &'static str {
+        match self {
+            Self::Github => "GitHub",
+            Self::Gitlab => "GitLab",
+            Self::Json => "JSON",
+        }
+    }
+
+    /// A matrix of so many jobs can be.
+    pub(super) fn takes(self, there: usize) -> Result<(), Refused> {
+        let most = self.most();
+        if there > most { Err(Refused::Jobs { forge: self.name(), there, most }) } else { Ok(()) }
+    }
 }
 
 /// The matrix of a plan, as one JSON document, which is YAML as well.
-pub fn matrix(frozen: &Frozen, form: Form) -> Result<Value, TooMany> {
+pub fn matrix(frozen: &Frozen, form: Form) -> Result<Value, Refused> {
     let targets = &frozen.targets;
-    if targets.len() > form.most() {
-        return Err(TooMany::Jobs { there: targets.len(), most: form.most() });
-    }
+    form.takes(targets.len())?;
     match form {
         Form::Json => {
             let jobs: Vec<Value> = targets.iter().map(|target| json!(target)).collect();
@@ -73,7 +70,15 @@ fn github(target: &Target) -> Value {
     })
 }
 
-fn gitlab(target: &Target) -> Result<Value, TooMany> {
-    let [tag] = target.runner.as_slice() else { return Err(TooMany::Tags(target.name.clone())) };
+fn gitlab(target: &Target) -> Result<Value, Refused> {
+    let tag = tag(target)?;
     Ok(json!({ "TARGET": target.name, "PLATFORM": target.platform, "RUNNER": tag }))
+}
+
+/// The one tag of a target's runner, for GitLab.
+pub(super) fn tag(target: &Target) -> Result<&str, Refused> {
+    match target.runner.as_slice() {
+        [tag] => Ok(tag),
+        _ => Err(Refused::Tags(target.name.clone())),
+    }
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use petgraph::Direction::Incoming;
 
-use super::{Frozen, RecipeFile, Select, Step, Target, VERSION};
+use super::{CiJobs, Frozen, RecipeFile, Select, Step, Target, VERSION};
 use crate::doctor;
 use crate::image::Digest;
 use crate::lock;
@@ -35,6 +35,8 @@ pub struct Origin<'o> {
     pub select: Select,
     /// Where CI runs what.
     pub ci: &'o CiSpec,
+    /// Environment variables of all steps that nobody may see.
+    pub secret: &'o [String],
     /// Which engine is used was found out on this machine, as the recipe leaves it open.
     pub auto: bool,
 }
@@ -48,6 +50,7 @@ impl Frozen {
             program: origin.program.to_owned(),
             recipe: plan.recipe.clone(),
             targets: targets(plan, &origin),
+            ci: CiJobs::of(origin.ci, origin.secret),
             instances: plan.order().into_iter().map(|node| step(plan, &stages, node)).collect(),
             platform: origin.platform,
             commit: origin.commit,

@@ -4,6 +4,7 @@
 //! emulation and paths are that machine's; and a file that somebody has edited on its way cannot make anybody execute anything.
 //! docs/design/0045 has the reasons.
 
+mod ci;
 mod differences;
 mod freeze;
 mod read;
@@ -20,6 +21,7 @@ use crate::plan::InstanceId;
 use crate::planner::Stage;
 use crate::platform::Platform;
 
+pub use ci::CiJobs;
 pub use differences::changed;
 pub use freeze::Origin;
 pub use read::Unread;
@@ -57,6 +59,8 @@ pub struct Frozen {
     pub select: Select,
     /// The targets, in the order of the recipe.
     pub targets: Vec<Target>,
+    /// How CI runs the jobs, as `[ci]` says.
+    pub ci: CiJobs,
     /// Every instance, in an order in which they can run.
     pub instances: Vec<Step>,
     /// The digest of all the rest, as compact JSON with the keys in this order.

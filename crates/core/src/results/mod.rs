@@ -8,6 +8,8 @@ mod keep;
 mod lies;
 mod read;
 mod take;
+#[cfg(test)]
+mod tests;
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
