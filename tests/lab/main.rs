@@ -9,6 +9,7 @@ mod audit;
 mod binfmt;
 mod book;
 mod build;
+mod builders;
 mod checkout;
 mod checkout_full;
 mod ci;

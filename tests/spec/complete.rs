@@ -109,6 +109,7 @@ fn walk(table: &DeTable<'_>, path: &str, found: &mut Vec<Written>) {
         "targets",
         "nodes",
         "groups",
+        "builders",
         "matrix",
         "pools",
         "targets.*.vars",

@@ -1,11 +1,12 @@
 //! `pipeline action`: one action of a plan, for scripts.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use pipeline_core::event::{Event, EventKind, FailureKind, Stream};
-use pipeline_core::exec::{Host, Secrets, perform_one};
+use pipeline_core::exec::{Connections, Host, Secrets, perform_one};
 use pipeline_core::lock::Lock;
-use pipeline_core::plan::{Action, Node};
+use pipeline_core::plan::{Action, Builder, Node, Plan};
 use serde::Deserialize;
 
 use crate::contain::{self, Side};
@@ -17,6 +18,8 @@ struct Request {
     action: Action,
     #[serde(default)]
     nodes: BTreeMap<String, Node>,
+    #[serde(default)]
+    builders: BTreeMap<String, Builder>,
     #[serde(default)]
     lock: Lock,
     /// What the recipe's `[env]` passes.
@@ -94,15 +97,12 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
         EventKind::Delivered { traffic, .. } => terminal::note(&format!("* sent {traffic}\n")),
         _ => {}
     };
-    match perform_one(
-        &request.action,
-        &request.nodes,
-        &request.lock,
-        &host,
-        &known,
-        Some(&signals),
-        &mut show,
-    ) {
+    let (folder, connections) = if request.builders.is_empty() { (None, None) } else { connections() };
+    let plan =
+        Plan { nodes: request.nodes, builders: request.builders, lock: request.lock, ..Plan::default() };
+    let done = perform_one(&request.action, plan, connections, &host, &known, Some(&signals), &mut show);
+    drop(folder);
+    match done {
         Ok(value) => {
             if let Some(value) = value {
                 terminal::out(&format!("{value}\n"));
@@ -118,4 +118,11 @@ pub(super) fn action(json: &str, values: &[String], allow_privileged: bool) -> u
             }
         }
     }
+}
+
+/// Connections to builders, and the folder of their sockets. Where there can be none, the action says so.
+fn connections() -> (Option<tempfile::TempDir>, Option<Arc<Connections>>) {
+    let Ok(folder) = tempfile::Builder::new().prefix("pipeline-").tempdir() else { return (None, None) };
+    let connections = Connections::new(folder.path().to_owned()).ok().map(Arc::new);
+    (Some(folder), connections)
 }

@@ -10,9 +10,8 @@ use pipeline_core::exec::{Host, Secrets, Signals, perform_one};
 use pipeline_core::image::archive::{Seal, seal};
 use pipeline_core::image::digest::sha256_file;
 use pipeline_core::image::{ArchiveFormat, ImageRef, LocalImage};
-use pipeline_core::lock::Lock;
 use pipeline_core::output::Redactor;
-use pipeline_core::plan::{Action, AuditImage, Engine, ImageId, ShipFrom};
+use pipeline_core::plan::{Action, AuditImage, Engine, ImageId, Plan, ShipFrom};
 use pipeline_core::platform::Platform;
 use pipeline_core::steps::inspect_image;
 
@@ -140,15 +139,7 @@ fn asked(
     let host =
         Host { here: folder.to_owned(), env, redactor, secrets: Secrets::default(), actions: &performer };
     let perform = |action: &Action| {
-        perform_one(
-            action,
-            &BTreeMap::new(),
-            &Lock::default(),
-            &host,
-            &BTreeMap::new(),
-            Some(signals),
-            &mut |_| {},
-        )
+        perform_one(action, Plan::default(), None, &host, &BTreeMap::new(), Some(signals), &mut |_| {})
     };
     let refused = |failure: Failure| Refusal {
         code: failure.kind.code(),

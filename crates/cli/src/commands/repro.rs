@@ -1,10 +1,13 @@
 //! `pipeline repro`: the images of a recipe, built twice under other circumstances, and compared.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pipeline_core::event::EventKind;
-use pipeline_core::exec::{self, Host, Lock, Options, RunDir, Scratch, Signals, Summary, remedy};
+use pipeline_core::exec::{
+    self, Connections, Host, Lock, Options, RunDir, Scratch, Signals, Summary, remedy,
+};
 use pipeline_core::image::compare::compare;
 use pipeline_core::lock::Lock as Names;
 use pipeline_core::plan::Plan;
@@ -125,6 +128,8 @@ fn twice(
     let mut host = Host { secrets, redactor, ..prepared.host(&performer) };
     let below = lock.repro();
     let mut plan = repro.plan.clone();
+    // For those who build elsewhere.
+    let connections = Connections::new(scratch.short().to_owned()).ok().map(Arc::new);
     let mut places: Vec<Place> = Vec::new();
     let began = Instant::now();
     for (make, which) in [(first as fn(&_, &_, &_, &_) -> _, "first"), (second, "second")] {
@@ -138,9 +143,10 @@ fn twice(
         terminal::note(&format!("the {which} build, in {}\n", place.here.display()));
         host.here.clone_from(&place.here);
         host.env.clone_from(&place.env);
-        let (summary, names) = build(args, &plan, &host, &place, signals)?;
+        let (summary, names) = build(args, &plan, &host, (&place, connections.clone()), signals)?;
         if repro.clean_up.graph.node_count() > 0 {
-            exec::run(&repro.clean_up, &host, &Options::default(), Some(signals), &mut |_| {});
+            let options = Options { connections: connections.clone(), ..Options::default() };
+            exec::run(&repro.clean_up, &host, &options, Some(signals), &mut |_| {});
         }
         match code(&summary) {
             exit_code::DONE => {}
@@ -160,7 +166,7 @@ fn build(
     args: &ReproArgs,
     plan: &Plan,
     host: &Host<'_>,
-    place: &Place,
+    (place, connections): (&Place, Option<Arc<Connections>>),
     signals: &Signals,
 ) -> Result<(Summary, Names), u8> {
     let run = run_id();
@@ -169,7 +175,8 @@ fn build(
     let mut record = record?;
     let logs = args.keep.then(|| record.path().join("logs"));
     let jobs = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    let options = Options { jobs, run, scratch: Some(place.scratch.clone()), ..Options::default() };
+    let scratch = Some(place.scratch.clone());
+    let options = Options { jobs, run, scratch, connections, ..Options::default() };
     let mut plain = Plain::new(logs, args.verbose, &plan.places);
     let mut names = Names::default();
     let summary = exec::run(plan, host, &options, Some(signals), &mut |event| {

@@ -368,6 +368,7 @@ fn native(plan: &Plan) -> Result<(), u8> {
         .graph
         .node_weights()
         .filter(|instance| instance.runs_its_programs() && !instance.is_own_command())
+        .filter(|instance| !instance.builders().any(|name| plan.is_certain(name)))
         .filter_map(|instance| instance.platform.as_ref())
         .filter(|platform| !here.runs_natively(platform))
         .map(ToString::to_string)

@@ -123,6 +123,11 @@ impl Plain {
                 let text = clean(&format!("{platform} is emulated by QEMU {version}, {interpreter}"));
                 self.say(&format!("{text}\n"));
             }
+            EventKind::Builder { platform, engine, why, .. } => {
+                let engine = engine.as_deref().map(|engine| format!(" ({engine})")).unwrap_or_default();
+                let text = clean(&format!("{platform}: {why}{engine}"));
+                self.say(&format!("{text}\n"));
+            }
             EventKind::Due { instance, reason } => {
                 // That it was never done, or is done each time, needs no words.
                 if !matches!(reason, Reason::NoRecord | Reason::Always | Reason::Forced) {

@@ -60,7 +60,10 @@ fn head(target: &Target, account: &Account, width: usize, style: Style) -> Strin
             format!(", emulated by QEMU {}", clean(version.split(" (").next().unwrap_or_default()))
         }
         Some(None) => ", emulated".to_owned(),
-        None => String::new(),
+        None => match account.builders.get(&target.platform).filter(|built| built.native) {
+            Some(built) => format!(", native on {}", clean(&built.builder)),
+            None => String::new(),
+        },
     };
     let took = target.took.map(|took| format!(" in {}", seconds(took))).unwrap_or_default();
     let name = style.bold(&format!("{:<width$}", clean(&target.name)));

@@ -7,7 +7,7 @@ use super::Performer;
 use crate::binfmt::{self, Assessment, BinfmtError, Status};
 use crate::event::{Failure, FailureKind};
 use crate::exec::ActionCx;
-use crate::plan::{EnsureBinfmt, Register};
+use crate::plan::{EnsureBinfmt, NativeBy, Register};
 use crate::platform::Platform;
 
 pub(super) fn perform(
@@ -15,6 +15,12 @@ pub(super) fn perform(
     performer: &Performer<'_>,
     cx: &ActionCx<'_>,
 ) -> Result<(), Failure> {
+    if let Some(NativeBy { builder, engine }) = &ensure.builder
+        && cx.builds_there(builder, *engine)?
+    {
+        cx.say(format!("{builder}: runs natively on its builder"));
+        return Ok(());
+    }
     let missing = ensure.platforms.iter().any(|platform| {
         matches!(binfmt::assess(&performer.binfmt, platform, &performer.platform), Assessment::Missing)
     });

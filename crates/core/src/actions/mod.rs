@@ -17,6 +17,7 @@ mod hand_secrets;
 mod image_id;
 mod inspected;
 mod join_index;
+mod move_image;
 mod origin;
 mod receive;
 mod rewrite_from;
@@ -64,6 +65,7 @@ impl Actions for Performer<'_> {
             Action::PinBases(bases) => bases::perform(bases, self, cx).map(|()| None),
             Action::CheckFrontend(check) => check_frontend::perform(check, cx).map(|()| None),
             Action::HandSecrets(hand) => hand_secrets::perform(hand, cx).map(|()| None),
+            Action::MoveImage(image) => move_image::perform(image, cx).map(|()| None),
             Action::ImageId(id) => image_id::perform(id, cx).map(Some),
             Action::SealArchive(seal) => seal_archive::perform(seal, cx).map(Some),
             Action::JoinIndex(wanted) => join_index::perform(wanted, cx).map(Some),

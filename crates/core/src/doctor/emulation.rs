@@ -36,10 +36,13 @@ fn wants(plan: &Plan) -> Vec<Want> {
     };
     for instance in plan.graph.node_weights() {
         if let Some(platform) = &instance.platform {
-            want(platform, matches!(&*instance.kind, "build" | "smoke"), false);
+            let there = instance.builders().any(|name| plan.is_certain(name));
+            want(platform, matches!(&*instance.kind, "build" | "smoke") && !there, false);
         }
         for action in &instance.actions {
-            if let Action::EnsureBinfmt(ensure) = action {
+            if let Action::EnsureBinfmt(ensure) = action
+                && !action.builder().is_some_and(|name| plan.is_certain(name))
+            {
                 let registers = ensure.register != Register::Never;
                 ensure.platforms.iter().for_each(|platform| want(platform, true, registers));
             }

@@ -3,6 +3,7 @@
 //! [`examine`] looks at everything, for `pipeline doctor`; [`preflight()`] at what would end a run for certain;
 //! [`choose_engine`] at the build engines. Every question has a time limit, nodes are asked side by side.
 
+mod builders;
 mod emulation;
 mod engine;
 mod needs;
@@ -62,7 +63,7 @@ pub fn tools(plan: &Plan, here: &Path) -> BTreeSet<String> {
 /// One thing that was looked at.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// Where it belongs: `tools`, `engine`, `emulation`, `node <name>` or `workspace`.
+    /// Where it belongs: `tools`, `engine`, `emulation`, `node <name>`, `builder <platform>` or `workspace`.
     pub area: String,
     /// What was looked at: a tool, a platform, a folder.
     pub name: String,
@@ -86,6 +87,8 @@ enum Area {
     Emulation,
     /// The node of that name.
     Node(String),
+    /// The builder of that platform.
+    Builder(String),
     /// The recipe's `.pipeline` folder.
     Workspace,
 }
@@ -97,6 +100,7 @@ impl fmt::Display for Area {
             Self::Engine => f.write_str("engine"),
             Self::Emulation => f.write_str("emulation"),
             Self::Node(name) => write!(f, "node {name}"),
+            Self::Builder(platform) => write!(f, "builder {platform}"),
             Self::Workspace => f.write_str("workspace"),
         }
     }
@@ -149,13 +153,16 @@ pub fn examine(subject: &Subject<'_>) -> Vec<Finding> {
             Some(plan) => nodes::examine(plan, subject),
             None => Vec::new(),
         });
+        let builders = scope.spawn(|| builders::examine(subject));
         let (engines, engine) = engine::examine(subject);
         let mut findings = tools::examine(subject, engine);
         findings.extend(engines);
         findings.extend(emulation::examine(subject));
-        match nodes.join() {
-            Ok(nodes) => findings.extend(nodes),
-            Err(panic) => std::panic::resume_unwind(panic),
+        for asked in [builders, nodes] {
+            match asked.join() {
+                Ok(found) => findings.extend(found),
+                Err(panic) => std::panic::resume_unwind(panic),
+            }
         }
         findings.push(workspace::folder(subject.here));
         findings.extend(workspace::file_system(subject.here));

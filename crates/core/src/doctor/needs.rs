@@ -102,6 +102,17 @@ fn raise<K: Ord>(needs: &mut BTreeMap<K, Need>, key: K, need: Need) {
     *entry = need.max(*entry);
 }
 
+/// The builders that the plan uses, and the engines on them.
+pub(super) fn builders(plan: &Plan) -> BTreeSet<(&str, Engine)> {
+    let actions = plan.graph.node_weights().flat_map(|instance| &instance.actions);
+    actions
+        .filter_map(|action| match action {
+            Action::MoveImage(image) => Some((image.builder.as_str(), image.engine)),
+            _ => None,
+        })
+        .collect()
+}
+
 /// What this machine must have. Tools that an earlier step makes are left out.
 pub(super) fn local(plan: &Plan, here: &Path) -> Local {
     let mut local = Local::default();
@@ -124,7 +135,7 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
                 }
                 // A node that is this machine is asked itself, as any node.
                 Place::Node(_) => {}
-                Place::Here => {
+                Place::Here | Place::Builder(_) => {
                     let Some(tool) = command.argv.first().and_then(|tool| known(tool, here)) else {
                         continue;
                     };
@@ -145,6 +156,9 @@ pub(super) fn local(plan: &Plan, here: &Path) -> Local {
         if asked.filter_map(|name| plan.nodes.get(name)).any(|node| node.ssh.is_some()) {
             let need = if instance.allow_failure { Need::Perhaps } else { most };
             raise(&mut local.named, "ssh".into(), need);
+        }
+        if instance.builders().next().is_some() {
+            raise(&mut local.named, "ssh".into(), Need::Certain.min(most));
         }
     }
     local

@@ -2,7 +2,7 @@
 
 use std::ffi::OsStr;
 
-use super::{Finding, Level, Subject, needs, nodes, tools};
+use super::{Finding, Level, Subject, builders, needs, nodes, tools};
 use crate::exec::find;
 
 /// Tools that the plan's commands call and that are not there, here or on a node, and nodes that do not answer: all of
@@ -26,6 +26,9 @@ pub fn preflight(subject: &Subject<'_>) -> Vec<Finding> {
         findings.extend(nodes::reach(plan, subject).into_iter().filter(|f| f.name != "connection"));
     } else {
         findings.extend(nodes::reach(plan, subject));
+    }
+    if !no_ssh {
+        findings.extend(builders::examine(subject));
     }
     findings.retain(|finding| finding.level == Level::Missing);
     findings

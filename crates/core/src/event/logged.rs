@@ -24,6 +24,7 @@ pub fn log_line(kind: &EventKind) -> Option<(&InstanceId, String)> {
         }
         EventKind::RunStarted { .. }
         | EventKind::Emulator { .. }
+        | EventKind::Builder { .. }
         | EventKind::Tool { .. }
         | EventKind::Transfer { .. }
         | EventKind::Warning { .. }

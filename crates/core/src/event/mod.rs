@@ -81,6 +81,22 @@ pub enum EventKind {
         #[serde(default, skip_serializing_if = "Option::is_none")]
         version: Option<String>,
     },
+    /// Where the images of a platform are built that a builder is named for, and why. Once for each engine in a run, before the
+    /// first step that uses it.
+    Builder {
+        /// The platform.
+        #[schemars(with = "String")]
+        platform: Platform,
+        /// The builder, as ssh reaches it.
+        builder: String,
+        /// They are built there; else here.
+        native: bool,
+        /// The engine there and its version.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        engine: Option<String>,
+        /// Why, in words.
+        why: String,
+    },
     /// The version of a build engine. Once for each in a run, before the first step that it builds.
     Tool {
         /// The program.

@@ -9,7 +9,7 @@ use super::probe;
 use crate::event::{Failure, FailureKind};
 use crate::fresh::{self, Look, Observed, Reason};
 use crate::lock::Key;
-use crate::plan::{Grammar, Instance, Probe, Text, Value};
+use crate::plan::{Action, Grammar, Instance, Probe, Text, Value};
 use crate::state::{Detail, Digest, Leaf, Record};
 
 /// What the coordinator knows when an instance is ready.
@@ -75,6 +75,12 @@ pub(super) fn assess(shared: &Shared<'_>, instance: &Instance, question: Questio
     }
     let known = earlier.as_ref().map(|(_, detail)| detail.reads.as_slice()).unwrap_or_default();
     let (mut observed, unknown) = observe(&cx, instance, inputs, env, known, look);
+    // A builder that does not answer makes nothing out of date.
+    if let (Some(builder), Some(engine)) = (&instance.basis.builder, instance.basis.engine) {
+        let told = cx.engine_version(builder, engine);
+        observed.detail.tool =
+            told.unwrap_or_else(|_| earlier.as_ref().and_then(|(_, detail)| detail.tool.clone()));
+    }
     let none = BTreeMap::new();
     let (pins, unlocked) = pins(&cx, instance, earlier.as_ref().map_or(&none, |(_, detail)| &detail.pins));
     observed.detail.pins = pins;
@@ -121,7 +127,9 @@ fn observe(
     for (id, digest) in inputs {
         observed.detail.inputs.insert(format!("what `{id}` left"), digest.to_string());
     }
-    let texts = instance.actions.iter().flat_map(crate::plan::Action::texts);
+    // Where an image is does not count.
+    let count = instance.actions.iter().filter(|action| !matches!(action, Action::MoveImage(_)));
+    let texts = count.flat_map(Action::texts);
     let lates: BTreeSet<_> =
         texts.flat_map(Text::lates).filter(|late| late.instance != instance.id.as_str()).collect();
     for late in lates {
@@ -141,7 +149,7 @@ fn observe(
             Err(error) => unknown = Some(format!("{}: {error}", path.display())),
         }
     }
-    if let Some(engine) = instance.basis.engine {
+    if let Some(engine) = instance.basis.engine.filter(|_| instance.basis.builder.is_none()) {
         observed.detail.tool = cx.shared.asked.version(cx, engine);
     }
     (observed, unknown)

@@ -15,10 +15,12 @@ use std::sync::{Arc, Mutex, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::Host;
+use super::builder::{Ask, Bridge, Bridges};
 use super::cancel::Cancel;
 use super::failure::SSH_FAILED;
 use super::process::{self, Background, Request, Stdin};
 use super::refusal::{Cause, cause};
+use crate::event::Failure;
 use crate::output::{self, Redactor};
 use crate::plan::Node;
 
@@ -41,6 +43,8 @@ pub struct Connections {
     /// A group of their own: clean-up after a signal still goes through them.
     groups: Arc<Cancel>,
     nodes: Mutex<BTreeMap<String, Way>>,
+    /// To builders' engines: they go through these connections, and so end first.
+    bridges: Bridges,
 }
 
 #[derive(Clone)]
@@ -77,7 +81,12 @@ pub(crate) struct Refused(pub(crate) Vec<String>);
 impl Connections {
     /// None yet. Sockets go to `folder`, which nobody else may write to.
     pub fn new(folder: PathBuf) -> io::Result<Self> {
-        Ok(Self { folder, groups: Arc::new(Cancel::new()?), nodes: Mutex::default() })
+        Ok(Self {
+            folder,
+            groups: Arc::new(Cancel::new()?),
+            nodes: Mutex::default(),
+            bridges: Bridges::default(),
+        })
     }
 
     /// Opens the connection to a node that will be needed, while something else is done. Who needs it is told what is wrong.
@@ -135,6 +144,11 @@ impl Connections {
         Ok(if connection.master.is_some() { through(&socket) } else { alone() })
     }
 
+    /// The way to a builder's engine, opened when it is asked for first.
+    pub(crate) fn bridge(&self, ask: &Ask<'_>) -> Result<Arc<Bridge>, Failure> {
+        self.bridges.get(ask, self, &self.folder, &self.groups)
+    }
+
     /// The last words of a node's master, where it has ended.
     pub(crate) fn last_words(&self, node: &str) -> Option<Vec<String>> {
         let Way { socket, connection } =
@@ -146,6 +160,7 @@ impl Connections {
 
     /// Ends all.
     pub(super) fn close(&self) {
+        self.bridges.close();
         self.nodes.lock().unwrap_or_else(PoisonError::into_inner).clear();
     }
 

@@ -11,6 +11,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use super::asked::Asked;
+use super::builder::Decided;
 use super::cancel::Cancel;
 use super::connection::{Connections, Refused, Start};
 use super::emulation::Signs;
@@ -41,6 +42,8 @@ pub(super) struct Shared<'a> {
     values: Mutex<Values>,
     /// The versions of build engines, as they are asked for.
     pub(super) asked: Asked,
+    /// Where images are built that a builder is named for.
+    pub(super) decided: Decided,
     /// What is asked of nodes before anything runs there.
     pub(super) rounds: Rounds,
     paces: Paces,
@@ -73,6 +76,7 @@ impl<'a> Shared<'a> {
             port,
             values,
             asked,
+            decided: Decided::default(),
             rounds,
             paces,
             connections: None,
@@ -318,7 +322,7 @@ impl ActionCx<'_> {
         input: Option<&File>,
     ) -> Result<Captured, Failure> {
         let (node, remote) = match &command.place {
-            Place::Here => (None, false),
+            Place::Here | Place::Builder(_) => (None, false),
             Place::Node(name) => match self.nodes().get(name) {
                 Some(node) => (Some(name.as_str()), node.ssh.is_some()),
                 // What is meant for a node must never run here.
@@ -330,6 +334,7 @@ impl ActionCx<'_> {
                 }
             },
         };
+        let bridge = self.bridge_for(command)?;
         let to = node.and_then(|name| self.nodes().get(name));
         let bandwidth = to.filter(|_| remote).and_then(|node| Some((&node.name, node.bandwidth?)));
         let pace = bandwidth.map(|(node, bytes)| self.shared.paces.of(node, bytes));
@@ -366,6 +371,13 @@ impl ActionCx<'_> {
         }
         for (name, value) in &command.env {
             env.insert(name.into(), self.resolve(value)?);
+        }
+        if let Some((_, bridge)) = &bridge {
+            bridge.put_env(&mut env);
+            let mut words = command.argv.iter().filter_map(Text::as_literal);
+            if let (true, Some(name)) = (words.any(|word| word == "--name"), words.next()) {
+                bridge.will_leave(name);
+            }
         }
         let dir = match &command.dir {
             Some(dir) => self.resolve_path(dir)?,
@@ -425,7 +437,10 @@ impl ActionCx<'_> {
         };
         // Where the instance's platform is emulated, that may be why.
         let foreign = self.instance.platform.as_ref().filter(|platform| {
-            !remote && self.instance.runs_its_programs() && self.shared.host.actions.is_foreign(platform)
+            !remote
+                && bridge.is_none()
+                && self.instance.runs_its_programs()
+                && self.shared.host.actions.is_foreign(platform)
         });
         let mut signs = Signs::default();
         let mut said = VecDeque::new();
@@ -459,6 +474,11 @@ impl ActionCx<'_> {
             Some(Why::Timeout) => return Err(failure::timed_out(&shown, begun.elapsed())),
             Some(Why::TooMuch) => return Err(failure::too_much(&shown)),
             None => {}
+        }
+        if let Some((name, bridge)) = bridge.filter(|_| !ended.status.success())
+            && let Some(said) = bridge.lost()
+        {
+            return Err(self.lost(&name, &shown, &said));
         }
         let mut said: Vec<String> = said.into_iter().rev().collect();
         let own = self.instance.is_own_command();
@@ -494,7 +514,7 @@ impl ActionCx<'_> {
         Ok(connections.options(&start))
     }
 
-    fn late(&self) -> bool {
+    pub(super) fn late(&self) -> bool {
         self.deadline.is_some_and(|deadline| self.shared.cancel.now() >= deadline)
     }
 

@@ -22,7 +22,7 @@ pub(super) fn secrets(redactor: &Redactor, kind: &mut EventKind) {
             redactor.hide(&mut failure.message);
             failure.help.iter_mut().for_each(|help| redactor.hide(help));
         }
-        EventKind::Warning { message } => redactor.hide(message),
+        EventKind::Warning { message } | EventKind::Builder { why: message, .. } => redactor.hide(message),
         EventKind::RunStarted { .. }
         | EventKind::Emulator { .. }
         | EventKind::Tool { .. }

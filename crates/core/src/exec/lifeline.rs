@@ -49,6 +49,12 @@ impl Lifeline {
         *self.still.lock().unwrap_or_else(PoisonError::into_inner) = false;
     }
 
+    /// Something of that name will be there, for those who clear up. It is a name of ours, in one line.
+    pub(super) fn tell(&self, name: &str) {
+        let _still = self.still.lock().unwrap_or_else(PoisonError::into_inner);
+        self.say(format!("+{name}\n").as_bytes());
+    }
+
     fn say(&self, word: &[u8]) {
         // Who does not listen, or has ended, needs no telling.
         let _ = (&self.writer).write(word);

@@ -13,6 +13,7 @@ mod ask;
 mod asked;
 mod assess;
 mod beside;
+mod builder;
 mod cancel;
 mod clock;
 mod connection;
@@ -56,6 +57,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub(crate) use ask::{Answer, NoAnswer, Question, ask};
+pub(crate) use builder::{Ask, may_be_emulated};
 pub use connection::Connections;
 pub(crate) use connection::Start;
 pub use context::{ActionCx, Captured};
@@ -74,7 +76,7 @@ pub use signal::{ENDING, Relay, Signals};
 
 use crate::event::{Counts, Event, Failure, FailureKind, Status};
 use crate::output::Redactor;
-use crate::plan::{Action, Instance, InstanceId, Node, Plan, Presence};
+use crate::plan::{Action, Instance, InstanceId, Plan, Presence};
 use crate::platform::Platform;
 use scheduler::{Message, Port};
 
@@ -221,20 +223,20 @@ pub fn settled<'a, 'r>(
 
 /// Carries out one action outside a recipe's run, on the same path: for scripts that a plan was written to.
 ///
-/// `values` are the outputs of other instances that the action's texts use.
+/// `plan` is what it knows of others: nodes, builders and the lock. `values` are the outputs of other instances that the
+/// action's texts use.
 pub fn perform_one(
     action: &Action,
-    nodes: &BTreeMap<String, Node>,
-    lock: &crate::lock::Lock,
+    mut plan: Plan,
+    connections: Option<Arc<Connections>>,
     host: &Host<'_>,
     values: &Values,
     signals: Option<&Signals>,
     sink: &mut dyn FnMut(&Event),
 ) -> Result<Option<String>, Failure> {
     let id = InstanceId::new("action", None, None);
-    let mut plan = Plan { nodes: nodes.clone(), lock: lock.clone(), ..Plan::default() };
     plan.graph.add_node(Instance::new(id.clone(), "action", vec![action.clone()]));
-    let options = Options { run: "action".into(), ..Options::default() };
+    let options = Options { run: "action".into(), connections, ..Options::default() };
     let mut summary = scheduler::run(&plan, host, &options, signals, values.clone(), None, sink);
     match summary.results.remove(&id) {
         Some((Status::Done, _)) => Ok(action

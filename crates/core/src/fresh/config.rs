@@ -1,17 +1,44 @@
 //! The configuration of an instance as text, and what is another in two of them.
 
+use std::borrow::Cow;
+
 use serde_json::Value;
 
 use super::Reason;
-use crate::plan::Instance;
+use crate::plan::{Action, Command, Instance, Place};
 
 /// All that the recipe says about what an instance does, late values as names: canonical JSON.
 ///
 /// How long it may take, how often it is tried and what it waits for change nothing in its result.
 pub fn configuration(instance: &Instance) -> String {
     // Names and texts: there is nothing that could fail.
-    let actions = serde_json::to_string(&instance.actions).unwrap_or_default();
+    let actions = serde_json::to_string(&anywhere(&instance.actions)).unwrap_or_default();
     format!("{{\"kind\":\"{}\",\"actions\":{actions}}}", instance.kind)
+}
+
+/// The actions, as if everything were built here: where an image is built does not change what it is.
+fn anywhere(actions: &[Action]) -> Cow<'_, [Action]> {
+    if actions.iter().all(|action| action.builder().is_none()) {
+        return Cow::Borrowed(actions);
+    }
+    let mut actions = actions.to_vec();
+    actions.retain_mut(|action| {
+        match action {
+            Action::MoveImage(_) => return false,
+            Action::Command(command) => bring_here(command),
+            Action::PinBases(bases) => bring_here(&mut bases.inspect),
+            Action::EnsureBinfmt(ensure) => ensure.builder = None,
+            _ => {}
+        }
+        true
+    });
+    Cow::Owned(actions)
+}
+
+fn bring_here(command: &mut Command) {
+    if matches!(command.place, Place::Builder(_)) {
+        command.place = Place::Here;
+    }
 }
 
 /// The first difference of two configurations that differ, as a [`Reason::ConfigChanged`].

@@ -30,6 +30,8 @@ pub struct Account {
     pub courses: BTreeMap<InstanceId, Course>,
     /// Platforms that were emulated.
     pub emulators: BTreeMap<Platform, Emulated>,
+    /// Where images of platforms were built that a builder was named for; of two engines the later.
+    pub builders: BTreeMap<Platform, Built>,
     /// Versions of build engines, by program.
     pub tools: BTreeMap<String, String>,
     /// What did not stop the run.
@@ -47,6 +49,19 @@ pub struct Emulated {
     pub interpreter: String,
     /// The version of QEMU, where the file tells it.
     pub version: Option<String>,
+}
+
+/// Where a platform's images were built.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Built {
+    /// The builder, as ssh reaches it.
+    pub builder: String,
+    /// They were built there, natively.
+    pub native: bool,
+    /// The engine there and its version.
+    pub engine: Option<String>,
+    /// Why, in words.
+    pub why: String,
 }
 
 /// What became of one instance. Times are since the run's beginning.
@@ -128,6 +143,10 @@ impl Account {
             EventKind::Emulator { platform, interpreter, version } => {
                 let emulated = Emulated { interpreter: interpreter.clone(), version: version.clone() };
                 self.emulators.insert(platform.clone(), emulated);
+            }
+            EventKind::Builder { platform, builder, native, engine, why } => {
+                let (builder, engine, why) = (builder.clone(), engine.clone(), why.clone());
+                self.builders.insert(platform.clone(), Built { builder, native: *native, engine, why });
             }
             EventKind::Tool { name, version } => {
                 self.tools.insert(name.clone(), version.clone());

@@ -84,7 +84,11 @@ pub fn difference(old: (&Account, Option<&Plan>), new: (&Account, Option<&Plan>)
             let version = emulated.version.as_deref().unwrap_or("of an unknown version");
             (platform.to_string(), format!("QEMU {version}, {}", emulated.interpreter))
         });
-        told.collect()
+        let built = account
+            .builders
+            .iter()
+            .map(|(platform, built)| (format!("{platform} is built"), built.why.clone()));
+        told.chain(built).collect()
     };
     changes.maps(Section::Emulators, None, &emulators(old.0), &emulators(new.0));
     let Changes(mut changes) = changes;

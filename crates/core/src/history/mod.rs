@@ -13,7 +13,7 @@ mod merge;
 mod outcome;
 mod retention;
 
-pub use account::{Account, Course, Emulated};
+pub use account::{Account, Built, Course, Emulated};
 pub use critical::{Link, critical_path};
 pub use difference::{Change, Difference, Section, difference};
 pub use ending::Ending;

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 
 use super::bases::PinBases;
 use super::build::{CheckFrontend, HandSecrets};
+use super::builder::{MoveImage, NativeBy};
 use super::checkout::Checkout;
 use super::cri::{CriPod, CriRun, CriVerify};
 use super::index::{CheckIndex, JoinIndex};
@@ -38,6 +39,8 @@ pub enum Action {
     CheckFrontend(CheckFrontend),
     /// Hold secrets ready for the build engine.
     HandSecrets(HandSecrets),
+    /// Bring an image from a builder's store into the engine's here, or the other way.
+    MoveImage(MoveImage),
     /// Read an image's config digest from the engine's store; yields the digest.
     ImageId(ImageId),
     /// Check an exported archive and write it under its final name; yields the file's sha256 digest.
@@ -118,6 +121,9 @@ pub enum Place {
     Here,
     /// On the node of that name in the plan: over ssh, or here when the node has no host.
     Node(String),
+    /// On this machine, as a client of the engine on the builder of that platform; of the engine here where the builder does
+    /// not answer and the recipe allows that.
+    Builder(String),
 }
 
 impl Place {
@@ -174,6 +180,15 @@ impl Command {
     #[must_use]
     pub fn on_node(mut self, node: &str) -> Self {
         self.place = Place::Node(node.into());
+        self
+    }
+
+    /// Asks the engine on that platform's builder, where there is one.
+    #[must_use]
+    pub fn with_builder(mut self, builder: Option<&str>) -> Self {
+        if let Some(builder) = builder {
+            self.place = Place::Builder(builder.into());
+        }
         self
     }
 
@@ -254,6 +269,9 @@ pub struct EnsureBinfmt {
     pub platforms: Vec<Platform>,
     /// What to do where one does not.
     pub register: Register,
+    /// Who executes it natively elsewhere, so that nothing need be done here.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub builder: Option<NativeBy>,
 }
 
 /// How missing emulators are registered.

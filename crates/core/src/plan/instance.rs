@@ -148,6 +148,9 @@ pub struct Basis {
     /// The build engine, whose version counts.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub engine: Option<Engine>,
+    /// The builder that this is asked of, by its platform. Which one it is does not count.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub builder: Option<String>,
 }
 
 impl Basis {
@@ -237,6 +240,11 @@ pub struct Instance {
 pub const RECEIVED: &str = "received";
 
 impl Instance {
+    /// The builders that it uses, by their platforms.
+    pub fn builders(&self) -> impl Iterator<Item = &str> {
+        self.actions.iter().chain(&self.cleanup).filter_map(Action::builder)
+    }
+
     /// Its result came from another machine, and is only put in place.
     pub fn is_received(&self) -> bool {
         self.kind == RECEIVED

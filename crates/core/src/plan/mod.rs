@@ -3,6 +3,7 @@
 mod action;
 mod bases;
 mod build;
+mod builder;
 mod checkout;
 mod cri;
 mod index;
@@ -29,6 +30,7 @@ pub use action::{
 };
 pub use bases::PinBases;
 pub use build::{CheckFrontend, HandSecrets, SecretFrom};
+pub use builder::{Builder, MoveImage, NativeBy, Way};
 pub use checkout::{Checkout, Signature, Signed};
 pub use cri::{CriExpect, CriPod, CriReport, CriRun, CriVerify, HttpExpect};
 pub use index::{CheckIndex, IndexImage, JoinIndex};
@@ -50,6 +52,8 @@ pub struct Plan {
     pub graph: DiGraph<Instance, Edge>,
     /// The nodes that the instances use, by name.
     pub nodes: BTreeMap<String, Node>,
+    /// The machines that build images for the instances, by platform.
+    pub builders: BTreeMap<String, Builder>,
     /// What the plan has to say about itself, such as why it chose an engine.
     pub notes: Vec<String>,
     /// What the names in it stand for, as far as that was written down.
@@ -122,6 +126,11 @@ impl Plan {
         order
     }
 
+    /// Images of the platform are built by its builder or not at all: nothing is emulated here instead.
+    pub fn is_certain(&self, builder: &str) -> bool {
+        self.builders.get(builder).is_some_and(|builder| !builder.fallback)
+    }
+
     /// The instance of that id.
     pub fn find(&self, id: &str) -> Option<&Instance> {
         self.graph.node_weights().find(|instance| instance.id.as_str() == id)
@@ -132,7 +141,7 @@ impl Plan {
     /// The flag tells that stdin must be held open while it runs.
     pub fn command_line(&self, command: &Command) -> (Vec<Text>, bool) {
         match &command.place {
-            Place::Here => (command.argv.clone(), false),
+            Place::Here | Place::Builder(_) => (command.argv.clone(), false),
             Place::Node(name) => match self.nodes.get(name) {
                 Some(node) => (node.wrap(&command.argv), node.ssh.is_some()),
                 None => (command.argv.clone(), false),

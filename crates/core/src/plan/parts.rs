@@ -60,6 +60,7 @@ impl Action {
                 texts.push(&id.handle);
                 texts
             }
+            Self::MoveImage(image) => vec![&image.handle],
             Self::ArchiveDigest(digest) => vec![&digest.path],
             Self::SealArchive(seal) => {
                 [&seal.from, &seal.to, &seal.id].into_iter().chain(&seal.annotations).collect()
@@ -125,7 +126,7 @@ impl Action {
             Self::Command(Command { place: Place::Node(node), .. }) => Some(node),
             Self::CopyFile(copy) => match &copy.enter.place {
                 Place::Node(node) => Some(node),
-                Place::Here => None,
+                Place::Here | Place::Builder(_) => None,
             },
             Self::CriVerify(verify) => Some(&verify.node),
             Self::CriRun(CriRun { pod, .. }) | Self::EndCriRun(pod) => Some(&pod.node),
@@ -133,6 +134,21 @@ impl Action {
             Self::EndShipment(shipment) => Some(&shipment.node),
             Self::Rollback(rollback) => Some(&rollback.shipment.node),
             _ => None,
+        }
+    }
+
+    /// The builder that it asks or changes, by its platform.
+    pub fn builder(&self) -> Option<&str> {
+        let place = match self {
+            Self::Command(command) => &command.place,
+            Self::PinBases(bases) => &bases.inspect.place,
+            Self::EnsureBinfmt(ensure) => return Some(&ensure.builder.as_ref()?.builder),
+            Self::MoveImage(image) => return Some(&image.builder),
+            _ => return None,
+        };
+        match place {
+            Place::Builder(builder) => Some(builder),
+            Place::Here | Place::Node(_) => None,
         }
     }
 
@@ -149,6 +165,7 @@ impl Action {
             Self::Yield(known) => Some(&known.output),
             Self::CriVerify(verify) => verify.report.as_ref().map(|report| report.output.as_str()),
             Self::PinBases(_)
+            | Self::MoveImage(_)
             | Self::CheckFrontend(_)
             | Self::HandSecrets(_)
             | Self::CopyFile(_)

@@ -1,6 +1,6 @@
 //! Lowers every instance, dependencies first, and finds two that would write the same thing.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use petgraph::graph::{DiGraph, NodeIndex};
@@ -12,8 +12,8 @@ use super::link::Graph;
 use super::targets::Target;
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names};
 use crate::plan::{
-    Action, Basis, CopyFile, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe, Register, Text,
-    Value, WriteFile,
+    Action, Basis, Builder, CopyFile, Edge, Engine, Instance, Late, Node, Output, Place, Pool, Probe,
+    Register, Text, Value, WriteFile,
 };
 use crate::platform::Platform;
 use crate::spec::{NoOutput, Scope, Values, View};
@@ -26,6 +26,7 @@ pub(super) struct Context<'c> {
     pub(super) configured: &'c [Configured<'c>],
     pub(super) members: &'c Members,
     pub(super) nodes: &'c BTreeMap<String, Node>,
+    pub(super) builders: &'c BTreeMap<String, Builder>,
     pub(super) engine: Engine,
 }
 
@@ -35,6 +36,7 @@ type Outputs = BTreeMap<String, Text>;
 pub(super) struct Finished {
     pub(super) graph: DiGraph<Instance, Edge>,
     pub(super) nodes: BTreeMap<String, Node>,
+    pub(super) builders: BTreeMap<String, Builder>,
     pub(super) places: BTreeMap<String, String>,
     pub(super) notes: Vec<String>,
 }
@@ -101,7 +103,10 @@ pub(super) fn lower(context: &Context<'_>, graph: &Graph, diagnostics: &mut Diag
             used.insert(name.to_owned(), node.clone());
         }
     }
-    Some(Finished { graph: plan, nodes: used, places, notes })
+    let building: BTreeSet<&str> = plan.node_weights().flat_map(Instance::builders).collect();
+    let builders = context.builders.iter().filter(|(name, _)| building.contains(name.as_str()));
+    let builders = builders.map(|(name, builder)| (name.clone(), builder.clone())).collect();
+    Some(Finished { graph: plan, nodes: used, builders, places, notes })
 }
 
 fn place(context: &Context<'_>, offset: usize) -> String {
@@ -218,6 +223,7 @@ fn one(
         view,
         node,
         nodes: context.nodes,
+        builders: context.builders,
         platforms,
         engine: context.engine,
         inputs: &inputs,
@@ -342,7 +348,7 @@ fn put_env(lowered: &mut Lowered, env: &BTreeMap<String, Text>) {
     });
     for command in commands {
         match command.place {
-            Place::Here => command.env.extend(env.clone()),
+            Place::Here | Place::Builder(_) => command.env.extend(env.clone()),
             Place::Node(_) => {
                 let pairs = env.iter().map(|(name, value)| Text::from(format!("{name}=")).then(value));
                 command.argv.splice(0..0, std::iter::once(Text::from("env")).chain(pairs));

@@ -3,6 +3,7 @@
 //! Steps become instances by their scope ([`expand`]); each input finds its one producer by type ([`producers`]);
 //! instances are linked ([`link`]) and lowered in order ([`lower`]). Runs nothing, reads no file.
 
+mod builders;
 mod chain;
 mod expand;
 mod given;
@@ -93,6 +94,7 @@ fn build(
     let all_steps = configured.len() == recipe.steps.len() && recipe.lost.nothing() && unique(recipe);
     let (targets, all_targets) = targets::targets(&values, selection, machine, diagnostics);
     let nodes = nodes::nodes(&values, diagnostics);
+    let builders = builders::builders(&values, diagnostics);
     let engine = engine(&values, diagnostics);
     let name = recipe.header.name.as_ref().map_or_else(|| slug(&machine.folder), |name| name.value.clone());
     // Without all steps and targets, links that are missing mean nothing; what steps say is wrong all the same.
@@ -105,6 +107,7 @@ fn build(
         configured: &configured,
         members,
         nodes: &nodes,
+        builders: &builders,
         engine,
     };
     // Any engine will do to find what else is wrong.
@@ -124,13 +127,22 @@ fn build(
         Some(engine) => engine,
         None => choose(&configured, members, machine, &mut remarks, diagnostics)?,
     };
-    let lower::Finished { graph, nodes: used, places, notes } = if chosen == assumed {
+    let lower::Finished { graph, nodes: used, builders: building, places, notes } = if chosen == assumed {
         lowered
     } else {
         lower::lower(&context(members, chosen), graph, diagnostics)?
     };
     remarks.extend(notes);
-    Some(Plan { recipe: name, graph, nodes: used, notes: remarks, places, ..Plan::default() })
+    remarks.extend(builders::remarks(&building, &graph, &machine.platform));
+    Some(Plan {
+        recipe: name,
+        graph,
+        nodes: used,
+        builders: building,
+        notes: remarks,
+        places,
+        ..Plan::default()
+    })
 }
 
 /// All instances, and what each waits for.

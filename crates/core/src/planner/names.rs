@@ -6,7 +6,7 @@ use petgraph::Direction::Incoming;
 use petgraph::visit::EdgeRef;
 
 use crate::lock::{Key, Lock};
-use crate::plan::{Action, Artifact, Edge, Instance, InstanceId, NodeIndex, Plan};
+use crate::plan::{Action, Artifact, Edge, Instance, InstanceId, NodeIndex, Place, Plan};
 
 /// See [`names`].
 pub struct Names {
@@ -61,8 +61,10 @@ fn sources(plan: &Plan, node: NodeIndex) -> impl Iterator<Item = NodeIndex> {
 fn up_to(instance: &Instance, last: usize, upstream: bool) -> Vec<Action> {
     let mut actions = instance.actions[..=last].to_vec();
     // Nothing is executed.
-    actions.retain(|action| !matches!(action, Action::EnsureBinfmt(_)));
+    actions.retain(|action| !matches!(action, Action::EnsureBinfmt(_) | Action::MoveImage(_)));
     if let Some(Action::PinBases(pins)) = actions.last_mut() {
+        // Nor is a builder needed for it.
+        pins.inspect.place = Place::Here;
         (pins.only_ask, pins.upstream) = (true, upstream);
     }
     actions

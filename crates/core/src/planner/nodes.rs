@@ -20,7 +20,7 @@ pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTree
             );
         }
         // Also one that is wrong: it is wanted to find what else is.
-        nodes.insert(name.value.clone(), (Reader { values, name, spec, diagnostics }).node());
+        nodes.insert(name.value.clone(), (Reader { values, what: "node", name, spec, diagnostics }).node());
     }
     nodes.entry(super::targets::HERE.to_owned()).or_insert_with(|| Node::new(super::targets::HERE));
     nodes
@@ -29,11 +29,13 @@ pub(super) fn nodes(values: &Values<'_>, diagnostics: &mut Diagnostics) -> BTree
 /// Where host keys are kept that `accept-new` let in.
 const ACCEPTED: &str = ".pipeline/accepted_hosts";
 
-struct Reader<'n, 'r> {
-    values: &'n Values<'r>,
-    name: &'n Str,
-    spec: &'n NodeSpec,
-    diagnostics: &'n mut Diagnostics,
+pub(super) struct Reader<'n, 'r> {
+    pub(super) values: &'n Values<'r>,
+    /// What it is of, for messages.
+    pub(super) what: &'static str,
+    pub(super) name: &'n Str,
+    pub(super) spec: &'n NodeSpec,
+    pub(super) diagnostics: &'n mut Diagnostics,
 }
 
 impl Reader<'_, '_> {
@@ -71,7 +73,7 @@ impl Reader<'_, '_> {
         }
     }
 
-    fn ssh(&mut self) -> Option<Ssh> {
+    pub(super) fn ssh(&mut self) -> Option<Ssh> {
         let spec = self.spec;
         let Some(host) = &spec.host else {
             let without_place =
@@ -113,13 +115,16 @@ impl Reader<'_, '_> {
             self.diagnostics.push(
                 Diagnostic::error(
                     "spec::bad-value",
-                    format!("node `{}` has a pinned `host-key`, and would accept new ones", self.name),
+                    format!(
+                        "{} `{}` has a pinned `host-key`, and would accept new ones",
+                        self.what, self.name
+                    ),
                 )
                 .at(&key.span, "the only one that is accepted")
                 .help("take out `host-key-policy`, or the key"),
             );
         }
-        let pinned = host_key.as_ref().map(|_| Text::here(&format!(".pipeline/known_hosts/{}", self.name)));
+        let pinned = host_key.as_ref().map(|_| Text::here(&format!(".pipeline/known_hosts/{}", self.file())));
         let known_hosts = pinned.or_else(|| accept_new.then(|| Text::here(ACCEPTED)));
         Some(Ssh {
             destination,
@@ -131,6 +136,11 @@ impl Reader<'_, '_> {
             host_key,
             known_hosts,
         })
+    }
+
+    /// A platform is no name of a file.
+    fn file(&self) -> String {
+        self.name.value.replace('/', "-")
     }
 
     fn maybe(
@@ -149,7 +159,7 @@ impl Reader<'_, '_> {
                 Some(problem) => self.diagnostics.push(
                     Diagnostic::error(
                         "spec::bad-value",
-                        format!("bad `{key}` of node `{}`: {problem}", self.name),
+                        format!("bad `{key}` of {} `{}`: {problem}", self.what, self.name),
                     )
                     .at(&text.span, "this value"),
                 ),
@@ -161,7 +171,7 @@ impl Reader<'_, '_> {
 }
 
 /// ssh reads a leading `-` as an option and hands hosts to its configuration's `%h`.
-fn host_problem(text: &str) -> Option<&'static str> {
+pub(super) fn host_problem(text: &str) -> Option<&'static str> {
     let (user, host) = text.rsplit_once('@').map_or((None, text), |(user, host)| (Some(user), host));
     let word = |text: &str, extra: &str| {
         !text.is_empty() && text.chars().all(|c| c.is_ascii_alphanumeric() || extra.contains(c))
@@ -223,7 +233,7 @@ fn cri_problem(text: &str) -> Option<&'static str> {
     }
 }
 
-fn path_problem(text: &str) -> Option<&'static str> {
+pub(super) fn path_problem(text: &str) -> Option<&'static str> {
     if text.contains(['+', '@', ']', '[', ',', ' ']) {
         // containers-storage's specifier `[driver@root+runroot]` knows no escapes.
         return Some("a path on a node cannot hold `+`, `@`, `[`, `]`, `,` or spaces");

@@ -66,6 +66,14 @@ pub fn repro(plan: &Plan, origin: &Origin<'_>) -> Repro {
         upstream(plan, *node, &fit, &mut kept);
     });
     let mut cut = plan.clone();
+    for builder in cut.builders.values_mut() {
+        // Files of the recipe, which is done elsewhere.
+        for file in [&mut builder.ssh.config, &mut builder.ssh.identity].into_iter().flatten() {
+            if !file.starts_with(['/', '~']) {
+                *file = format!("{}/{file}", origin.folder);
+            }
+        }
+    }
     let mut archives = Vec::new();
     for image in &images {
         let instance = &mut cut.graph[*image];
@@ -251,6 +259,9 @@ fn rename(plan: &mut Plan) -> Plan {
         };
         let own = name.replacen("localhost/pipeline/", "localhost/pipeline/repro/", 1);
         if let Some(command) = remove_image(engine, &own) {
+            if let Some(builder) = &instance.basis.builder {
+                remove.push(command.clone().with_builder(Some(builder)).into());
+            }
             remove.push(command.into());
             names.insert(name.to_owned(), own);
         }
@@ -265,7 +276,8 @@ fn rename(plan: &mut Plan) -> Plan {
             *instance = renamed;
         }
     }
-    let mut clean_up = Plan { recipe: plan.recipe.clone(), ..Plan::default() };
+    let mut clean_up =
+        Plan { recipe: plan.recipe.clone(), builders: plan.builders.clone(), ..Plan::default() };
     if !remove.is_empty() {
         clean_up.graph.add_node(Instance::new(InstanceId::new("clean-up", None, None), "run", remove));
     }

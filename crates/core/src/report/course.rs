@@ -92,7 +92,10 @@ impl<'s> Row<'s> {
     pub(super) fn emulated(&self, source: &Source<'_>) -> Option<bool> {
         let instance = self.instance.filter(|instance| instance.runs_its_programs())?;
         self.course?.began()?;
-        let emulated = source.account.emulators.contains_key(instance.platform.as_ref()?);
+        let platform = instance.platform.as_ref()?;
+        let there = instance.builders().next().is_some()
+            && source.account.builders.get(platform).is_some_and(|built| built.native);
+        let emulated = !there && source.account.emulators.contains_key(platform);
         (emulated || !instance.is_own_command()).then_some(emulated)
     }
 

@@ -10,7 +10,8 @@ use serde_json::{Map, Value, json};
 pub use reference::{KeyReference, KindReference, TableReference, common_keys, kinds, tables};
 
 use crate::spec::{
-    CiSpec, Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, Scalar, TargetSpec, Variable,
+    Builders, CiSpec, Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, Scalar, TargetSpec,
+    Variable,
 };
 use crate::steps::{AnyKind, KINDS};
 
@@ -60,6 +61,7 @@ pub fn schema() -> Value {
                 "additionalProperties": extensible(schema_of::<NodeSpec>()),
             },
             "groups": schema_of::<Groups>(),
+            "builders": schema_of::<Builders>(),
             "env": closed(schema_of::<EnvSpec>()),
             "ci": closed(schema_of::<CiSpec>()),
             "pools": schema_of::<Pools>(),

@@ -4,8 +4,8 @@ use serde_json::Value;
 
 use super::{generator, schema_of};
 use crate::spec::{
-    CiSpec, Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, StorageSpec, TargetSpec,
-    Variable,
+    BuilderSpec, CiSpec, Common, EnvSpec, Groups, Header, Inherits, Matrix, NodeSpec, Pools, StorageSpec,
+    TargetSpec, Variable,
 };
 use crate::steps::KINDS;
 
@@ -189,6 +189,7 @@ pub fn tables() -> Vec<TableReference> {
         ("[nodes.NAME]", node.clone(), Some(extended(&node))),
         ("[nodes.NAME.storage]", schema_of::<StorageSpec>(), None),
         ("[groups]", groups, Some(vec![group])),
+        ("[builders.\"PLATFORM\"]", schema_of::<BuilderSpec>(), None),
         ("[env]", schema_of::<EnvSpec>(), None),
         ("[ci]", schema_of::<CiSpec>(), None),
         ("[pools]", pools, Some(vec![pool])),

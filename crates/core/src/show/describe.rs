@@ -3,7 +3,7 @@
 use super::{cri, shown_line, shown_word, visible};
 use crate::plan::{
     Action, Checkout, DigestOf, EnsureBinfmt, Expect, FromRules, HandSecrets, Instance, Register, ShipFrom,
-    Signature,
+    Signature, Way,
 };
 
 /// What an instance does, in order, each in a line: a command as it is typed where it runs, all else in words.
@@ -58,6 +58,15 @@ pub(super) fn describe(action: &Action) -> String {
             )
         }
         Action::HandSecrets(hand) => secrets(hand),
+        Action::MoveImage(image) => {
+            let what = format!("{} (`{}`)", image.tag, image.handle);
+            match image.way {
+                Way::Home => {
+                    format!("bring {what} home from the builder of {}, unless it is here", image.builder)
+                }
+                Way::There => format!("send {what} to the builder of {}, unless it is there", image.builder),
+            }
+        }
         Action::ImageId(id) => {
             format!(
                 "read the config digest, for {}: {} {}",
@@ -179,6 +188,9 @@ fn place(from: &ShipFrom) -> String {
 
 fn binfmt(ensure: &EnsureBinfmt) -> String {
     let platforms = ensure.platforms.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
+    if ensure.builder.is_some() {
+        return format!("check that the builder of {platforms} answers, and is of it");
+    }
     match &ensure.register {
         Register::Never => format!("check that this machine executes {platforms}"),
         Register::Host => {

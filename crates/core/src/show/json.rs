@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use super::shown_line;
 use crate::lock::Lock;
-use crate::plan::{Action, Edge, Instance, InstanceId, Node, Plan};
+use crate::plan::{Action, Builder, Edge, Instance, InstanceId, Node, Plan};
 
 /// The version of this form.
 const VERSION: u32 = 1;
@@ -34,6 +34,9 @@ impl Serialize for Document<'_> {
         map.serialize_entry("notes", &plan.notes)?;
         map.serialize_entry("lock", &plan.lock)?;
         map.serialize_entry("nodes", &plan.nodes)?;
+        if !plan.builders.is_empty() {
+            map.serialize_entry("builders", &plan.builders)?;
+        }
         map.serialize_entry("instances", &Instances(plan))?;
         map.serialize_entry("edges", &Edges(plan))?;
         map.end()
@@ -87,7 +90,7 @@ pub fn read(json: &[u8]) -> Result<Plan, String> {
     if version != VERSION {
         return Err(format!("the plan has version {version}, and this program knows version {VERSION}"));
     }
-    let Read { recipe, notes, lock, nodes, instances, edges } =
+    let Read { recipe, notes, lock, nodes, builders, instances, edges } =
         serde_json::from_slice(json).map_err(|error| error.to_string())?;
     let mut graph = DiGraph::with_capacity(instances.len(), edges.len());
     let mut places = BTreeMap::new();
@@ -103,7 +106,7 @@ pub fn read(json: &[u8]) -> Result<Plan, String> {
     for edge in edges {
         graph.add_edge(place(&edge.from)?, place(&edge.to)?, edge.because);
     }
-    Ok(Plan { recipe, graph, nodes, notes, lock, places: BTreeMap::new() })
+    Ok(Plan { recipe, graph, nodes, builders, notes, lock, places: BTreeMap::new() })
 }
 
 #[derive(Deserialize)]
@@ -118,6 +121,8 @@ struct Read {
     #[serde(default)]
     lock: Lock,
     nodes: BTreeMap<String, Node>,
+    #[serde(default)]
+    builders: BTreeMap<String, Builder>,
     instances: Vec<Instance>,
     edges: Vec<Edged>,
 }

@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::{push_word, quote, shown_env, shown_line, shown_word, visible};
-use crate::plan::{Action, Command, Instance, Node, NodeIndex, Place, Plan, Text, WATCHDOG};
+use crate::plan::{Action, Builder, Command, Instance, Node, NodeIndex, Place, Plan, Text, WATCHDOG};
 
 /// A script of at most this many characters is shown where it runs.
 const SHORT: usize = 100;
@@ -74,6 +74,10 @@ impl<'p> Legend<'p> {
         let _ = match (copy, &command.place) {
             (Some((node, _)), _) => write!(out, "to {node}: "),
             (None, Place::Node(node)) => write!(out, "on {node}: "),
+            (None, Place::Builder(builder)) => {
+                let name = self.plan.builders.get(builder).map_or(builder.as_str(), Builder::name);
+                write!(out, "with {name}: ")
+            }
             (None, Place::Here) => Ok(()),
         };
         let common = command.argv.first().and_then(Text::as_literal).and_then(|tool| self.envs.get(tool));
@@ -129,6 +133,11 @@ impl<'p> Legend<'p> {
                 }
                 None => lines.push((name, format!("{}, on this machine", around(node)))),
             }
+        }
+        for builder in self.plan.builders.values() {
+            let name = builder.name();
+            let meaning = format!("as a client of the engine on {name}, whose socket ssh brings here");
+            lines.push((format!("with {name}: …"), meaning));
         }
         for (node, stem) in &self.copied {
             lines.push((format!("to {node}: scp …"), format!("{} …", shown_line(stem))));

@@ -10,7 +10,9 @@ use petgraph::visit::EdgeRef;
 use serde_json::json;
 
 use super::{exact, quote, shell_word, shown_env};
-use crate::plan::{Action, Command, Edge, HandSecrets, Instance, NodeIndex, Plan, SecretFrom, Text, lates};
+use crate::plan::{
+    Action, Command, Edge, HandSecrets, Instance, NodeIndex, Place, Plan, SecretFrom, Text, lates,
+};
 
 const HEAD: &str = r#"
 # What git is told by the environment of whoever starts this is not meant for it.
@@ -180,6 +182,15 @@ impl Script<'_> {
     /// The action, and the exit codes by which it tells of a mismatch.
     fn lines(&self, instance: &Instance, action: &Action) -> Vec<(String, Option<i32>)> {
         let line = match action {
+            // Its way to the builder is ours.
+            Action::Command(command) if matches!(command.place, Place::Builder(_)) => {
+                let call = self.own_action(action);
+                let line = match action.yields() {
+                    Some(output) => format!("{}=$({CLOSE}{call})", variable(instance, output)),
+                    None => format!("{call} 4>&-"),
+                };
+                return vec![(line, command.mismatch)];
+            }
             Action::Command(_) | Action::CopyFile(_) => {
                 let line = |command: &Command| (self.command(instance, command), command.mismatch);
                 return action.commands().into_iter().map(line).collect();
@@ -240,6 +251,11 @@ impl Script<'_> {
             nodes.insert(&node.name, node);
         }
         let mut request = json!({ "action": action, "nodes": nodes });
+        if let Some(name) = action.builder()
+            && let Some(builder) = self.plan.builders.get(name)
+        {
+            request["builders"] = json!({ name: builder });
+        }
         if matches!(action, Action::Checkout(_) | Action::PinBases(_)) && !self.plan.lock.is_empty() {
             request["lock"] = json!(self.plan.lock);
         }

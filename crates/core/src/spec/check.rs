@@ -427,7 +427,8 @@ fn names_in_vars(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
 fn names_outside_steps(recipe: &Recipe<'_>) -> Vec<(Name, Span)> {
     let platforms = recipe.targets.iter().map(|(_, target)| &target.platform);
     let nodes = recipe.nodes.iter().flat_map(|(_, node)| node.strings());
-    let mut names = names_in(recipe, platforms.chain(nodes).chain(&recipe.header.engine));
+    let builders = recipe.builders.list.iter().flat_map(|(.., builder)| builder.strings());
+    let mut names = names_in(recipe, platforms.chain(nodes).chain(builders).chain(&recipe.header.engine));
     names.extend(names_in_vars(recipe));
     names
 }

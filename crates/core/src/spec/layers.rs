@@ -16,9 +16,9 @@ use crate::nesting::{MAX_DEPTH, too_deep};
 use crate::source::{SourceFile, Sources};
 
 /// The keys at the top of a file.
-pub(super) const TABLES: [&str; 13] = [
-    "version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "groups", "env", "ci", "pools",
-    "defaults", "step",
+pub(super) const TABLES: [&str; 14] = [
+    "version", "include", "pipeline", "vars", "matrix", "targets", "nodes", "groups", "builders", "env",
+    "ci", "pools", "defaults", "step",
 ];
 
 /// A file is not larger than this, in bytes.

@@ -4,6 +4,7 @@
 //! they extend ([`inherit`]); each table is read by its type ([`tables`], [`read`]); rules about the whole come last
 //! ([`check`]).
 
+mod builders;
 mod check;
 mod ci;
 mod document;
@@ -29,6 +30,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
 use toml::de::DeTable;
 
+pub use builders::{BuilderSpec, Builders, Fallback};
 pub(crate) use check::unknown_step;
 pub use ci::{CiSpec, Runner};
 pub use document::{EnvSpec, Header, NodeSpec, Scalar, StorageSpec, TargetSpec};
@@ -74,6 +76,8 @@ pub struct Recipe<'s> {
     pub env: EnvSpec,
     /// `[ci]`
     pub ci: CiSpec,
+    /// `[builders]`
+    pub builders: Builders,
     /// `[pools]`
     pub pools: Pools,
     /// `[defaults.*]`, in the order of the files.

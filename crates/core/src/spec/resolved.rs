@@ -62,6 +62,9 @@ pub fn resolved(values: &Values<'_>) -> Vec<Section> {
     if let Some(groups) = table("groups") {
         add(&["groups"], groups, &nothing);
     }
+    if let Some(builders) = table("builders") {
+        add(&["builders"], builders, &nothing);
+    }
     if let Some(env) = table("env") {
         add(&["env"], env, &nothing);
     }

@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 use toml::de::{DeTable, DeValue};
 
-use super::check;
 use super::document::{Scalars, exact, scalar};
 use super::files::{RecipeFiles, Role};
 use super::groups;
@@ -18,6 +17,7 @@ use super::resolved::ResolvedTables;
 use super::text::Str;
 use super::variable::Variable;
 use super::{COMMON_KEYS, Common, Defaults, Lost, Recipe, Step, shape};
+use super::{builders, check};
 use crate::diag::{Diagnostic, Diagnostics, did_you_mean, list_names, nearest};
 use crate::interp::{Name, Template};
 use crate::source::Span;
@@ -47,9 +47,18 @@ pub(super) fn recipe<'s>(
     let pools = Reader::table(&root, "pools", diagnostics)
         .map(|(table, _)| pools::read(table, diagnostics))
         .unwrap_or_default();
+    let builders = match Reader::table(&root, "builders", diagnostics) {
+        Some((table, _)) => {
+            let _ = reader.templates(table, diagnostics);
+            let (builders, whole) = builders::read(table, diagnostics);
+            lost.more |= !whole;
+            builders
+        }
+        None => builders::Builders::default(),
+    };
     let defaults = reader.defaults(&root, diagnostics);
     let steps = reader.steps(&mut root, &defaults, &mut lost, diagnostics);
-    lost.more |= ["vars", "matrix", "targets", "nodes", "groups", "pools", "defaults"]
+    lost.more |= ["vars", "matrix", "targets", "nodes", "groups", "builders", "pools", "defaults"]
         .iter()
         .any(|key| root.get(*key).is_some_and(|value| !value.get_ref().is_table()));
     Recipe {
@@ -64,6 +73,7 @@ pub(super) fn recipe<'s>(
         groups,
         env,
         ci,
+        builders,
         pools,
         defaults,
         steps,

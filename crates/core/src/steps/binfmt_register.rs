@@ -98,7 +98,7 @@ impl StepBody for Spec {
             }
         };
         let mut lowered = Lowered::default();
-        lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: platforms.clone(), register }));
+        lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: platforms.clone(), register, builder: None }));
         lowered.probe = Some(Probe::Emulation(platforms));
         Ok(lowered)
     }

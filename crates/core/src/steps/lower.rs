@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::diag::{Diagnostic, Diagnostics};
 use crate::image::{Digest, ImageRef};
 use crate::lock::Key;
-use crate::plan::{Action, Artifact, Basis, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
+use crate::plan::{Action, Artifact, Basis, Builder, Engine, Grammar, InstanceId, Node, Probe, Text, Value};
 use crate::platform::Platform;
 use crate::source::Span;
 use crate::spec::{Str, Values, View};
@@ -31,6 +31,8 @@ pub struct Lower<'p> {
     pub node: Option<&'p Node>,
     /// Every node of the plan by name.
     pub nodes: &'p BTreeMap<String, Node>,
+    /// The builders of the recipe, by platform.
+    pub builders: &'p BTreeMap<String, Builder>,
     /// The platforms of the selected targets that the step is for.
     pub platforms: &'p [Platform],
     /// The recipe's engine.
@@ -299,6 +301,38 @@ impl<'p> Lower<'p> {
                 .help("leave out `scope = \"once\"`"),
             )),
         }
+    }
+
+    /// The builder of the platform, by its name in the plan. The engine must be one that can be spoken to from here.
+    pub fn builder(&mut self, platform: &Platform, engine: Engine) -> Result<Option<String>, Refused> {
+        let name = platform.to_string();
+        if !self.builders.contains_key(&name) {
+            return Ok(None);
+        }
+        let socket = self.builders.get(&name).and_then(|builder| builder.socket.as_ref());
+        let why = match engine {
+            Engine::Podman if socket.is_some() => {
+                "its url names a socket, and podman's service is started there for each run"
+            }
+            Engine::Docker | Engine::Podman => return Ok(Some(name)),
+            Engine::Buildx => "buildx has builders of its own, which it is told of by `docker buildx create`",
+            Engine::Buildah => "buildah has no service that could be spoken to over ssh",
+        };
+        let list = &self.values.recipe.builders.list;
+        let place = list.iter().find(|(_, known, _)| known == platform).map(|(at, ..)| at.span.clone());
+        Err(self.refuse(
+            Diagnostic::error(
+                "plan::native-builder",
+                format!("{} cannot build on the builder of {platform}: {why}", engine.name()),
+            )
+            .at(&self.span.clone(), format!("built by {}", engine.name()))
+            .at(&place.unwrap_or_else(|| self.span.clone()), "the builder")
+            .help(if engine == Engine::Podman {
+                "take the path out of the url"
+            } else {
+                "take `docker` or `podman` as `engine`, or take the builder out"
+            }),
+        ))
     }
 
     /// The node of the instance.

@@ -7,7 +7,7 @@ use super::engine;
 use super::stdout::Stdout;
 use super::{Input, Lower, Lowered, Refused, Role, StepBody, StepKind};
 use crate::diag::Diagnostic;
-use crate::plan::{Action, Artifact, Check, Engine, EnsureBinfmt, Grammar, Probe, Register, Text};
+use crate::plan::{Action, Artifact, Check, Engine, EnsureBinfmt, Grammar, NativeBy, Probe, Register, Text, Way};
 use crate::spec::{Scope, Str};
 
 pub(super) struct Smoke;
@@ -85,13 +85,27 @@ impl StepBody for Spec {
                 isolation: isolation.as_deref(),
             },
         );
-        let mut run = commands.run;
+        // What is native elsewhere needs no emulation here.
+        let remote = matches!(engine, Engine::Docker | Engine::Podman);
+        let native = Some(platform.to_string()).filter(|name| remote && cx.builders.contains_key(name));
+        let native = native.as_deref();
+        let tag = cx.need("image", "ref")?.to_string();
+        let at = |action: Action| match action {
+            Action::Command(command) => command.with_builder(native).into(),
+            other => other,
+        };
+        let mut run = commands.run.with_builder(native);
         run.ok = vec![i32::from(self.exit)].into();
         let mut lowered = Lowered::default();
-        lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform], register: Register::Never }));
-        lowered.actions.extend(commands.before);
+        lowered.push(Action::EnsureBinfmt(EnsureBinfmt {
+            platforms: vec![platform],
+            register: Register::Never,
+            builder: native.map(|builder| NativeBy { builder: builder.to_owned(), engine }),
+        }));
+        lowered.actions.extend(engine::moved(native, Way::There, engine, &handle, &tag, None));
+        lowered.actions.extend(commands.before.into_iter().map(at));
         lowered.push(run);
-        lowered.cleanup = commands.after;
+        lowered.cleanup = commands.after.into_iter().map(at).collect();
         let expect = self.stdout.as_ref().map(|stdout| stdout.lower(cx)).transpose()?;
         if let Some(expect) = expect {
             lowered.push(Action::Check(Check {

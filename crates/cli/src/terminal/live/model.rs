@@ -53,6 +53,8 @@ pub(super) struct Block {
     pub(super) native: bool,
     /// The version of what emulates it; empty where nobody knows it.
     pub(super) emulator: Option<String>,
+    /// Who builds its images natively elsewhere.
+    pub(super) builder: Option<String>,
     pub(super) total: usize,
     pub(super) done: usize,
     pub(super) unchanged: usize,
@@ -91,6 +93,7 @@ impl Block {
             native: platform.as_ref().is_some_and(|platform| here.runs_natively(platform)),
             platform,
             emulator: None,
+            builder: None,
             total: 0,
             done: 0,
             unchanged: 0,
@@ -161,6 +164,10 @@ impl Model {
                 {
                     block.emulator = Some(one_line(version.unwrap_or_default()));
                 }
+            }
+            EventKind::Builder { platform, builder, native: true, .. } => {
+                let built = self.blocks.iter_mut().filter(|block| block.platform.as_ref() == Some(platform));
+                built.for_each(|block| block.builder = Some(one_line(builder)));
             }
             EventKind::Interrupted { .. } => self.stopping = true,
             EventKind::Started { instance, attempt } => self.started(instance, *attempt, now),

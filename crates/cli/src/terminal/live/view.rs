@@ -193,6 +193,9 @@ fn facts(block: &Block, rows: usize) -> (String, String) {
         facts.push(match &block.emulator {
             Some(version) if version.is_empty() => format!("{platform}, emulated"),
             Some(version) => format!("{platform}, emulated by QEMU {version}"),
+            None if block.builder.is_some() => {
+                format!("{platform}, native on {}", block.builder.as_deref().unwrap_or_default())
+            }
             None if block.native => format!("{platform}, native"),
             None => platform.to_string(),
         });

@@ -24,7 +24,8 @@ fn what_a_step_can_do_without_is_not_reported_before_a_run() {
     let mut cleans = calls("b", &[]);
     cleans.cleanup = vec![Command::new(["none-b"]).into()];
     let container = Register::Container(Command::new(["none-c"]));
-    let ensure = Action::EnsureBinfmt(EnsureBinfmt { platforms: Vec::new(), register: container });
+    let ensure =
+        Action::EnsureBinfmt(EnsureBinfmt { platforms: Vec::new(), register: container, builder: None });
     let steps = plan(vec![may_fail, cleans, instance("c", None, vec![ensure])], Vec::new());
     assert!(space.preflight(&steps).is_empty());
     let findings = space.examine(Some(&steps));
@@ -123,8 +124,11 @@ fn one_working_engine_excuses_the_others() {
 fn emulation_matters_as_far_as_the_plan_needs_it() {
     let space = Space::new();
     let foreign = Platform::parse("s390x").unwrap();
-    let ensure =
-        Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![foreign.clone()], register: Register::Host });
+    let ensure = Action::EnsureBinfmt(EnsureBinfmt {
+        platforms: vec![foreign.clone()],
+        register: Register::Host,
+        builder: None,
+    });
     let needs = plan(vec![instance("a", None, vec![ensure])], Vec::new());
     let findings = space.examine(Some(&needs));
     let finding = named(&findings, "emulation", "linux/s390x");

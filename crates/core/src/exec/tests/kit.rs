@@ -163,6 +163,7 @@ fn of(kind: &EventKind) -> Option<&InstanceId> {
         | EventKind::Finished { instance, .. } => Some(instance),
         EventKind::RunStarted { .. }
         | EventKind::Emulator { .. }
+        | EventKind::Builder { .. }
         | EventKind::Tool { .. }
         | EventKind::Warning { .. }
         | EventKind::Interrupted { .. }

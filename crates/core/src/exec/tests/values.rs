@@ -6,7 +6,6 @@ use std::time::Duration;
 use super::kit::{go, go_with, instance, options, plan, sh};
 use crate::event::{EventKind, Failure, FailureKind, Status};
 use crate::exec::{ActionCx, Actions, Host, Values, perform_one};
-use crate::lock::Lock;
 use crate::output::Redactor;
 use crate::plan::{Action, Check, Command, Expect, Grammar, Retry, Text, WriteFile};
 
@@ -122,6 +121,7 @@ fn image_id() -> Action {
 #[test]
 fn a_panic_in_an_action_fails_its_instance_only() {
     let broken = Action::EnsureBinfmt(crate::plan::EnsureBinfmt {
+        builder: None,
         platforms: Vec::new(),
         register: crate::plan::Register::Never,
     });
@@ -145,15 +145,14 @@ fn one_action_alone_takes_the_same_path() {
         secrets: crate::exec::Secrets::default(),
         actions: &Own,
     };
-    let nodes = std::collections::BTreeMap::new();
-    let yielded =
-        perform_one(&image_id(), &nodes, &Lock::default(), &host, &Values::new(), None, &mut |_| {}).unwrap();
+    let alone = |action: &Action, values: &Values| {
+        perform_one(action, crate::plan::Plan::default(), None, &host, values, None, &mut |_| {})
+    };
+    let yielded = alone(&image_id(), &Values::new()).unwrap();
     assert_eq!(yielded.unwrap(), format!("sha256:{:064}", 7));
     let late = Command::new(["test"]).arg(Text::late("s", "c", Grammar::Hex)).args(["=", &"a".repeat(40)]);
     let values = Values::from([(("s".into(), "c".into()), "a".repeat(40))]);
-    perform_one(&late.clone().into(), &nodes, &Lock::default(), &host, &values, None, &mut |_| {}).unwrap();
-    let failure =
-        perform_one(&late.into(), &nodes, &Lock::default(), &host, &Values::new(), None, &mut |_| {})
-            .unwrap_err();
+    alone(&late.clone().into(), &values).unwrap();
+    let failure = alone(&late.into(), &Values::new()).unwrap_err();
     assert_eq!(failure.kind, FailureKind::Internal);
 }

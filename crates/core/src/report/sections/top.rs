@@ -99,6 +99,15 @@ pub(in crate::report) fn circumstances(facts: &Facts<'_>) -> Markup {
             @for (name, version) in &account.tools {
                 tr { th scope="row" { (Plain(name)) } td { (Plain(version)) } }
             }
+            @for (platform, built) in &account.builders {
+                tr {
+                    th scope="row" { "builder of " (platform) }
+                    td {
+                        @if let Some(engine) = &built.engine { (Plain(engine)) " · " }
+                        (Plain(&built.why))
+                    }
+                }
+            }
             @for (platform, emulated) in &account.emulators {
                 tr {
                     th scope="row" { "emulator of " (platform) }

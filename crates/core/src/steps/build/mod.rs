@@ -24,8 +24,8 @@ use super::patch_from::dockerfile;
 use super::{Input, Lower, Lowered, Refused, StepBody, StepKind};
 use crate::diag::{Diagnostic, did_you_mean};
 use crate::plan::{
-    Action, Artifact, AuditImage, Command, Engine, EnsureBinfmt, FromRules, Grammar, HandSecrets, ImageId, PinBases, Probe, Register,
-    RewriteFrom, Text,
+    Action, Artifact, AuditImage, Command, Engine, EnsureBinfmt, FromRules, Grammar, HandSecrets, ImageId, NativeBy, PinBases, Probe, Register,
+    RewriteFrom, Text, Way,
 };
 use crate::spec::{Scope, Str};
 
@@ -134,6 +134,15 @@ enum Format {
     Docker,
 }
 
+impl Format {
+    fn name(self) -> &'static str {
+        match self {
+            Self::Oci => "oci",
+            Self::Docker => "docker",
+        }
+    }
+}
+
 /// The engine that a step names, or the recipe's.
 pub(super) fn engine_of(cx: &mut Lower<'_>, key: Option<&Str>) -> Result<Engine, Refused> {
     let Some(key) = key else { return Ok(cx.engine) };
@@ -202,6 +211,7 @@ impl StepBody for Spec {
         let builder = Builder::of(engine, self.buildkit);
         let secrets = secrets::secrets(cx, builder, &self.secrets);
         let ssh = secrets::ssh(cx, builder, &self.ssh);
+        let native = cx.builder(&platform, engine);
         let limits = self.limits.flags(cx, builder, isolation.as_ref().ok().and_then(Option::as_deref));
         let cache_from = cache::places(cx, builder, &self.cache_from, "cache-from");
         let cache_to = cache::places(cx, builder, &self.cache_to, "cache-to");
@@ -220,10 +230,16 @@ impl StepBody for Spec {
         let (annotations, stage, secrets, ssh, limits) = (annotations?, stage?, secrets?, ssh?, limits?);
         let (cache_from, cache_to, pull, contexts, frontend) = (cache_from?, cache_to?, pull?, contexts?, frontend?);
         open.and(alone)?;
+        let native = native?;
+        let native = native.as_deref();
         let private = name::private(cx.recipe, cx.id.as_str());
         let (iidfile, handed) = (cx.work("iid"), cx.work("secrets"));
 
-        lowered.push(Action::EnsureBinfmt(EnsureBinfmt { platforms: vec![platform.clone()], register: Register::Never }));
+        lowered.push(Action::EnsureBinfmt(EnsureBinfmt {
+            platforms: vec![platform.clone()],
+            register: Register::Never,
+            builder: native.map(|builder| NativeBy { builder: builder.to_owned(), engine }),
+        }));
         lowered.push(Command::new(["mkdir", "-p", "--", &cx.work("")]));
         lowered.push(Command::new(["rm", "-f", "--", &iidfile]));
         if let Some(copy) = copied {
@@ -240,6 +256,13 @@ impl StepBody for Spec {
             }));
             context = copy.into();
         }
+        let made = self.bases.values().chain(self.contexts.values().filter_map(|context| context.step.as_ref()));
+        for step in made.filter(|_| native.is_some()) {
+            let output = |name: &str| (cx.view.output)(&step.value, name).ok();
+            if let (Some(handle), Some(tag)) = (output("handle"), output("ref")) {
+                lowered.actions.extend(engine::moved(native, Way::There, engine, &handle, &tag.to_string(), None));
+            }
+        }
         lowered.push(Action::CheckFrontend(frontend));
         let pinned = Text::from(cx.work("Dockerfile"));
         lowered.push(Action::PinBases(Box::new(PinBases {
@@ -248,7 +271,7 @@ impl StepBody for Spec {
             args: args.clone(),
             platform: platform.clone(),
             engine,
-            inspect: engine::inspect(engine),
+            inspect: engine::inspect(engine).with_builder(native),
             only_ask: false,
             upstream: false,
         })));
@@ -258,7 +281,7 @@ impl StepBody for Spec {
             lowered.push(Action::HandSecrets(HandSecrets { dir, from: secrets, agent: !ssh.is_empty() }));
             lowered.cleanup.push(Command::new(["rm", "-rf", "--", &handed]).into());
         }
-        lowered.push(engine::build(
+        let build = engine::build(
             engine,
             &Build {
                 platform: &platform,
@@ -280,16 +303,15 @@ impl StepBody for Spec {
                 cache_to: &cache_to,
                 pull,
                 contexts: &contexts,
-                format: match self.format {
-                    Format::Oci => "oci",
-                    Format::Docker => "docker",
-                },
+                format: self.format.name(),
                 epoch: timestamp.epoch,
                 buildkit: self.buildkit,
             },
-        ));
+        );
+        lowered.push(build.with_builder(native));
         lowered.push(Command::new(["cat", "--", &iidfile]).capture("handle", Grammar::Digest));
         let handle = Text::late(cx.id.as_str(), "handle", Grammar::Digest);
+        lowered.actions.extend(engine::moved(native, Way::Home, engine, &handle, &private, Some(self.format.name())));
         lowered.push(Action::ImageId(ImageId {
             engine,
             handle: handle.clone(),
@@ -323,6 +345,7 @@ impl StepBody for Spec {
         }
         lowered.probe = Some(Probe::Image { store: engine::store(engine), id: handle });
         lowered.basis.engine = Some(engine);
+        lowered.basis.builder = native.map(str::to_owned);
         Ok(lowered)
     }
 }

@@ -6,7 +6,7 @@ mod podman;
 
 use std::collections::BTreeMap;
 
-use crate::plan::{Action, Command, Engine, ShipFrom, Store, Text};
+use crate::plan::{Action, Command, Engine, MoveImage, ShipFrom, Store, Text, Way};
 use crate::platform::Platform;
 
 /// A build, engine apart.
@@ -107,6 +107,25 @@ pub(super) fn store(engine: Engine) -> Store {
         // `buildah images` leaves a mount behind.
         Engine::Buildah => Store::Containers(Text::here(buildah::ROOT)),
     }
+}
+
+/// An image on its way to a builder or home from there, where there is one. `format`: the one that it was built in.
+pub(super) fn moved(
+    builder: Option<&str>,
+    way: Way,
+    engine: Engine,
+    handle: &Text,
+    tag: &str,
+    format: Option<&str>,
+) -> Option<Action> {
+    Some(Action::MoveImage(MoveImage {
+        builder: builder?.to_owned(),
+        way,
+        engine,
+        handle: handle.clone(),
+        tag: tag.to_owned(),
+        format: format.filter(|_| engine == Engine::Podman).map(str::to_owned),
+    }))
 }
 
 /// Writes an image as a docker-archive; from the user's own store, or from the recipe's where the engine has one.
