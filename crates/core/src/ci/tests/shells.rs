@@ -11,11 +11,13 @@ const TOLD: &str = "pipeline() { printf '%s\\0' \"$@\"; printf '\\n\\0'; }\nmkdi
 
 /// What a script tells: each call of `pipeline` with its arguments.
 fn told(script: &str, env: &[(String, String)]) -> Vec<Vec<String>> {
+    let folder = tempfile::tempdir().unwrap();
     let mut sh = Command::new("/bin/sh");
-    sh.env_clear().envs(env.iter().cloned()).arg("-c").arg(format!("{TOLD}{script}"));
+    sh.current_dir(&folder).env_clear().envs(env.iter().cloned()).arg("-c").arg(format!("{TOLD}{script}"));
     // Nothing else can be found, so what is executed unasked fails.
     let output = sh.env("PATH", "/nowhere").output().unwrap();
     assert!(output.status.success() && output.stderr.is_empty(), "{script}\n{output:?}");
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "a value was written to as a file: {script}");
     let text = String::from_utf8(output.stdout).unwrap();
     let mut calls = vec![Vec::new()];
     for argument in text.split_terminator('\0') {
