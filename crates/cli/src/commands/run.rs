@@ -369,6 +369,7 @@ fn native(plan: &Plan) -> Result<(), u8> {
         .node_weights()
         .filter(|instance| instance.runs_its_programs() && !instance.is_own_command())
         .filter(|instance| !instance.builders().any(|name| plan.is_certain(name)))
+        .filter(|instance| !instance.builders().any(|name| plan.is_certain(name)))
         .filter_map(|instance| instance.platform.as_ref())
         .filter(|platform| !here.runs_natively(platform))
         .map(ToString::to_string)
@@ -383,7 +384,9 @@ fn native(plan: &Plan) -> Result<(), u8> {
             "this machine is {here}: it would emulate {}, and `--no-emulation` forbids that",
             foreign.join(", ")
         ),
-        Some("run it on a machine of that architecture; in CI, `[ci.runners]` says which runner is one"),
+        Some(
+            "run it on a machine of that architecture, or name one in `[builders]`; in CI, `[ci.runners]` says which runner is one",
+        ),
     );
     Err(exit_code::PREFLIGHT_FAILED)
 }

@@ -103,6 +103,7 @@ fn summed(parts: &[Part]) -> Account {
         all.elapsed = all.elapsed.max(since(all.began, account.began) + account.elapsed);
         all.interrupted = all.interrupted.or(account.interrupted);
         all.emulators.extend(account.emulators.clone());
+        all.builders.extend(account.builders.clone());
         all.tools.extend(account.tools.clone());
         all.warnings.extend(account.warnings.iter().cloned());
         runs.push(account.run.as_str());
