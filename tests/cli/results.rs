@@ -2,6 +2,8 @@
 
 use std::fs;
 use std::path::{Path, PathBuf};
+use std::process::Stdio;
+use std::time::Duration;
 
 use pipeline_core::event::EventKind;
 use pipeline_testkit::TestSpace;
@@ -279,4 +281,27 @@ fn a_folder_that_is_full_or_read_only_is_told_and_what_is_done_stays_done() {
     one.run(&part).must(0);
     assert_eq!(one.text("made"), "tree\nfile\nlast\n", "it is up to date by the record");
     assert!(one.path("out/files/last@one/last-one").is_file());
+}
+
+#[test]
+fn a_job_that_is_killed_while_it_keeps_its_results_can_be_run_again() {
+    let machine = Machine::new(
+        "version = 1\n[[step]]\nid = \"large\"\nuses = \"run\"\nargv = [\"sh\", \"-c\", \"truncate -s 400M large; echo x >>made\"]\n\
+         outputs = { path = \"large\" }\n",
+    );
+    machine.lab.output(&["plan", "-o", "plan.json"]).must(0);
+    let part = ["run", "--plan", "plan.json", "--locked=false", "--results-to", "out"];
+    let mut child = machine.lab.pipeline(&part).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+    let files = machine.path("out/files");
+    while !files.exists() && child.try_wait().unwrap().is_none() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    child.kill().unwrap();
+    child.wait().unwrap();
+    // Its engine ends with it; the next run waits for that.
+    Ran::of(&mut machine.lab.pipeline(&[&part[..], &["--wait-lock"]].concat())).must(0);
+    let other = machine.like();
+    other.run(&["--results-from", word(&machine.path("out"))]).must(0);
+    assert_eq!(fs::metadata(other.path("large")).unwrap().len(), 400 << 20);
+    assert_eq!((machine.text("made"), other.text("made")), ("x\n".to_owned(), String::new()));
 }

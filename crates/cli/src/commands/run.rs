@@ -369,7 +369,6 @@ fn native(plan: &Plan) -> Result<(), u8> {
         .node_weights()
         .filter(|instance| instance.runs_its_programs() && !instance.is_own_command())
         .filter(|instance| !instance.builders().any(|name| plan.is_certain(name)))
-        .filter(|instance| !instance.builders().any(|name| plan.is_certain(name)))
         .filter_map(|instance| instance.platform.as_ref())
         .filter(|platform| !here.runs_natively(platform))
         .map(ToString::to_string)

@@ -25,7 +25,7 @@ pub(crate) fn keep(
     options: &Options,
     signals: Option<&Signals>,
 ) -> Result<(), String> {
-    let Outgoing { folder, frozen, whole, apart, taken, there, goes_on } = outgoing;
+    let Outgoing { folder, whole, apart, taken, there, goes_on, .. } = outgoing;
     fs::create_dir_all(folder).map_err(|error| format!("cannot make {}: {error}", folder.display()))?;
     if !goes_on {
         for of_another_plan in ["files", RUNS] {
@@ -33,7 +33,12 @@ pub(crate) fn keep(
             gone(fs::remove_dir_all(&path))
                 .map_err(|error| format!("cannot clear {}: {error}", path.display()))?;
         }
+        // Of this plan from now on: also should nothing of what follows come to its end.
+        write(outgoing, there.clone())?;
     }
+    // Beside those of earlier attempts: what they did is not done again.
+    let to = folder.join(RUNS).join(run.file_name().unwrap_or_default());
+    copy(run, &to).map_err(|error| format!("cannot write {}: {error}", to.display()))?;
     let is_done = |status: &Status| matches!(status, Status::Done | Status::UpToDate | Status::Allowed(_));
     let done: BTreeSet<InstanceId> =
         summary.results.iter().filter(|(_, (status, _))| is_done(status)).map(|(id, _)| id.clone()).collect();
@@ -43,7 +48,8 @@ pub(crate) fn keep(
     let mut made = there.clone();
     let instances: BTreeMap<&InstanceId, &Instance> =
         whole.graph.node_weights().map(|instance| (&instance.id, instance)).collect();
-    let images = stored(&travels, folder, summary, host, options, signals)?;
+    // One image that cannot be kept is no reason to keep nothing.
+    let (images, problem) = stored(&travels, folder, summary, host, options, signals)?;
     for Wanted { id, lies } in &travels {
         let files = match lies {
             Lies::Elsewhere | Lies::Machine => Vec::new(),
@@ -61,18 +67,20 @@ pub(crate) fn keep(
         };
         made.insert(id.clone(), Made { values: values(instances[id], summary), files });
     }
-    // Beside those of earlier attempts: what they did is not done again.
-    let to = folder.join(RUNS).join(run.file_name().unwrap_or_default());
-    copy(run, &to).map_err(|error| format!("cannot write {}: {error}", to.display()))?;
-    let text = Results::new(*frozen, made).to_json();
-    let file = folder.join(FILE);
+    write(outgoing, made)?;
+    problem.map_or(Ok(()), Err)
+}
+
+fn write(outgoing: &Outgoing, made: BTreeMap<InstanceId, Made>) -> Result<(), String> {
+    let text = Results::new(outgoing.frozen, made).to_json();
+    let file = outgoing.folder.join(FILE);
     files::write(&file, &mut |out| out.write_all(text.as_bytes()))
         .map_err(|error| format!("cannot write {}: {error}", file.display()))
 }
 
 const IMAGE: &str = "image.tar";
 
-/// Writes images out of their stores; yields those that were.
+/// Writes images out of their stores; yields those that were, and what became of the others.
 fn stored(
     travels: &[Wanted],
     folder: &Path,
@@ -80,12 +88,12 @@ fn stored(
     host: &Host<'_>,
     options: &Options,
     signals: Option<&Signals>,
-) -> Result<BTreeSet<InstanceId>, String> {
+) -> Result<(BTreeSet<InstanceId>, Option<String>), String> {
     let place = |id: &InstanceId| folder.join(file_name(id, 0, IMAGE));
     let plan: Plan = exports(travels, &|id| place(id).to_string_lossy().into_owned());
     // Whoever stopped the run does not wait for this.
     if plan.graph.node_count() == 0 || summary.interrupted.is_some() {
-        return Ok(BTreeSet::new());
+        return Ok((BTreeSet::new(), None));
     }
     for instance in plan.graph.node_weights() {
         let to = place(&instance.id);
@@ -100,15 +108,8 @@ fn stored(
             problem.get_or_insert(format!("the image of `{instance}` cannot be kept: {}", failure.message));
         }
     });
-    match problem {
-        Some(problem) => Err(problem),
-        None => Ok(ended
-            .results
-            .into_iter()
-            .filter(|(_, (status, _))| *status == Status::Done)
-            .map(|(id, _)| id)
-            .collect()),
-    }
+    let done = ended.results.into_iter().filter(|(_, (status, _))| *status == Status::Done);
+    Ok((done.map(|(id, _)| id).collect(), problem))
 }
 
 /// What was not there is gone.
