@@ -9,8 +9,8 @@ use petgraph::visit::EdgeRef;
 use super::keep::{is_last, is_read};
 use super::{Lies, Made, Received};
 use crate::plan::{
-    Action, Basis, Check, Edge, Expect, Grammar, Instance, InstanceId, Late, NodeIndex, Output, Plan, Pool,
-    Probe, RECEIVED, Receive, Text, Value, Yield, lates,
+    Action, Check, Edge, Expect, Grammar, Instance, InstanceId, Late, NodeIndex, Output, Plan, Probe,
+    RECEIVED, Receive, Text, Value, Yield, lates,
 };
 use crate::planner::Stage;
 use crate::steps::{import_image, tag_image};
@@ -209,22 +209,9 @@ fn received_one(instance: Instance, received: &Received, lies: &Lies) -> Instanc
         Lies::Elsewhere | Lies::Machine => {}
     }
     actions.extend(yields(&instance, &known));
-    Instance {
-        kind: RECEIVED.into(),
-        actions,
-        cleanup: Vec::new(),
-        probe: if *lies == Lies::Elsewhere { Probe::Nothing } else { instance.probe },
-        basis: Basis::default(),
-        pool: Pool::Local,
-        mutex: None,
-        share: None,
-        node_bound: None,
-        timeout: None,
-        silent_timeout: None,
-        retry: None,
-        allow_failure: false,
-        ..instance
-    }
+    let Instance { id, step, target, platform, node, outputs, probe, .. } = instance;
+    let probe = if *lies == Lies::Elsewhere { Probe::Nothing } else { probe };
+    Instance { step, target, platform, node, outputs, probe, ..Instance::new(id, RECEIVED, actions) }
 }
 
 fn yields(instance: &Instance, known: &Made) -> Vec<Action> {
