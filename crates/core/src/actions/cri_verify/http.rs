@@ -14,10 +14,11 @@ pub(super) struct Answer {
 
 /// Asks for `path`. HTTP/1.0, so that the answer comes in one piece and ends with the connection.
 pub(super) fn get(mut way: impl Read + Write, host: &str, path: &str) -> io::Result<Answer> {
-    write!(
-        way,
+    // In one piece: who answers when the first has come, and closes, would break the pipe of the second.
+    let request = format!(
         "GET {path} HTTP/1.0\r\nHost: {host}\r\nUser-Agent: pipeline\r\nAccept: */*\r\nConnection: close\r\n\r\n"
-    )?;
+    );
+    way.write_all(request.as_bytes())?;
     way.flush()?;
     let mut bytes = Vec::new();
     let read = way.take(MOST).read_to_end(&mut bytes);
