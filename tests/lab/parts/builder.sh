@@ -30,7 +30,7 @@ builder_up() {
   write_builder_config
   # It ends with unshare, and takes all that runs in it along.
   start "$dir" unshare --mount --pid --fork --kill-child --mount-proc \
-    nsenter "--net=/run/netns/$net" "$here/builder-machine" "$LAB"
+    nsenter "--net=/run/netns/$net" "${here:?}/builder-machine" "$LAB"
   wait_until 40 "$dir" unshare builder_answers
 }
 

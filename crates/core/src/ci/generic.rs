@@ -4,6 +4,7 @@ use serde_json::{Value, json};
 
 use super::command::{Line, quoted};
 use super::jobs::{FOLDER, Jobs};
+use super::switch::SWITCHES;
 use crate::frozen::Target;
 
 /// A job with all that its CI system must know.
@@ -101,9 +102,9 @@ fn list<'j>(jobs: &'j Jobs<'_>) -> Vec<Job<'j>> {
         )
     };
     for target in &jobs.build {
-        let privileged = if target.privileged { " --allow-privileged" } else { "" };
-        let mut job = of_target("build", target, vec!["plan".into()], &jobs.build_one());
-        job.command += privileged;
+        let on = SWITCHES.iter().filter(|switch| (switch.is_on)(target));
+        let line = on.fold(jobs.build_one(), |line, switch| line.words(switch.option));
+        let job = of_target("build", target, vec!["plan".into()], &line);
         all.push(Job { runner: &target.runner, ..job });
     }
     for target in &jobs.deliver {

@@ -5,6 +5,7 @@
 use super::command::Line;
 use super::jobs::{FOLDER, Jobs};
 use super::matrix::Form;
+use super::switch::{SWITCHES, Switch};
 use super::yaml::{Map, Yaml, document};
 use super::{Refused, actions};
 use crate::frozen::Target;
@@ -100,10 +101,10 @@ fn build(jobs: &Jobs<'_>) -> Map {
     let cached = || Map::default().with("path", Yaml::own(&kept));
     let key_now = format!("{key}${{{{ github.run_id }}}}-${{{{ github.run_attempt }}}}");
     let line = jobs.build_one();
-    let any_privileged = jobs.build.iter().any(|target| target.privileged);
-    let env = values(&line)
-        .with("TARGET", "${{ matrix.target }}")
-        .with_some("PIPELINE_ALLOW_PRIVILEGED", any_privileged.then(|| "${{ matrix.privileged }}".into()));
+    let switches: Vec<&Switch> = SWITCHES.iter().filter(|switch| switch.is_on_anywhere(jobs)).collect();
+    let env = switches.iter().fold(values(&line).with("TARGET", "${{ matrix.target }}"), |env, switch| {
+        env.with(switch.variable, Yaml::own(format!("${{{{ matrix.{} }}}}", switch.key)))
+    });
     let steps = vec![
         checkout(),
         install(jobs),
@@ -120,10 +121,11 @@ fn build(jobs: &Jobs<'_>) -> Map {
         upload("build-${{ matrix.target }}", Yaml::own(&kept), true),
     ];
     let include = jobs.build.iter().map(|target| {
-        Map::default()
-            .with("target", Yaml::free(&target.name))
-            .with("runner", runner(&target.runner))
-            .with_some("privileged", any_privileged.then_some(Yaml::Bool(target.privileged)))
+        let job =
+            Map::default().with("target", Yaml::free(&target.name)).with("runner", runner(&target.runner));
+        switches
+            .iter()
+            .fold(job, |job, switch| job.with(switch.key, Yaml::Bool((switch.is_on)(target))))
             .into()
     });
     Map::default()

@@ -7,6 +7,7 @@ use super::Refused;
 use super::command::quoted;
 use super::jobs::{FOLDER, Jobs};
 use super::matrix::{Form, tag};
+use super::switch::SWITCHES;
 use super::yaml::{Map, Yaml, document};
 use crate::frozen::Target;
 
@@ -128,7 +129,8 @@ fn stale(jobs: &Jobs<'_>, form: &str) -> Yaml {
 fn build(jobs: &Jobs<'_>) -> Result<Map, Refused> {
     let matrix = jobs.build.iter().map(|target| Ok(variant(jobs, target)?.into()));
     let matrix = matrix.collect::<Result<Vec<Yaml>, Refused>>()?;
-    let privileged = all_privileged(jobs).then(|| Map::default().with("PIPELINE_ALLOW_PRIVILEGED", "true"));
+    let switches = SWITCHES.iter().filter(|switch| switch.is_on_everywhere(jobs));
+    let switches = switches.fold(Map::default(), |all, switch| all.with(switch.variable, "true"));
     let cache = Map::default()
         // What was made of another commit is proved to be the same or made again, so it need not be kept.
         .with("key", Yaml::own(format!("pipeline-{}-$TARGET-$CI_COMMIT_SHA", jobs.frozen.recipe)))
@@ -138,7 +140,7 @@ fn build(jobs: &Jobs<'_>) -> Result<Map, Refused> {
         .with("needs", vec!["plan".into()])
         .with("parallel", Map::default().with("matrix", matrix))
         .with_some("tags", tagged(jobs)?.then(|| vec!["$RUNNER".into()].into()))
-        .with_some("variables", privileged.map(Yaml::from))
+        .with_some("variables", (switches != Map::default()).then_some(Yaml::from(switches)))
         .with("cache", cache)
         .with("script", vec![Yaml::own(told(&jobs.build_one().by_target(), "build-$TARGET"))])
         .with("artifacts", results("build-$TARGET")))
@@ -147,16 +149,11 @@ fn build(jobs: &Jobs<'_>) -> Result<Map, Refused> {
 /// The variables of a job of the matrix. Who needs that job names all of them.
 fn variant(jobs: &Jobs<'_>, target: &Target) -> Result<Map, Refused> {
     let runner = tagged(jobs)?.then(|| tag(target)).transpose()?.map(Yaml::free);
-    let some = jobs.build.iter().any(|target| target.privileged) && !all_privileged(jobs);
-    let privileged = some.then(|| Yaml::own(target.privileged.to_string()));
-    Ok(Map::default()
-        .with("TARGET", Yaml::free(&target.name))
-        .with_some("RUNNER", runner)
-        .with_some("PIPELINE_ALLOW_PRIVILEGED", privileged))
-}
-
-fn all_privileged(jobs: &Jobs<'_>) -> bool {
-    jobs.build.iter().all(|target| target.privileged)
+    let job = Map::default().with("TARGET", Yaml::free(&target.name)).with_some("RUNNER", runner);
+    let differing =
+        SWITCHES.iter().filter(|switch| switch.is_on_anywhere(jobs) && !switch.is_on_everywhere(jobs));
+    Ok(differing
+        .fold(job, |job, switch| job.with(switch.variable, Yaml::own((switch.is_on)(target).to_string()))))
 }
 
 /// Jobs of the matrix have tags, and so all of them: there is none by GitHub's names.

@@ -8,6 +8,7 @@ mod gitlab;
 mod jobs;
 mod matrix;
 mod refused;
+mod switch;
 #[cfg(test)]
 mod tests;
 mod yaml;
